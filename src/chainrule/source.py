@@ -1,0 +1,41 @@
+"""Where in the user's own code something was asked for: every value and every error names that line."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from dataclasses import dataclass
+from types import FrameType
+
+PACKAGE_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+INTERNAL_FOLDERS = (PACKAGE_FOLDER, "<frozen", os.path.dirname(os.path.abspath(os.__file__)) + os.sep + "functools")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """One line of the user's program."""
+
+    file: str
+    line: int
+    function: str
+
+    @property
+    def text(self) -> str:
+        """The line itself, stripped; empty where the file can't be read (an interactive prompt)."""
+        return linecache.getline(self.file, self.line).strip()
+
+    def __str__(self) -> str:
+        place = f"{os.path.basename(self.file)}:{self.line}"
+        return f"{place}: {self.text}" if self.text else place
+
+
+def user_source() -> SourceLine | None:
+    """The innermost line outside this package, or None when the package itself is the program."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if not code.co_filename.startswith(INTERNAL_FOLDERS):
+            return SourceLine(code.co_filename, frame.f_lineno, code.co_name)
+        frame = frame.f_back
+    return None
