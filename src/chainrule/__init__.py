@@ -1,0 +1,10 @@
+"""Chainrule trains neural networks by backpropagation and gives exact gradients of any program of its arrays."""
+
+from . import autodiff, errors, ops, tree
+from .dtypes import *  # noqa: F403
+from .functions import *  # noqa: F403
+from .tensor import Parameter, Tensor, asarray, tensor
+from .trace import trace
+from .transforms import grad, hessian, hvp, jacobian, jvp, no_grad, stop_gradient, value_and_grad, vjp
+
+__version__ = "0.1.0"

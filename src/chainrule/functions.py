@@ -1,0 +1,289 @@
+"""The public array functions: NumPy's and the Array API standard's names, on tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .ir.build import constant, splat
+from .ir.types import ArrayType, as_dtype, float32
+from .ops import arrays, composite, getitem, operators
+from .ops import elementwise as ew
+from .ops.operators import binary, binary_float, unary, unary_float
+from .tensor import Tensor, lifted, unwrap, wrap
+
+# -- creation
+
+
+def _shape(shape: int | Sequence[int]) -> tuple[int, ...]:
+    return (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(size) for size in shape)
+
+
+def full(shape: int | Sequence[int], fill_value: float, dtype: Any = None) -> Tensor:
+    """A tensor of one number; float32 for a float, int64 for an integer, unless dtype says otherwise."""
+    wanted = operators.lift(fill_value).dtype if dtype is None else as_dtype(dtype)
+    result: Tensor = wrap(splat(fill_value, ArrayType(_shape(shape), wanted)))
+    return result
+
+
+def zeros(shape: int | Sequence[int], dtype: Any = float32) -> Tensor:
+    """A tensor of zeros."""
+    return full(shape, 0, dtype)
+
+
+def ones(shape: int | Sequence[int], dtype: Any = float32) -> Tensor:
+    """A tensor of ones."""
+    return full(shape, 1, dtype)
+
+
+def full_like(x: Any, fill_value: float, dtype: Any = None) -> Tensor:
+    """A tensor of one number, of the shape of `x`."""
+    value = operators.lift(unwrap(x))
+    return full(value.shape, fill_value, value.dtype if dtype is None else dtype)
+
+
+def zeros_like(x: Any, dtype: Any = None) -> Tensor:
+    """A tensor of zeros, of the shape of `x`."""
+    return full_like(x, 0, dtype)
+
+
+def ones_like(x: Any, dtype: Any = None) -> Tensor:
+    """A tensor of ones, of the shape of `x`."""
+    return full_like(x, 1, dtype)
+
+
+def arange(start: float, stop: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
+    """Numbers from start up to, not including, stop; int64 for integers, else float32."""
+    first, last = (0, start) if stop is None else (start, stop)
+    whole = all_integers(first, last, step)
+    wanted = as_dtype(dtype) if dtype is not None else as_dtype(np.int64 if whole else float32)
+    result: Tensor = wrap(constant(np.arange(first, last, step).astype(wanted)))
+    return result
+
+
+def all_integers(*numbers: Any) -> bool:
+    """Whether all are Python or NumPy integers."""
+    return not [number for number in numbers if not isinstance(number, int | np.integer)]
+
+
+def linspace(start: float, stop: float, num: int, dtype: Any = float32, endpoint: bool = True) -> Tensor:
+    """`num` numbers evenly spaced from start to stop."""
+    result: Tensor = wrap(constant(np.linspace(start, stop, num, endpoint).astype(as_dtype(dtype))))
+    return result
+
+
+def eye(n_rows: int, n_cols: int | None = None, k: int = 0, dtype: Any = float32) -> Tensor:
+    """Ones on the k-th diagonal, zeros elsewhere."""
+    result: Tensor = wrap(constant(np.eye(n_rows, n_cols, k, as_dtype(dtype))))
+    return result
+
+
+def tril(x: Any, k: int = 0) -> Tensor:
+    """The lower triangle of the last two axes, zeros above the k-th diagonal."""
+    value = operators.lift(unwrap(x))
+    mask = np.tri(value.shape[-2], value.shape[-1], k, dtype=bool)
+    result: Tensor = wrap(operators.where(mask, value, 0))
+    return result
+
+
+def triu(x: Any, k: int = 0) -> Tensor:
+    """The upper triangle of the last two axes, zeros below the k-th diagonal."""
+    value = operators.lift(unwrap(x))
+    mask = ~np.tri(value.shape[-2], value.shape[-1], k - 1, dtype=bool)
+    result: Tensor = wrap(operators.where(mask, value, 0))
+    return result
+
+
+# -- elementwise: arithmetic
+
+add = lifted(operators.add)
+subtract = lifted(binary(ew.subtract), "subtract", "x - y.")
+multiply = lifted(operators.multiply)
+divide = lifted(binary_float(ew.divide), "divide", "x / y, in floats.")
+floor_divide = lifted(binary(ew.floor_divide), "floor_divide", "The largest whole number not above x / y.")
+remainder = lifted(binary(ew.remainder), "remainder", "x - y · floor(x / y): it has the sign of y.")
+negative = lifted(unary(ew.negative), "negative", "-x.")
+power = lifted(operators.power)
+square = lifted(composite.square)
+reciprocal = lifted(composite.reciprocal)
+multiply_no_nan = lifted(binary_float(ew.multiply_no_nan), "multiply_no_nan", "x · y, and 0 where y is 0 whatever x is.")
+abs = lifted(unary(ew.abs), "abs", "|x|; its derivative at 0 is taken as 0.")
+sign = lifted(unary(ew.sign), "sign", "-1, 0 or 1 by the sign of x.")
+hypot = lifted(binary_float(ew.hypot), "hypot", "√(x² + y²) without overflow.")
+
+# -- elementwise: exponentials, roots, logarithms
+
+exp = lifted(unary_float(ew.exp), "exp", "e to the power x.")
+expm1 = lifted(unary_float(ew.expm1), "expm1", "exp(x) - 1, exact near 0.")
+log = lifted(unary_float(ew.log), "log", "Natural logarithm.")
+log1p = lifted(unary_float(ew.log1p), "log1p", "log(1 + x), exact near 0.")
+log2 = lifted(unary_float(ew.log2), "log2", "Logarithm to the base 2.")
+log10 = lifted(unary_float(ew.log10), "log10", "Logarithm to the base 10.")
+logaddexp = lifted(binary_float(ew.logaddexp), "logaddexp", "log(exp(x) + exp(y)) without overflow.")
+sqrt = lifted(unary_float(ew.sqrt), "sqrt", "Square root.")
+rsqrt = lifted(composite.rsqrt)
+
+# -- elementwise: trigonometric and hyperbolic
+
+sin = lifted(unary_float(ew.sin), "sin", "Sine of x radians.")
+cos = lifted(unary_float(ew.cos), "cos", "Cosine of x radians.")
+tan = lifted(unary_float(ew.tan), "tan", "Tangent of x radians.")
+asin = lifted(unary_float(ew.asin), "asin", "Inverse sine, in radians.")
+acos = lifted(unary_float(ew.acos), "acos", "Inverse cosine, in radians.")
+atan = lifted(unary_float(ew.atan), "atan", "Inverse tangent, in radians.")
+atan2 = lifted(binary_float(ew.atan2), "atan2", "Angle of the point (y, x), in radians.")
+sinh = lifted(unary_float(ew.sinh), "sinh", "Hyperbolic sine.")
+cosh = lifted(unary_float(ew.cosh), "cosh", "Hyperbolic cosine.")
+tanh = lifted(unary_float(ew.tanh), "tanh", "Hyperbolic tangent.")
+asinh = lifted(unary_float(ew.asinh), "asinh", "Inverse hyperbolic sine.")
+acosh = lifted(unary_float(ew.acosh), "acosh", "Inverse hyperbolic cosine.")
+atanh = lifted(unary_float(ew.atanh), "atanh", "Inverse hyperbolic tangent.")
+erf = lifted(unary_float(ew.erf), "erf", "Error function.")
+erfc = lifted(unary_float(ew.erfc), "erfc", "1 - erf(x), exact for large x.")
+erfinv = lifted(unary_float(ew.erfinv), "erfinv", "Inverse error function.")
+
+# -- elementwise: choices, rounding, comparisons, bits
+
+maximum = lifted(binary(ew.maximum), "maximum", "The larger of x and y; equal ones share the gradient.")
+minimum = lifted(binary(ew.minimum), "minimum", "The smaller of x and y; equal ones share the gradient.")
+where = lifted(operators.where)
+clip = lifted(composite.clip)
+floor = lifted(unary_float(ew.floor), "floor", "The largest whole number not above x.")
+ceil = lifted(unary_float(ew.ceil), "ceil", "The smallest whole number not below x.")
+round = lifted(unary_float(ew.round), "round", "The nearest whole number; halves go to the even one.")
+trunc = lifted(unary_float(ew.trunc), "trunc", "The whole part of x.")
+equal = lifted(binary(ew.equal), "equal", "x = y, as bools.")
+not_equal = lifted(binary(ew.not_equal), "not_equal", "x ≠ y, as bools.")
+less = lifted(binary(ew.less), "less", "x < y, as bools.")
+less_equal = lifted(binary(ew.less_equal), "less_equal", "x ≤ y, as bools.")
+greater = lifted(binary(ew.greater), "greater", "x > y, as bools.")
+greater_equal = lifted(binary(ew.greater_equal), "greater_equal", "x ≥ y, as bools.")
+isnan = lifted(unary_float(ew.isnan), "isnan", "Whether x is not a number.")
+isinf = lifted(unary_float(ew.isinf), "isinf", "Whether x is infinite.")
+isfinite = lifted(unary_float(ew.isfinite), "isfinite", "Whether x is neither infinite nor NaN.")
+logical_and = lifted(composite.logical(ew.bitwise_and), "logical_and", "x and y, as bools.")
+logical_or = lifted(composite.logical(ew.bitwise_or), "logical_or", "x or y, as bools.")
+logical_xor = lifted(composite.logical(ew.bitwise_xor), "logical_xor", "Either x or y, as bools.")
+logical_not = lifted(composite.logical_not)
+bitwise_and = lifted(binary(ew.bitwise_and), "bitwise_and", "Bits set in both x and y.")
+bitwise_or = lifted(binary(ew.bitwise_or), "bitwise_or", "Bits set in x or y.")
+bitwise_xor = lifted(binary(ew.bitwise_xor), "bitwise_xor", "Bits set in one of x and y.")
+bitwise_invert = lifted(unary(ew.bitwise_invert), "bitwise_invert", "Bits not set in x.")
+bitwise_left_shift = lifted(binary(ew.bitwise_left_shift), "bitwise_left_shift", "Bits of x moved up by y places.")
+bitwise_right_shift = lifted(binary(ew.bitwise_right_shift), "bitwise_right_shift", "Bits of x moved down by y places.")
+astype = lifted(operators.astype)
+
+# -- activations
+
+relu = lifted(unary_float(ew.relu), "relu", "x where positive, else 0; the derivative at 0 is 0.")
+sigmoid = lifted(unary_float(ew.sigmoid), "sigmoid", "1 / (1 + exp(-x)), the logistic function.")
+log_sigmoid = lifted(composite.log_sigmoid)
+softplus = lifted(composite.softplus)
+leaky_relu = lifted(composite.leaky_relu)
+elu = lifted(composite.elu)
+selu = lifted(composite.selu)
+celu = lifted(composite.celu)
+gelu = lifted(composite.gelu)
+silu = lifted(composite.silu)
+mish = lifted(composite.mish)
+hardtanh = lifted(composite.hardtanh)
+hardsigmoid = lifted(composite.hardsigmoid)
+hardswish = lifted(composite.hardswish)
+softsign = lifted(composite.softsign)
+softmax = lifted(composite.softmax)
+log_softmax = lifted(composite.log_softmax)
+one_hot = lifted(composite.one_hot)
+
+# -- reductions
+
+sum = lifted(arrays.sum)
+prod = lifted(arrays.prod)
+mean = lifted(arrays.mean)
+var = lifted(arrays.var)
+std = lifted(arrays.std)
+max = lifted(arrays.max)
+min = lifted(arrays.min)
+all = lifted(arrays.all)
+any = lifted(arrays.any)
+argmax = lifted(arrays.argmax)
+argmin = lifted(arrays.argmin)
+logsumexp = lifted(arrays.logsumexp)
+cumulative_sum = lifted(arrays.cumulative_sum)
+argsort = lifted(arrays.argsort)
+sort = lifted(getitem.sort)
+
+# -- shape
+
+reshape = lifted(arrays.reshape)
+broadcast_to = lifted(arrays.broadcast_to)
+permute_dims = lifted(arrays.permute_dims)
+matrix_transpose = lifted(arrays.matrix_transpose)
+moveaxis = lifted(arrays.moveaxis)
+swapaxes = lifted(arrays.swapaxes)
+expand_dims = lifted(arrays.expand_dims)
+squeeze = lifted(arrays.squeeze)
+flatten = lifted(arrays.flatten)
+flip = lifted(arrays.flip)
+roll = lifted(arrays.roll)
+concat = lifted(arrays.concat)
+stack = lifted(arrays.stack)
+split = lifted(arrays.split)
+pad = lifted(arrays.pad)
+tile = lifted(arrays.tile)
+repeat = lifted(arrays.repeat)
+
+# -- products and indexing
+
+matmul = lifted(operators.matmul)
+vecdot = lifted(arrays.vecdot)
+outer = lifted(arrays.outer)
+tensordot = lifted(arrays.tensordot)
+take = lifted(getitem.take)
+take_along_axis = lifted(getitem.take_along_axis)
+put_along_axis = lifted(getitem.put_along_axis)
+scatter_add = lifted(getitem.scatter_add)
+
+# -- methods of Tensor: the same functions with the tensor first
+
+
+METHODS = (
+    "abs all any argmax argmin argsort astype clip cumulative_sum exp expand_dims flatten flip gelu isfinite isinf isnan "
+    "log log1p log_softmax logsumexp matmul max mean min moveaxis pad permute_dims prod relu repeat "
+    "round sigmoid sign silu sin cos softmax sort split sqrt square squeeze std sum swapaxes take take_along_axis tanh "
+    "tile var"
+).split()
+
+
+def _reshape_method(self: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
+    result: Tensor = reshape(self, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+    return result
+
+
+def _permute_method(self: Tensor, *axes: Any) -> Tensor:
+    """Axes in another order: `x.permute_dims(1, 0)` or `x.permute_dims((1, 0))`."""
+    result: Tensor = permute_dims(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+    return result
+
+
+def _transposed(self: Tensor) -> Tensor:
+    """All axes in reverse order."""
+    result: Tensor = permute_dims(self, tuple(range(self.ndim))[::-1])
+    return result
+
+
+def _install_methods() -> None:
+    for name in METHODS:
+        if name in globals():
+            setattr(Tensor, name, globals()[name])
+    aliases = {"reshape": _reshape_method, "view": _reshape_method, "permute_dims": _permute_method}
+    aliases |= {"permute": _permute_method, "unsqueeze": expand_dims, "transpose": swapaxes}
+    for name, method in aliases.items():
+        setattr(Tensor, name, method)
+    Tensor.T = property(_transposed)  # type: ignore[attr-defined]
+    Tensor.mT = property(matrix_transpose)  # type: ignore[attr-defined]
+
+
+_install_methods()

@@ -1,0 +1,153 @@
+"""The trace context: `bind` applies a primitive. Outside a trace it computes at once; inside, it writes an equation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..source import user_source
+from .graph import Equation, Value
+from .primitive import NumpyArray, Primitive
+from .types import ArrayType
+
+
+class Trace:
+    """A graph being written: the equations so far."""
+
+    def __init__(self) -> None:
+        self.equations: list[Equation] = []
+
+
+class _Context(threading.local):
+    """What this thread is doing: the trace it writes, and whether gradients are recorded."""
+
+    def __init__(self) -> None:
+        self.trace: Trace | None = None
+        self.recording = True
+
+
+_context = _Context()
+
+
+def current_trace() -> Trace | None:
+    """The trace being written in this thread, if any."""
+    return _context.trace
+
+
+def is_recording() -> bool:
+    """Whether operations are recorded for gradients in this thread."""
+    return _context.recording
+
+
+@contextmanager
+def tracing(trace: Trace | None) -> Iterator[Trace | None]:
+    """Write into `trace` inside the block; None computes at once even inside a trace."""
+    before, _context.trace = _context.trace, trace
+    try:
+        yield trace
+    finally:
+        _context.trace = before
+
+
+@contextmanager
+def recording(enabled: bool) -> Iterator[None]:
+    """Record operations for gradients, or not, inside the block."""
+    before, _context.recording = _context.recording, enabled
+    try:
+        yield
+    finally:
+        _context.recording = before
+
+
+def bind(primitive: Primitive, *inputs: Value, **params: Any) -> Any:
+    """Apply `primitive`: one Value, or a tuple of them for a primitive with several outputs.
+
+    Inside a trace an operation on constants alone is computed at once: its result is one more constant.
+    """
+    answer = primitive.type_rule(*[value.type for value in inputs], **params)
+    single = isinstance(answer, ArrayType)
+    types: tuple[ArrayType, ...] = (answer,) if single else answer
+    tracked = _context.recording and primitive.differentiable and any(value.tracked for value in inputs)
+    concrete = all(value.data is not None for value in inputs)
+    if concrete and (_context.trace is None or not tracked):
+        outputs = _compute(primitive, inputs, params, types, tracked)
+    else:
+        outputs = _write(primitive, inputs, params, types, tracked)
+    return outputs[0] if single else outputs
+
+
+def _write(
+    primitive: Primitive, inputs: tuple[Value, ...], params: dict[str, Any], types: tuple[ArrayType, ...], tracked: bool
+) -> tuple[Value, ...]:
+    trace = _context.trace
+    if trace is None:
+        raise_leaked(primitive)
+    equation = Equation(primitive, inputs, params, user_source())
+    trace.equations.append(equation)
+    return equation.produce(types, tracked)
+
+
+def _compute(
+    primitive: Primitive, inputs: tuple[Value, ...], params: dict[str, Any], types: tuple[ArrayType, ...], tracked: bool
+) -> tuple[Value, ...]:
+    arrays = evaluate(primitive, [value.data for value in inputs], params, types)
+    if not tracked:
+        return tuple(Value(kind, array) for kind, array in zip(types, arrays))
+    return Equation(primitive, inputs, params, user_source()).produce_eagerly(types, arrays)
+
+
+def evaluate(
+    primitive: Primitive, arrays: list[Any], params: dict[str, Any], types: tuple[ArrayType, ...]
+) -> tuple[NumpyArray, ...]:
+    """The primitive's meaning in NumPy. Overflow and division by zero give inf and NaN, without a warning."""
+    with np.errstate(all="ignore"):
+        result = primitive.numpy(*arrays, **params)
+    results = result if isinstance(result, tuple) else (result,)
+    return tuple(_conform(array, kind) for array, kind in zip(results, types))
+
+
+def _conform(array: Any, kind: ArrayType) -> NumpyArray:
+    """NumPy turns zero-dimensional arrays into scalars; values are always arrays of the type that was promised."""
+    if isinstance(array, np.ndarray) and array.dtype == kind.dtype:
+        return array
+    return np.asarray(array, kind.dtype)
+
+
+def raise_leaked(primitive: Primitive) -> None:
+    """A traced value was used after its trace ended."""
+    from ..errors import TraceError
+
+    raise TraceError(
+        f"{primitive.name} was given a traced value outside the trace that made it; return it from the traced "
+        "function instead of storing it"
+    )
+
+
+def constant(array: NumpyArray) -> Value:
+    """A value that is known: no copy is taken, so nobody may write to `array` later."""
+    return Value(ArrayType(array.shape, array.dtype), array)
+
+
+def leaf(array: NumpyArray) -> Value:
+    """A known value that gradients can be taken with respect to."""
+    kind = ArrayType(array.shape, array.dtype)
+    return Value(kind, array, tracked=kind.is_float, source=user_source())
+
+
+def placeholder(kind: ArrayType) -> Value:
+    """An input of a graph."""
+    return Value(kind, tracked=kind.is_float, source=user_source())
+
+
+def splat(number: float, kind: ArrayType) -> Value:
+    """A constant whose elements are all `number`: one number in memory, whatever the shape."""
+    return Value(kind, np.broadcast_to(np.asarray(number).astype(kind.dtype), kind.shape))
+
+
+def zeros_like(value: Value) -> Value:
+    """A constant of zeros of the type of `value`."""
+    return splat(0, value.type)

@@ -1,0 +1,65 @@
+"""The text form of a graph, with names that depend only on the graph's structure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .graph import Equation, Graph, Value
+from .walk import constants
+
+
+def show_graph(graph: Graph, sources: bool = True) -> str:
+    """One line an equation: `%3: float32[64, 10] = matmul(%1, w0)  # train.py:12`."""
+    names = value_names(graph)
+    inputs = ", ".join(f"{names[id(value)]}: {value.type}" for value in graph.inputs)
+    lines = [f"{graph.name}({inputs}):"]
+    lines += [f"  {names[id(value)]}: {value.type} = constant" for value in constants(graph) if value.size != 1]
+    lines += [_show_equation(equation, names, sources) for equation in graph.equations]
+    lines.append(f"  return {', '.join(names[id(value)] for value in graph.outputs)}")
+    return "\n".join(lines)
+
+
+def value_names(graph: Graph) -> dict[int, str]:
+    """A name for each value by id: %n for inputs and results, cn for constants, the number itself for single ones."""
+    names = {id(value): _constant_name(value, number) for number, value in enumerate(constants(graph))}
+    made = [*graph.inputs, *(value for equation in graph.equations for value in equation.outputs)]
+    names.update((id(value), f"%{number}") for number, value in enumerate(made))
+    return names
+
+
+def _constant_name(value: Value, number: int) -> str:
+    if value.size == 1 and value.data is not None:
+        text = repr(value.data.reshape(()).item())
+        return text if not value.shape else f"[{text}]"
+    return f"c{number}"
+
+
+def _show_equation(equation: Equation, names: dict[int, str], sources: bool) -> str:
+    left = ", ".join(f"{names[id(value)]}: {value.type}" for value in equation.outputs)
+    arguments = [names[id(value)] for value in equation.inputs]
+    arguments += [f"{name}={show_parameter(parameter)}" for name, parameter in equation.params.items()]
+    place = f"  # {equation.source}" if sources and equation.source else ""
+    return f"  {left} = {equation.primitive.name}({', '.join(arguments)}){place}"
+
+
+def show_parameter(parameter: Any) -> str:
+    """A parameter without anything that changes from run to run (no addresses)."""
+    if isinstance(parameter, np.dtype):
+        return str(parameter.name)
+    if callable(parameter):
+        return getattr(parameter, "__name__", type(parameter).__name__)
+    return repr(parameter)
+
+
+def formula(value: Value, names: dict[int, str]) -> str:
+    """The expression that computes `value`, in the formulas of its primitives, down to the values in `names`."""
+    if id(value) in names:
+        return names[id(value)]
+    if value.equation is None:
+        return _constant_name(value, 0)
+    equation = value.equation
+    arguments = [formula(each, names) for each in equation.inputs]
+    shown = {name: show_parameter(parameter) for name, parameter in equation.params.items()}
+    return equation.primitive.formula.format(*arguments, all=", ".join(arguments), **shown)

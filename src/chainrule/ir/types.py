@@ -1,0 +1,142 @@
+"""Array types: a shape and an element type, and how element types mix (Python Array API rules)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import DtypeError, ShapeError
+
+Shape = tuple[int, ...]
+DType = np.dtype[Any]
+
+bool_ = np.dtype(np.bool_)
+int8, int16, int32, int64 = (np.dtype(name) for name in ("int8", "int16", "int32", "int64"))
+uint8, uint16, uint32, uint64 = (np.dtype(name) for name in ("uint8", "uint16", "uint32", "uint64"))
+float32, float64 = np.dtype("float32"), np.dtype("float64")
+
+FLOATS = (float32, float64)
+SIGNED = (int8, int16, int32, int64)
+UNSIGNED = (uint8, uint16, uint32, uint64)
+INTEGERS = SIGNED + UNSIGNED
+NUMBERS = INTEGERS + FLOATS
+DTYPES = (bool_, *NUMBERS)
+KNOWN = frozenset(DTYPES)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """What is known of an array before it has values."""
+
+    shape: Shape
+    dtype: DType
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a dense array of this type."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def is_float(self) -> bool:
+        """Whether a gradient can flow through it."""
+        return self.dtype.kind == "f"
+
+    def with_shape(self, shape: Shape) -> ArrayType:
+        """The same element type in another shape."""
+        return ArrayType(shape, self.dtype)
+
+    def with_dtype(self, dtype: DType) -> ArrayType:
+        """The same shape with another element type."""
+        return ArrayType(self.shape, dtype)
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
+
+
+def as_dtype(given: Any) -> DType:
+    """The element type that `given` names (`float32`, `np.float64`, `"int64"`, `float`), if it is one we have."""
+    if given is float:
+        return float32
+    if given is int:
+        return int64
+    try:
+        dtype = np.dtype(given)
+    except TypeError:
+        raise DtypeError(f"{given!r} is no element type; known: {', '.join(d.name for d in DTYPES)}") from None
+    if dtype not in KNOWN:
+        raise DtypeError(f"the element type {dtype} is not supported; known: {', '.join(d.name for d in DTYPES)}")
+    return dtype.newbyteorder("=")
+
+
+def promote(first: DType, second: DType) -> DType:
+    """The element type of a mixed operation: the Array API table, and a float wins over integers and bools.
+
+    Mixing uint64 with a signed integer has no common integer type and is an error.
+    """
+    if first == second:
+        return first
+    if first.kind == "f" or second.kind == "f":
+        return _promote_floats(first, second)
+    if first == bool_:
+        return second
+    if second == bool_:
+        return first
+    result = np.promote_types(first, second)
+    if result.kind == "f":
+        raise DtypeError(f"{first} and {second} have no common integer type; cast one of them with astype")
+    return result
+
+
+def _promote_floats(first: DType, second: DType) -> DType:
+    if first.kind == "f" and second.kind == "f":
+        return max(first, second, key=lambda dtype: dtype.itemsize)
+    return first if first.kind == "f" else second
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The common shape of `shapes` under NumPy's broadcasting; a ShapeError names the axis that does not fit."""
+    ndim = max((len(shape) for shape in shapes), default=0)
+    padded = [(1,) * (ndim - len(shape)) + shape for shape in shapes]
+    return tuple(_broadcast_axis(axis, sizes, shapes) for axis, sizes in enumerate(zip(*padded)))
+
+
+def _broadcast_axis(axis: int, sizes: tuple[int, ...], shapes: tuple[Shape, ...]) -> int:
+    wide = {size for size in sizes if size != 1}
+    if len(wide) > 1:
+        listed = " and ".join(map(str, shapes))
+        raise ShapeError(
+            f"shapes {listed} don't broadcast: along axis {axis} of the result the sizes are "
+            f"{' and '.join(map(str, sizes))}; they must be equal or 1"
+        )
+    return wide.pop() if wide else 1
+
+
+def normalize_axis(axis: int, ndim: int) -> int:
+    """`axis` counted from the front; an axis outside -ndim..ndim-1 is a ShapeError."""
+    if not -ndim <= axis < ndim:
+        raise ShapeError(f"axis {axis} is out of range for an array of {ndim} axes: expected {-ndim} to {ndim - 1}")
+    return axis % ndim
+
+
+def normalize_axes(axes: int | tuple[int, ...] | list[int] | None, ndim: int) -> tuple[int, ...]:
+    """Axes counted from the front, sorted; None means all of them; a repeated axis is a ShapeError."""
+    if axes is None:
+        return tuple(range(ndim))
+    listed = (axes,) if isinstance(axes, int | np.integer) else tuple(axes)
+    normal = tuple(sorted(normalize_axis(int(axis), ndim) for axis in listed))
+    if len(set(normal)) != len(normal):
+        raise ShapeError(f"axes {listed} name one axis twice")
+    return normal

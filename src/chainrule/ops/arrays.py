@@ -1,0 +1,393 @@
+"""Array functions made of primitives, with NumPy's arguments (axis, keepdims). On Values; no rules of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..ir.build import splat
+from ..ir.graph import Value
+from ..ir.types import FLOATS, ArrayType, Shape, as_dtype, bool_, int64, normalize_axes, normalize_axis
+from . import elementwise as ew
+from . import reduction, structure
+from .operators import astype, broadcast, common, floating, lift, promote
+from .operators import reshape as reshape_to
+
+Axis = int | tuple[int, ...] | list[int] | None
+
+# -- reductions
+
+
+def _reduced(primitive: Any, x: Value, axis: Axis, keepdims: bool) -> Value:
+    axes = normalize_axes(axis, x.ndim)
+    result: Value = primitive(x, axes=axes)
+    return reshape_to(result, reduction.kept_shape(x.shape, axes)) if keepdims else result
+
+
+def sum(x: Any, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Value:
+    """Sum over `axis`; bools and small integers are summed in int64."""
+    value = lift(x)
+    wanted = as_dtype(dtype) if dtype is not None else value.dtype if value.dtype in FLOATS else _sum_dtype(value)
+    return _reduced(reduction.sum, astype(value, wanted), axis, keepdims)
+
+
+def _sum_dtype(value: Value) -> Any:
+    return np.dtype(np.uint64) if value.dtype.kind == "u" else int64
+
+
+def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
+    """Arithmetic mean over `axis`; NaN where there is nothing to average."""
+    value = floating(x)
+    count = math.prod(value.shape[axis] for axis in normalize_axes(axis, value.ndim))
+    total = _reduced(reduction.sum, value, axis, keepdims)
+    return total / count if count else total * math.nan
+
+
+def var(x: Any, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Value:
+    """Variance over `axis`: squares about the mean divided by (n - correction)."""
+    value = floating(x)
+    count = math.prod(value.shape[axis] for axis in normalize_axes(axis, value.ndim))
+    centred = value - mean(value, axis, keepdims=True)
+    total = _reduced(reduction.sum, centred * centred, axis, keepdims)
+    return total / (count - correction) if count > correction else total * math.nan
+
+
+def std(x: Any, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Value:
+    """Standard deviation over `axis`."""
+    result: Value = ew.sqrt(var(x, axis, correction, keepdims))
+    return result
+
+
+def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
+    """Largest element over `axis`; equal largest elements share the gradient."""
+    return _reduced(reduction.max, lift(x), axis, keepdims)
+
+
+def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
+    """Smallest element over `axis`; equal smallest elements share the gradient."""
+    return _reduced(reduction.min, lift(x), axis, keepdims)
+
+
+def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
+    """Whether all elements over `axis` are true."""
+    return _reduced(reduction.all, astype(x, bool_), axis, keepdims)
+
+
+def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
+    """Whether an element over `axis` is true."""
+    return _reduced(reduction.any, astype(x, bool_), axis, keepdims)
+
+
+def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
+    """Product over `axis`, by halves: exact derivatives of any order also where elements are zero."""
+    value = lift(x)
+    axes = normalize_axes(axis, value.ndim)
+    rest = tuple(other for other in range(value.ndim) if other not in axes)
+    kept = tuple(value.shape[other] for other in rest)
+    flat = reshape_to(permute_dims(value, (*axes, *rest)), (_count(value.shape, axes), *kept))
+    product = _product_of_rows(flat)
+    return reshape_to(product, reduction.kept_shape(value.shape, axes)) if keepdims else product
+
+
+def _count(shape: Shape, axes: tuple[int, ...]) -> int:
+    return math.prod(shape[axis] for axis in axes)
+
+
+def _product_of_rows(rows: Value) -> Value:
+    if rows.shape[0] == 0:
+        return splat(1, ArrayType(rows.shape[1:], rows.dtype))
+    while rows.shape[0] > 1:
+        half = rows.shape[0] // 2
+        product = structure.narrow(rows, 0, 0, half) * structure.narrow(rows, 0, half, 2 * half)
+        odd = rows.shape[0] % 2
+        rows = concat([product, structure.narrow(rows, 0, 2 * half, 2 * half + 1)]) if odd else product
+    return reshape_to(rows, rows.shape[1:])
+
+
+def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
+    """log(sum(exp(x))) over `axis` without overflow."""
+    value = floating(x)
+    largest = ew.stop_gradient(max(value, axis, keepdims=True))
+    shift = ew.where(ew.isfinite(largest), largest, splat(0, largest.type))
+    total: Value = ew.log(sum(ew.exp(value - shift), axis, keepdims=True)) + shift
+    return total if keepdims else squeeze(total, normalize_axes(axis, value.ndim))
+
+
+def _position(primitive: Any, x: Any, axis: int | None, keepdims: bool) -> Value:
+    value = lift(x)
+    value = astype(value, np.int8) if value.dtype == bool_ else value
+    if axis is None:
+        result: Value = primitive(reshape_to(value, (value.size,)), axis=0)
+        return reshape_to(result, (1,) * value.ndim) if keepdims else result
+    place = normalize_axis(axis, value.ndim)
+    result = primitive(value, axis=place)
+    return expand_dims(result, place) if keepdims else result
+
+
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Value:
+    """Index of the first largest element; over all elements when axis is None."""
+    return _position(reduction.argmax, x, axis, keepdims)
+
+
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Value:
+    """Index of the first smallest element; over all elements when axis is None."""
+    return _position(reduction.argmin, x, axis, keepdims)
+
+
+def argsort(x: Any, axis: int = -1, descending: bool = False) -> Value:
+    """Indices that sort along `axis`; equal elements keep their order."""
+    value = lift(x)
+    place = normalize_axis(axis, value.ndim)
+    if not descending:
+        result: Value = reduction.argsort(value, axis=place)
+        return result
+    backward = reduction.argsort(structure.flip(value, axes=(place,)), axis=place)
+    flipped: Value = structure.flip(backward, axes=(place,))
+    return value.shape[place] - 1 - flipped
+
+
+def cumulative_sum(x: Any, axis: int | None = None, include_initial: bool = False) -> Value:
+    """Running sum along `axis`; with include_initial a zero comes first."""
+    value = lift(x)
+    if axis is None and value.ndim != 1:
+        raise ShapeError(f"cumulative_sum of {value.type} needs axis=: only a vector has a single one")
+    place = normalize_axis(0 if axis is None else axis, value.ndim)
+    value = value if value.dtype in FLOATS else astype(value, _sum_dtype(value))
+    result: Value = reduction.cumulative_sum(value, axis=place)
+    if not include_initial:
+        return result
+    zero = splat(0, value.type.with_shape(reduction.kept_shape(value.shape, (place,))))
+    return concat([zero, result], axis=place)
+
+
+# -- shape
+
+
+def reshape(x: Any, shape: int | Sequence[int]) -> Value:
+    """The same elements in another shape; one size may be -1: whatever remains."""
+    value = lift(x)
+    wanted = (shape,) if isinstance(shape, int | np.integer) else tuple(int(size) for size in shape)
+    if wanted.count(-1) > 1:
+        raise ShapeError(f"reshape to {wanted}: only one size may be -1")
+    known = math.prod(size for size in wanted if size != -1)
+    if -1 in wanted and (known == 0 or value.size % known):
+        raise ShapeError(f"reshape: {value.type} has {value.size} elements, which {wanted} can't divide")
+    return reshape_to(value, tuple(value.size // known if size == -1 else int(size) for size in wanted))
+
+
+def permute_dims(x: Any, axes: Sequence[int]) -> Value:
+    """Axes in another order."""
+    value = lift(x)
+    order = tuple(normalize_axis(axis, value.ndim) for axis in axes)
+    if order == tuple(range(value.ndim)):
+        return value
+    result: Value = structure.permute_dims(value, axes=order)
+    return result
+
+
+def matrix_transpose(x: Any) -> Value:
+    """The last two axes swapped."""
+    value = lift(x)
+    if value.ndim < 2:
+        raise ShapeError(f"matrix_transpose needs at least two axes, but was given {value.type}")
+    return permute_dims(value, (*range(value.ndim - 2), value.ndim - 1, value.ndim - 2))
+
+
+def moveaxis(x: Any, source: int, destination: int) -> Value:
+    """One axis moved to another place."""
+    value = lift(x)
+    start, end = normalize_axis(source, value.ndim), normalize_axis(destination, value.ndim)
+    order = [axis for axis in range(value.ndim) if axis != start]
+    order.insert(end, start)
+    return permute_dims(value, order)
+
+
+def swapaxes(x: Any, first: int, second: int) -> Value:
+    """Two axes exchanged."""
+    value = lift(x)
+    order = list(range(value.ndim))
+    a, b = normalize_axis(first, value.ndim), normalize_axis(second, value.ndim)
+    order[a], order[b] = b, a
+    return permute_dims(value, order)
+
+
+def expand_dims(x: Any, axis: int) -> Value:
+    """A new axis of size 1 at `axis`."""
+    value = lift(x)
+    place = normalize_axis(axis, value.ndim + 1)
+    return reshape_to(value, (*value.shape[:place], 1, *value.shape[place:]))
+
+
+def squeeze(x: Any, axis: Axis = None) -> Value:
+    """Axes of size 1 removed: the ones named (an error if one is longer), or all."""
+    value = lift(x)
+    ones = tuple(place for place, size in enumerate(value.shape) if size == 1)
+    axes = ones if axis is None else normalize_axes(axis, value.ndim)
+    for place in axes:
+        if value.shape[place] != 1:
+            raise ShapeError(f"squeeze: axis {place} of {value.type} has size {value.shape[place]}, expected 1")
+    return reshape_to(value, reduction.reduced_shape(value.shape, axes))
+
+
+def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Value:
+    """Axes from start_dim to end_dim joined into one."""
+    value = lift(x)
+    if value.ndim == 0:
+        return reshape_to(value, (1,))
+    start, end = normalize_axis(start_dim, value.ndim), normalize_axis(end_dim, value.ndim)
+    if start > end:
+        raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    joined = math.prod(value.shape[start : end + 1])
+    return reshape_to(value, (*value.shape[:start], joined, *value.shape[end + 1 :]))
+
+
+def broadcast_to(x: Any, shape: Sequence[int]) -> Value:
+    """Repeated along axes of size 1 and new leading axes."""
+    return broadcast(lift(x), tuple(shape))
+
+
+def flip(x: Any, axis: Axis = None) -> Value:
+    """Order of elements reversed along `axis`."""
+    value = lift(x)
+    result: Value = structure.flip(value, axes=normalize_axes(axis, value.ndim))
+    return result
+
+
+def roll(x: Any, shift: int, axis: int | None = None) -> Value:
+    """Elements moved on by `shift` along `axis`, round the end."""
+    value = lift(x)
+    if axis is None:
+        return reshape_to(roll(reshape_to(value, (value.size,)), shift, 0), value.shape)
+    place = normalize_axis(axis, value.ndim)
+    size = value.shape[place]
+    if size == 0 or shift % size == 0:
+        return value
+    cut = size - shift % size
+    return concat([structure.narrow(value, place, cut, size), structure.narrow(value, place, 0, cut)], axis=place)
+
+
+# -- joining and splitting
+
+
+def concat(arrays: Sequence[Any], axis: int | None = 0) -> Value:
+    """Arrays joined along an existing axis; flattened first when axis is None."""
+    if not arrays:
+        raise ShapeError("concat needs at least one array")
+    values = _promoted(arrays)
+    if axis is None:
+        values, axis = [reshape_to(value, (value.size,)) for value in values], 0
+    place = normalize_axis(axis, values[0].ndim)
+    result: Value = structure.concat(*values, axis=place)
+    return result
+
+
+def _promoted(arrays: Sequence[Any]) -> list[Value]:
+    values = [lift(array) for array in arrays]
+    dtype = values[0].dtype
+    for value in values[1:]:
+        dtype = promote(dtype, value.dtype)
+    return [astype(value, dtype) for value in values]
+
+
+def stack(arrays: Sequence[Any], axis: int = 0) -> Value:
+    """Arrays of one shape joined along a new axis."""
+    values = [lift(array) for array in arrays]
+    return concat([expand_dims(value, axis) for value in values], axis=normalize_axis(axis, values[0].ndim + 1))
+
+
+def split(x: Any, sizes: int | Sequence[int], axis: int = 0) -> tuple[Value, ...]:
+    """Parts along `axis`: of the sizes listed, or each of the one size given (the last may be shorter)."""
+    value = lift(x)
+    place = normalize_axis(axis, value.ndim)
+    total = value.shape[place]
+    listed = [min_(sizes, total - start) for start in range(0, total, sizes)] if isinstance(sizes, int) else list(sizes)
+    if np.sum(listed, dtype=int) != total:
+        raise ShapeError(f"split sizes {listed} add up to {np.sum(listed, dtype=int)}, but axis {place} has {total}")
+    ends = np.cumsum(listed, dtype=int)
+    return tuple(
+        structure.narrow(value, place, int(end) - size, int(end)) for end, size in zip(ends, listed)
+    )
+
+
+def min_(first: int, second: int) -> int:
+    """The smaller of two Python integers (`min` is the array function here)."""
+    return first if first < second else second
+
+
+def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Value:
+    """`value` added around: widths[i] = (before, after) along axis i; negative widths cut."""
+    array = lift(x)
+    if len(widths) != array.ndim:
+        raise ShapeError(f"pad: {array.type} needs {array.ndim} pairs of widths, but was given {len(widths)}")
+    for place, (before, after) in enumerate(widths):
+        if before < 0 or after < 0:
+            stop = array.shape[place] + (after if after < 0 else 0)
+            array = structure.narrow(array, place, -before if before < 0 else 0, stop)
+    low, high = (tuple(width if width > 0 else 0 for width in side) for side in zip(*widths)) if widths else ((), ())
+    padded: Value = structure.pad(array, low=low, high=high, interior=(0,) * array.ndim)
+    if value == 0:
+        return padded
+    inside = structure.pad(splat(True, array.type.with_dtype(bool_)), low=low, high=high, interior=(0,) * array.ndim)
+    result: Value = ew.where(inside, padded, splat(value, padded.type))
+    return result
+
+
+def tile(x: Any, repetitions: Sequence[int] | int) -> Value:
+    """The whole array repeated along each axis."""
+    value = lift(x)
+    times = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
+    ndim = value.ndim if value.ndim > len(times) else len(times)
+    shape = (1,) * (ndim - value.ndim) + value.shape
+    times = (1,) * (ndim - len(times)) + times
+    spaced = reshape_to(value, tuple(part for size in shape for part in (1, size)))
+    wide = broadcast(spaced, tuple(part for size, count in zip(shape, times) for part in (count, size)))
+    return reshape_to(wide, tuple(size * count for size, count in zip(shape, times)))
+
+
+def repeat(x: Any, repeats: int, axis: int | None = None) -> Value:
+    """Each element repeated along `axis`; flattened first when axis is None."""
+    value = lift(x)
+    if axis is None:
+        return repeat(reshape_to(value, (value.size,)), repeats, 0)
+    place = normalize_axis(axis, value.ndim)
+    spaced = expand_dims(value, place + 1)
+    wide = broadcast(spaced, (*value.shape[: place + 1], repeats, *value.shape[place + 1 :]))
+    return reshape_to(wide, (*value.shape[:place], value.shape[place] * repeats, *value.shape[place + 1 :]))
+
+
+# -- products
+
+
+def vecdot(x: Any, y: Any, axis: int = -1) -> Value:
+    """Sum of products along one axis."""
+    first, second = common(x, y)
+    return sum(first * second, axis)
+
+
+def outer(x: Any, y: Any) -> Value:
+    """All products of the elements of two vectors."""
+    return expand_dims(lift(x), 1) * expand_dims(lift(y), 0)
+
+
+def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Value:
+    """Sum of products over pairs of axes."""
+    first, second = lift(x), lift(y)
+    if isinstance(axes, int):
+        axes = (tuple(range(first.ndim - axes, first.ndim)), tuple(range(axes)))
+    left = tuple(normalize_axis(axis, first.ndim) for axis in axes[0])
+    right = tuple(normalize_axis(axis, second.ndim) for axis in axes[1])
+    left_rest = tuple(axis for axis in range(first.ndim) if axis not in left)
+    right_rest = tuple(axis for axis in range(second.ndim) if axis not in right)
+    rows, inner = _count(first.shape, left_rest), _count(first.shape, left)
+    columns = _count(second.shape, right_rest)
+    product = reshape(permute_dims(first, (*left_rest, *left)), (rows, inner)) @ reshape(
+        permute_dims(second, (*right, *right_rest)), (_count(second.shape, right), columns)
+    )
+    return reshape_to(
+        product,
+        (*(first.shape[axis] for axis in left_rest), *(second.shape[axis] for axis in right_rest)),
+    )

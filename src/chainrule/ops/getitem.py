@@ -1,0 +1,260 @@
+"""Indexing: what x[...] means, and gathers along an axis. Everything becomes slices, flips, reshapes and one gather."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import DtypeError, OutOfRangeError, ShapeError, TraceError
+from ..ir.build import constant
+from ..ir.graph import Value
+from ..ir.operand import MEANING
+from ..ir.types import Shape, bool_, broadcast_shapes, int64, normalize_axis
+from . import elementwise as ew
+from . import indexing, structure
+from .arrays import argsort, moveaxis, permute_dims
+from .operators import astype, broadcast, common, lift, reshape
+
+
+def getitem(x: Any, key: Any) -> Value:
+    """NumPy's indexing: integers, slices, ..., None, integer arrays, and bool masks of known values."""
+    value = lift(x)
+    keys = _expand_ellipsis(key if isinstance(key, tuple) else (key,), value.ndim)
+    keys = _replace_masks(keys, value)
+    return _index_arrays(*_index_basic(value, keys))
+
+
+def _is_array(key: Any) -> bool:
+    return isinstance(key, Value | np.ndarray | list)
+
+
+def _axes_taken(key: Any) -> int:
+    if key is None:
+        return 0
+    if _is_array(key):
+        mask = lift(key) if not isinstance(key, list) else lift(np.asarray(key))
+        return mask.ndim if mask.dtype == bool_ else 1
+    return 1
+
+
+def _expand_ellipsis(keys: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
+    dots = [place for place, key in enumerate(keys) if key is Ellipsis]
+    if len(dots) > 1:
+        raise ShapeError("an index may hold only one '...'")
+    taken = sum(_axes_taken(key) for key in keys if key is not Ellipsis)
+    if taken > ndim:
+        raise OutOfRangeError(f"{taken} indices were given for an array of {ndim} axes")
+    place = dots[0] if dots else len(keys)
+    fill = (slice(None),) * (ndim - taken)
+    return (*keys[:place], *fill, *keys[place + 1 :])
+
+
+def _replace_masks(keys: tuple[Any, ...], x: Value) -> tuple[Any, ...]:
+    found: list[Any] = []
+    for key in keys:
+        array = lift(np.asarray(key) if isinstance(key, list) else key) if _is_array(key) else None
+        if isinstance(key, bool | np.bool_):
+            raise DtypeError("an index of True or False is not supported; use None to add an axis or a bool array as mask")
+        if array is None or array.dtype != bool_:
+            found.append(key if array is None else array)
+            continue
+        if array.data is None:
+            raise TraceError(
+                "x[mask] has a shape that depends on the values of the mask, which a traced program doesn't know; "
+                "use cr.where(mask, x, 0)"
+            )
+        found.extend(constant(places.astype(np.int64)) for places in np.nonzero(array.data))
+    return tuple(found)
+
+
+def _index_basic(x: Value, keys: tuple[Any, ...]) -> tuple[Value, list[Value | None]]:
+    """Apply integers, slices and None; what remains is, for each axis of the result, an index array or None."""
+    starts, stops, steps, flips = [], [], [], []
+    shape: list[int] = []
+    arrays: list[Value | None] = []
+    has_arrays = any(isinstance(key, Value) for key in keys)
+    axis = 0
+    for key in keys:
+        if key is None:
+            shape.append(1)
+            arrays.append(None)
+            continue
+        size = x.shape[axis]
+        if isinstance(key, slice):
+            start, stop, step, flipped = _forward_slice(key, size)
+            shape.append(structure.slice_size(start, stop, step))
+            arrays.append(None)
+            if flipped:
+                flips.append(axis)
+        elif isinstance(key, Value):
+            start, stop, step = 0, size, 1
+            shape.append(size)
+            arrays.append(key)
+        else:
+            place = _integer(key, size, axis)
+            start, stop, step = place, place + 1, 1
+            if has_arrays:  # NumPy treats an integer beside index arrays as one more index array
+                shape.append(1)
+                arrays.append(constant(np.asarray(0)))
+        starts.append(start), stops.append(stop), steps.append(step)
+        axis += 1
+    if (starts, stops, steps) != ([0] * x.ndim, list(x.shape), [1] * x.ndim):
+        x = structure.slice(x, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
+    x = structure.flip(x, axes=tuple(flips)) if flips else x
+    return reshape(x, tuple(shape)), arrays
+
+
+def _forward_slice(key: slice, size: int) -> tuple[int, int, int, bool]:
+    start, stop, step = key.indices(size)
+    count = len(range(start, stop, step))
+    if count == 0:
+        return 0, 0, 1, False
+    last = start + (count - 1) * step
+    return (start, last + 1, step, False) if step > 0 else (last, start + 1, -step, True)
+
+
+def _integer(key: Any, size: int, axis: int) -> int:
+    try:
+        place = key.__index__()
+    except (AttributeError, TypeError):
+        raise DtypeError(
+            f"an index must be an integer, a slice, ..., None or an array of integers or bools, not {key!r}"
+        ) from None
+    if not -size <= place < size:
+        raise OutOfRangeError(f"index {place} is out of range for axis {axis} of size {size}")
+    return int(place) % size
+
+
+def _index_arrays(x: Value, arrays: list[Value | None]) -> Value:
+    places = [place for place, array in enumerate(arrays) if array is not None]
+    if not places:
+        return x
+    given = [array for array in arrays if array is not None]
+    shape = broadcast_shapes(*(array.shape for array in given))
+    rest = [axis for axis in range(x.ndim) if axis not in places]
+    front = permute_dims(x, (*places, *rest))
+    linear = _linear_index(given, shape, tuple(x.shape[axis] for axis in places))
+    rows = reshape(front, (math.prod(x.shape[axis] for axis in places), *front.shape[len(places) :]))
+    picked: Value = indexing.gather(rows, linear)
+    together = places == list(range(places[0], places[-1] + 1))
+    return _move_block(picked, len(shape), places[0]) if together else picked
+
+
+def _move_block(x: Value, width: int, destination: int) -> Value:
+    """Move the first `width` axes so that they start at `destination`."""
+    rest = list(range(width, x.ndim))
+    return permute_dims(x, (*rest[:destination], *range(width), *rest[destination:]))
+
+
+def _linear_index(indices: list[Value], shape: Shape, sizes: Shape) -> Value:
+    total: Value | None = None
+    for index, size in zip(indices, sizes):
+        position = broadcast(wrap_negative(index, size), shape)
+        total = position if total is None else total * size + position
+    assert total is not None  # called with at least one index
+    return total
+
+
+def wrap_negative(indices: Any, size: int) -> Value:
+    """Indices counted from the end turned into indices from the front; outside -size..size-1 is an error where known."""
+    value = lift(indices)
+    if value.dtype.kind not in "iu":
+        raise DtypeError(f"indices must be integers, but were given as {value.type}")
+    if value.data is not None:
+        _check_range(value.data, size)
+        if value.data.size == 0 or value.data.min() >= 0:
+            return astype(value, int64)
+    value = astype(value, int64)
+    result: Value = ew.where(*common_mask(value < 0, value + size, value))
+    return result
+
+
+def common_mask(mask: Value, x: Value, y: Value) -> tuple[Value, Value, Value]:
+    """Three values of one shape, ready for the where primitive."""
+    first, second = common(x, y)
+    return broadcast(mask, first.shape), first, second
+
+
+def _check_range(indices: Any, size: int) -> None:
+    wrong = np.flatnonzero((indices < -size) | (indices >= size)) if indices.size else indices
+    if wrong.size:
+        raise OutOfRangeError(
+            f"index {indices.ravel()[wrong[0]]} is out of range for an axis of size {size}: "
+            f"expected {-size} to {size - 1}"
+        )
+
+
+# -- gathers along one axis
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Value:
+    """Elements at `indices` along `axis`; the indices' axes take its place. A vector needs no axis."""
+    value, places = lift(x), lift(np.asarray(indices) if isinstance(indices, list | tuple) else indices)
+    if axis is None and value.ndim != 1:
+        raise ShapeError(f"take from {value.type} needs axis=: only a vector has a single one")
+    place = normalize_axis(0 if axis is None else axis, value.ndim)
+    picked = indexing.gather(moveaxis(value, place, 0), wrap_negative(places, value.shape[place]))
+    return _move_block(picked, places.ndim, place)
+
+
+def _positions_along(x: Value, indices: Value, axis: int) -> Value:
+    """For take_along_axis: the index of each wanted element in x laid out flat."""
+    wrapped = wrap_negative(indices, x.shape[axis])
+    strides = np.cumprod((1, *x.shape[:0:-1]))[::-1]
+    base = np.zeros((1,) * x.ndim, np.int64)
+    for other, size in enumerate(indices.shape):
+        if other != axis:
+            base = base + np.arange(size).reshape((-1, *(1,) * (x.ndim - other - 1))) * int(strides[other])
+    return wrapped * int(strides[axis]) + constant(base)
+
+
+def _require_along(x: Value, indices: Value, axis: int, name: str) -> int:
+    place = normalize_axis(axis, x.ndim)
+    others = [size for other, size in enumerate(x.shape) if other != place]
+    if x.ndim != indices.ndim or [size for o, size in enumerate(indices.shape) if o != place] != others:
+        raise ShapeError(
+            f"{name}: the indices must have the shape of the array except along axis {place}, "
+            f"but were given {indices.type} for {x.type}"
+        )
+    return place
+
+
+def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Value:
+    """For each place of `indices` the element of x at that index along `axis`."""
+    value, places = lift(x), lift(indices)
+    place = _require_along(value, places, axis, "take_along_axis")
+    flat = reshape(value, (value.size,))
+    result: Value = indexing.gather(flat, _positions_along(value, places, place))
+    return result
+
+
+def put_along_axis(x: Any, indices: Any, updates: Any, axis: int = -1) -> Value:
+    """x with `updates` added at `indices` along `axis`; repeated indices add up."""
+    value, places = lift(x), lift(indices)
+    place = _require_along(value, places, axis, "put_along_axis")
+    added = broadcast(astype(updates, value.dtype), places.shape)
+    flat = indexing.scatter_add(reshape(value, (value.size,)), _positions_along(value, places, place), added)
+    return reshape(flat, value.shape)
+
+
+def scatter_add(x: Any, indices: Any, updates: Any, axis: int = 0) -> Value:
+    """x with `updates` added at rows `indices` along `axis`; repeated indices add up, in order."""
+    value, places = lift(x), lift(np.asarray(indices) if isinstance(indices, list | tuple) else indices)
+    place = normalize_axis(axis, value.ndim)
+    front = moveaxis(value, place, 0)
+    added = astype(updates, value.dtype)
+    rows = permute_dims(added, (*range(place, place + places.ndim), *range(place), *range(place + places.ndim, added.ndim)))
+    wide = broadcast(rows, (*places.shape, *front.shape[1:]))
+    result = indexing.scatter_add(front, wrap_negative(places, value.shape[place]), wide)
+    return moveaxis(result, 0, place)
+
+
+def sort(x: Any, axis: int = -1, descending: bool = False) -> Value:
+    """Sorted along `axis`; gradients go back to where each element came from."""
+    value = lift(x)
+    return take_along_axis(value, argsort(value, axis, descending), axis)
+
+
+MEANING["getitem"] = getitem

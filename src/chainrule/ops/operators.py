@@ -1,0 +1,273 @@
+"""The one place where + * @ get their meaning: numbers are lifted, types promoted, broadcasts inserted.
+
+Everything here takes Values, NumPy arrays and Python numbers in any mix and gives a Value. Python numbers are weak:
+they take the element type of the array beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from ..errors import DtypeError, ShapeError
+from ..ir.build import constant
+from ..ir.graph import Value
+from ..ir.operand import MEANING
+from ..ir.primitive import Primitive
+from ..ir.types import KNOWN, DType, Shape, as_dtype, bool_, broadcast_shapes, float32, int64, promote
+from . import elementwise as ew
+from . import linear
+from .structure import broadcast_to as broadcast_p
+from .structure import reshape as reshape_p
+
+Number = bool | int | float
+
+
+def lift(operand: Any, like: DType | None = None) -> Value:
+    """`operand` as a Value. A Python number takes the type `like` if it can hold it."""
+    if isinstance(operand, Value):
+        return operand
+    if isinstance(operand, Number) and not isinstance(operand, np.generic):
+        return constant(np.asarray(operand, _number_dtype(operand, like)))
+    return constant(own_array(operand))
+
+
+def _number_dtype(number: Number, like: DType | None) -> DType:
+    natural = bool_ if isinstance(number, bool) else int64 if isinstance(number, int) else float32
+    if like is None or (natural.kind == "f" and like.kind != "f") or (like == bool_ and natural != bool_):
+        return natural
+    return like
+
+
+def own_array(data: Any) -> np.ndarray[Any, Any]:
+    """A NumPy copy of `data` in a supported element type: Python floats become float32, integers int64."""
+    source = data if isinstance(data, np.ndarray | np.generic) else _nested(data)
+    if source.dtype.newbyteorder("=") not in KNOWN:
+        raise DtypeError(f"can't make an array of element type {source.dtype}; known: {', '.join(sorted(map(str, KNOWN)))}")
+    return np.array(source, source.dtype.newbyteorder("="))
+
+
+def _nested(data: Any) -> np.ndarray[Any, Any]:
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ShapeError(f"nested lists must be of equal lengths to make an array: {error}") from None
+    if array.dtype == np.float64 and not hasattr(data, "dtype") and not hasattr(data, "__array__"):
+        return array if _holds_numpy_float64(data) else array.astype(np.float32)
+    return array
+
+
+def _holds_numpy_float64(data: Any) -> bool:
+    first = data
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    return getattr(first, "dtype", None) == np.float64
+
+
+def common(*operands: Any) -> list[Value]:
+    """The operands lifted, promoted to one element type and broadcast to one shape."""
+    dtypes = [operand.dtype for operand in operands if not _is_weak(operand) and hasattr(operand, "dtype")]
+    like = reduce(promote, map(as_dtype, dtypes)) if dtypes else None
+    values = [lift(operand, like) for operand in operands]
+    dtype = reduce(promote, (value.dtype for value in values))
+    shape = broadcast_shapes(*(value.shape for value in values))
+    return [broadcast(astype(value, dtype), shape) for value in values]
+
+
+def _is_weak(operand: Any) -> bool:
+    return isinstance(operand, Number) and not isinstance(operand, np.generic)
+
+
+def astype(value: Any, dtype: Any) -> Value:
+    """Cast to another element type; nothing where it has it already."""
+    value, wanted = lift(value), as_dtype(dtype)
+    if value.dtype == wanted:
+        return value
+    result: Value = ew.cast(value, dtype=wanted)
+    return result
+
+
+def broadcast(value: Value, shape: Shape) -> Value:
+    """Broadcast; nothing where it has the shape already."""
+    if value.shape == shape:
+        return value
+    result: Value = broadcast_p(value, shape=shape)
+    return result
+
+
+def reshape(value: Value, shape: Shape) -> Value:
+    """Reshape; nothing where it has the shape already."""
+    if value.shape == shape:
+        return value
+    result: Value = reshape_p(value, shape=shape)
+    return result
+
+
+def floating(operand: Any) -> Value:
+    """The operand as floats: integers and bools become float32."""
+    value = lift(operand)
+    return value if value.type.is_float else astype(value, float32)
+
+
+def unary(primitive: Primitive) -> Callable[[Any], Value]:
+    """A function of one operand of any type the primitive takes."""
+
+    def function(x: Any) -> Value:
+        result: Value = primitive(lift(x))
+        return result
+
+    return function
+
+
+def unary_float(primitive: Primitive) -> Callable[[Any], Value]:
+    """A function of one operand that computes in floats."""
+
+    def function(x: Any) -> Value:
+        result: Value = primitive(floating(x))
+        return result
+
+    return function
+
+
+def binary(primitive: Primitive) -> Callable[[Any, Any], Value]:
+    """A function of two operands, promoted and broadcast."""
+
+    def function(x: Any, y: Any) -> Value:
+        result: Value = primitive(*common(x, y))
+        return result
+
+    return function
+
+
+def binary_float(primitive: Primitive) -> Callable[[Any, Any], Value]:
+    """A function of two operands, promoted and broadcast, that computes in floats."""
+
+    def function(x: Any, y: Any) -> Value:
+        first, second = common(x, y)
+        result: Value = primitive(floating(first), floating(second))
+        return result
+
+    return function
+
+
+def add(x: Any, y: Any) -> Value:
+    """Sum; of bools it is their disjunction, as in NumPy."""
+    first, second = common(x, y)
+    result: Value = (ew.bitwise_or if first.dtype == bool_ else ew.add)(first, second)
+    return result
+
+
+def multiply(x: Any, y: Any) -> Value:
+    """Product; of bools it is their conjunction, as in NumPy."""
+    first, second = common(x, y)
+    result: Value = (ew.bitwise_and if first.dtype == bool_ else ew.multiply)(first, second)
+    return result
+
+
+def power(x: Any, y: Any) -> Value:
+    """x to the power y. A whole Python number as exponent is exact to any order of derivative, at 0 too."""
+    if _is_weak(y) and float(y).is_integer() and abs(y) <= 64:
+        return _whole_power(lift(x), int(y))
+    if _is_weak(y) and y == 0.5:
+        return unary_float(ew.sqrt)(x)
+    return binary_float(ew.power)(x, y)
+
+
+def _whole_power(x: Value, exponent: int) -> Value:
+    if not x.type.is_float:
+        return _integer_array_power(x, exponent)
+    result: Value = x if exponent == 1 else ew.multiply(x, x) if exponent == 2 else None
+    return ew.integer_power(x, exponent=exponent) if result is None else result  # type: ignore[no-any-return]
+
+
+def _integer_array_power(x: Value, exponent: int) -> Value:
+    if exponent < 0:
+        raise DtypeError(f"{x.type} to the power {exponent} is no integer; cast it with astype(float32)")
+    if exponent == 0:
+        return lift(np.ones(x.shape, x.dtype))
+    return reduce(multiply, [x] * exponent)
+
+
+def where(condition: Any, x: Any, y: Any) -> Value:
+    """x where the condition holds, else y."""
+    first, second = common(x, y)
+    mask = astype(condition, bool_)
+    shape = broadcast_shapes(mask.shape, first.shape)
+    result: Value = ew.where(broadcast(mask, shape), broadcast(first, shape), broadcast(second, shape))
+    return result
+
+
+def matmul(x: Any, y: Any) -> Value:
+    """Matrix product with NumPy's rules: vectors gain an axis for the product, leading axes broadcast."""
+    first, second = _same_dtype(x, y)
+    if first.ndim == 0 or second.ndim == 0:
+        raise ShapeError(f"matmul needs at least one axis on each side, but was given {first.type} @ {second.type}")
+    if first.ndim == 1:
+        return _drop_axis(matmul(reshape(first, (1, *first.shape)), second), -2)
+    if second.ndim == 1:
+        return _drop_axis(matmul(first, reshape(second, (*second.shape, 1))), -1)
+    if second.ndim == 2 and first.ndim > 2:
+        return _rows_at_once(first, second)
+    return _batched(first, second)
+
+
+def _same_dtype(x: Any, y: Any) -> tuple[Value, Value]:
+    first, second = lift(x), lift(y)
+    dtype = promote(first.dtype, second.dtype)
+    return astype(first, dtype), astype(second, dtype)
+
+
+def _drop_axis(value: Value, axis: int) -> Value:
+    shape = list(value.shape)
+    del shape[axis]
+    return reshape(value, tuple(shape))
+
+
+def _rows_at_once(first: Value, second: Value) -> Value:
+    """(..., m, k) @ (k, n) is one product of all rows, not one a batch."""
+    if first.shape[-1] != second.shape[0]:
+        result: Value = linear.matmul(first, second)  # its type rule explains what does not fit
+        return result
+    rows = int(np.prod(first.shape[:-1]))
+    flat = linear.matmul(reshape(first, (rows, first.shape[-1])), second)
+    return reshape(flat, (*first.shape[:-1], second.shape[-1]))
+
+
+def _batched(first: Value, second: Value) -> Value:
+    batch = broadcast_shapes(first.shape[:-2], second.shape[:-2])
+    left = broadcast(first, batch + first.shape[-2:])
+    right = broadcast(second, batch + second.shape[-2:])
+    result: Value = linear.matmul(left, right)
+    return result
+
+
+MEANING.update(
+    identity=unary(ew.identity),
+    stop_gradient=unary(ew.stop_gradient),
+    astype=astype,
+    add=add,
+    subtract=binary(ew.subtract),
+    multiply=multiply,
+    divide=binary_float(ew.divide),
+    floor_divide=binary(ew.floor_divide),
+    remainder=binary(ew.remainder),
+    power=power,
+    matmul=matmul,
+    negative=unary(ew.negative),
+    abs=unary(ew.abs),
+    bitwise_invert=unary(ew.bitwise_invert),
+    bitwise_and=binary(ew.bitwise_and),
+    bitwise_or=binary(ew.bitwise_or),
+    bitwise_xor=binary(ew.bitwise_xor),
+    bitwise_left_shift=binary(ew.bitwise_left_shift),
+    bitwise_right_shift=binary(ew.bitwise_right_shift),
+    less=binary(ew.less),
+    less_equal=binary(ew.less_equal),
+    greater=binary(ew.greater),
+    greater_equal=binary(ew.greater_equal),
+    equal=binary(ew.equal),
+    not_equal=binary(ew.not_equal),
+)

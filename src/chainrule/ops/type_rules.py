@@ -1,0 +1,53 @@
+"""Type rules that many primitives share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from ..errors import DtypeError, ShapeError
+from ..ir.types import ArrayType, DType, bool_
+
+
+def require_dtype(name: str, kind: ArrayType, allowed: Collection[DType]) -> None:
+    """A DtypeError unless the element type is one that `name` takes."""
+    if kind.dtype not in allowed:
+        listed = ", ".join(dtype.name for dtype in allowed)
+        raise DtypeError(f"{name} takes {listed}, but was given {kind}; cast it with astype")
+
+
+def require_same(name: str, *types: ArrayType) -> None:
+    """An error unless all types are equal: elementwise primitives neither broadcast nor promote."""
+    first = types[0]
+    for other in types[1:]:
+        if other.shape != first.shape:
+            raise ShapeError(f"{name} needs inputs of one shape, but was given {first} and {other}")
+        if other.dtype != first.dtype:
+            raise DtypeError(f"{name} needs inputs of one element type, but was given {first} and {other}")
+
+
+def elementwise(name: str, allowed: Collection[DType]) -> Callable[..., ArrayType]:
+    """Inputs of one type, output of the same type."""
+
+    def rule(*types: ArrayType) -> ArrayType:
+        require_dtype(name, types[0], allowed)
+        require_same(name, *types)
+        return types[0]
+
+    return rule
+
+
+def predicate(name: str, allowed: Collection[DType]) -> Callable[..., ArrayType]:
+    """Inputs of one type, output bool of the same shape."""
+
+    def rule(*types: ArrayType) -> ArrayType:
+        require_dtype(name, types[0], allowed)
+        require_same(name, *types)
+        return types[0].with_dtype(bool_)
+
+    return rule
+
+
+def require_rank(name: str, kind: ArrayType, ndim: int, meaning: str) -> None:
+    """A ShapeError unless the array has `ndim` axes; `meaning` names them."""
+    if kind.ndim != ndim:
+        raise ShapeError(f"{name} expects {meaning}, which has {ndim} axes, but was given {kind}")

@@ -1,0 +1,53 @@
+"""Tracing: run a function on values that stand for arrays to come, and keep the equations it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .errors import TraceError
+from .ir.build import Trace, placeholder, tracing
+from .ir.check import check_graph
+from .ir.graph import Graph, Value
+from .ir.types import ArrayType
+from .ops.operators import lift
+from .tensor import Tensor, unwrap, wrap
+
+
+def trace(function: Callable[..., Any]) -> Callable[..., Graph]:
+    """A function that gives the graph of `function` instead of its result.
+
+    Arguments may be arrays, tensors, numbers (only their shape and element type matter) or ArrayTypes, nested in
+    containers. Arrays that the function reads from outside become constants of the graph.
+
+    >>> import chainrule as cr
+    >>> print(cr.trace(lambda x: x * 2.0)(cr.zeros(3)))  # doctest: +ELLIPSIS
+    <lambda>(%0: float32[3]):...
+    """
+
+    def graph_of(*args: Any) -> Graph:
+        leaves, structure = tree.flatten(args)
+        inputs = tuple(placeholder(_type_of(leaf)) for leaf in leaves)
+        writing = Trace()
+        with tracing(writing):
+            result = function(*tree.unflatten(structure, map(wrap, inputs)))
+            outputs = tuple(_output(leaf) for leaf in tree.leaves(result))
+        name = getattr(function, "__name__", "function")
+        return check_graph(Graph(inputs, tuple(writing.equations), outputs, name))
+
+    return graph_of
+
+
+def _type_of(leaf: Any) -> ArrayType:
+    if isinstance(leaf, ArrayType):
+        return leaf
+    return lift(unwrap(leaf)).type
+
+
+def _output(leaf: Any) -> Value:
+    if isinstance(leaf, Tensor | Value | np.ndarray | bool | int | float):
+        return lift(unwrap(leaf))
+    raise TraceError(f"a traced function returns arrays in containers, not {type(leaf).__name__}")

@@ -1,0 +1,158 @@
+"""Nested containers of leaves: dicts, lists, tuples, named tuples, dataclasses, and whatever registers itself.
+
+`None` holds no leaf. A container keeps the order in which it lists its children.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import builtins
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from .errors import ChainruleError
+
+Path = tuple[str | int, ...]
+
+
+class Children(NamedTuple):
+    """The children of one container with their keys, and how to build such a container anew."""
+
+    keys: tuple[str | int, ...]
+    values: tuple[Any, ...]
+    rebuild: Callable[[Sequence[Any]], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Structure:
+    """The shape of a tree without its leaves. `kind` is None for a leaf."""
+
+    kind: type | None
+    keys: tuple[str | int, ...]
+    children: tuple[Structure, ...]
+    rebuild: Callable[[Sequence[Any]], Any] = dataclasses.field(compare=False, repr=False)
+
+    @property
+    def leaf_count(self) -> int:
+        """How many leaves a tree of this structure has."""
+        return 1 if self.kind is None else sum(child.leaf_count for child in self.children)
+
+
+LEAF = Structure(None, (), (), rebuild=lambda leaves: leaves[0])
+
+_REGISTERED: dict[type, Callable[[Any], Children]] = {}
+
+
+def register(kind: type, children: Callable[[Any], Children]) -> None:
+    """Make instances of `kind` (and its subclasses) containers: `children(instance)` lists what they hold."""
+    _REGISTERED[kind] = children
+
+
+def _registered(tree: Any) -> Callable[[Any], Children] | None:
+    for kind in type(tree).__mro__:
+        if kind in _REGISTERED:
+            return _REGISTERED[kind]
+    return None
+
+
+def children_of(tree: Any) -> Children | None:
+    """The children of a container, or None for a leaf."""
+    if tree is None:
+        return Children((), (), lambda _: None)
+    if isinstance(tree, dict):
+        keys = tuple(tree)
+        return Children(keys, tuple(tree.values()), lambda values: type(tree)(zip(keys, values)))
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return Children(tree._fields, tuple(tree), lambda values: type(tree)(*values))
+    if isinstance(tree, list | tuple):
+        return Children(tuple(range(len(tree))), tuple(tree), lambda values: type(tree)(values))
+    if registered := _registered(tree):
+        return registered(tree)
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        names = tuple(field.name for field in dataclasses.fields(tree) if field.init)
+        values = tuple(getattr(tree, name) for name in names)
+        return Children(names, values, lambda new: dataclasses.replace(tree, **dict(zip(names, new))))
+    return None
+
+
+def _walk(tree: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    children = children_of(tree)
+    if children is None:
+        yield path, tree
+        return
+    for key, value in zip(children.keys, children.values):
+        yield from _walk(value, (*path, key))
+
+
+def flatten_with_paths(tree: Any) -> list[tuple[Path, Any]]:
+    """Every leaf with the keys that lead to it.
+
+    >>> flatten_with_paths({"w": [1, 2]})
+    [(('w', 0), 1), (('w', 1), 2)]
+    """
+    return list(_walk(tree, ()))
+
+
+def structure(tree: Any) -> Structure:
+    """The shape of `tree` without its leaves."""
+    children = children_of(tree)
+    if children is None:
+        return LEAF
+    return Structure(type(tree), children.keys, tuple(builtins.map(structure, children.values)), children.rebuild)
+
+
+def leaves(tree: Any) -> list[Any]:
+    """Every leaf, in order."""
+    return [leaf for _, leaf in _walk(tree, ())]
+
+
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
+    """The leaves of `tree` and its structure, from which `unflatten` builds it anew."""
+    return leaves(tree), structure(tree)
+
+
+def unflatten(shape: Structure, new_leaves: Iterable[Any]) -> Any:
+    """A tree of structure `shape` with the leaves given; their number must fit."""
+    given = list(new_leaves)
+    if len(given) != shape.leaf_count:
+        raise ChainruleError(f"this structure holds {shape.leaf_count} leaves, but {len(given)} were given")
+    return _build(shape, iter(given))
+
+
+def _build(shape: Structure, remaining: Iterator[Any]) -> Any:
+    if shape.kind is None:
+        return next(remaining)
+    return shape.rebuild([_build(child, remaining) for child in shape.children])
+
+
+def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """Apply `function` to each leaf of `tree` (and to the leaves at the same place in `others`).
+
+    >>> map(lambda x, y: x + y, {"a": 1}, {"a": 2})
+    {'a': 3}
+    """
+    first, shape = flatten(tree)
+    rest = [flatten_like(shape, other) for other in others]
+    return unflatten(shape, [function(*group) for group in zip(first, *rest)])
+
+
+def flatten_like(shape: Structure, tree: Any) -> list[Any]:
+    """The leaves of `tree`, which must have the structure `shape`."""
+    if structure(tree) != shape:
+        raise ChainruleError(
+            f"two trees differ in structure: expected {describe(shape)}, given {describe(structure(tree))}"
+        )
+    return leaves(tree)
+
+
+def describe(shape: Structure) -> str:
+    """A short text form of a structure: `dict(w: *, b: *)`."""
+    if shape.kind is None:
+        return "*"
+    inside = ", ".join(f"{key}: {describe(child)}" for key, child in zip(shape.keys, shape.children))
+    return f"{shape.kind.__name__}({inside})"
+
+
+def path_text(path: Path) -> str:
+    """A path as people write it: `layers.0.weight`."""
+    return ".".join(str(key) for key in path)
