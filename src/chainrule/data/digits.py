@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os.path
 from typing import TypeAlias
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ Images: TypeAlias = NDArray[np.float32]
 Labels: TypeAlias = NDArray[np.int64]
 Split: TypeAlias = tuple[tuple[Images, Labels], tuple[Images, Labels]]
 
-DIGITS_FILE = Path(__file__).with_name("digits.npz")
+DIGITS_FILE = os.path.join(os.path.dirname(__file__), "digits.npz")
 COUNTS = (1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978)  # of each digit, 0 to 9
 SPLIT_SEED = 0
 TEST_COUNT = 1_500
@@ -27,8 +26,10 @@ ZIP_SIZE = 16
 
 def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """All digits as the source holds them, grouped by class: images uint8 (10000, 28, 28), labels uint8 (10000,)."""
+    from zipfile import BadZipFile  # here, since it takes as long to import as all the rest of this package
+
     try:
-        with np.load(DIGITS_FILE, allow_pickle=False) as file:
+        with open(DIGITS_FILE, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             images, labels = file["images"], file["labels"]
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise DataError(f"the digits shipped with the package can't be read, install it again: {error}") from error
