@@ -5,15 +5,14 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from dataclasses import dataclass
 from types import FrameType
+from typing import NamedTuple
 
 PACKAGE_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 INTERNAL_FOLDERS = (PACKAGE_FOLDER, "<frozen", os.path.dirname(os.path.abspath(os.__file__)) + os.sep + "functools")
 
 
-@dataclass(frozen=True, slots=True)
-class SourceLine:
+class SourceLine(NamedTuple):
     """One line of the user's program."""
 
     file: str
@@ -30,12 +29,22 @@ class SourceLine:
         return f"{place}: {self.text}" if self.text else place
 
 
+_internal: dict[str, bool] = {}
+
+
+def _is_internal(file: str) -> bool:
+    known = _internal.get(file)
+    if known is None:
+        known = _internal[file] = file.startswith(INTERNAL_FOLDERS)
+    return known
+
+
 def user_source() -> SourceLine | None:
     """The innermost line outside this package, or None when the package itself is the program."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith(INTERNAL_FOLDERS):
+        if not _is_internal(code.co_filename):
             return SourceLine(code.co_filename, frame.f_lineno, code.co_name)
         frame = frame.f_back
     return None

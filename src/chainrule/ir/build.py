@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from ..errors import TraceError
 from ..source import user_source
 from .graph import Equation, Value
-from .primitive import NumpyArray, Primitive
-from .types import ArrayType
+from .types import ArrayType, NumpyArray
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
 
 
 class Trace:
@@ -69,10 +74,13 @@ def bind(primitive: Primitive, *inputs: Value, **params: Any) -> Any:
     Inside a trace an operation on constants alone is computed at once: its result is one more constant.
     """
     answer = primitive.type_rule(*[value.type for value in inputs], **params)
-    single = isinstance(answer, ArrayType)
+    single = type(answer) is ArrayType
     types: tuple[ArrayType, ...] = (answer,) if single else answer
-    tracked = _context.recording and primitive.differentiable and any(value.tracked for value in inputs)
-    concrete = all(value.data is not None for value in inputs)
+    tracked, concrete = False, True
+    for value in inputs:
+        tracked = tracked or value.tracked
+        concrete = concrete and value.data is not None
+    tracked = tracked and _context.recording and primitive.differentiable
     if concrete and (_context.trace is None or not tracked):
         outputs = _compute(primitive, inputs, params, types, tracked)
     else:
@@ -96,7 +104,7 @@ def _compute(
 ) -> tuple[Value, ...]:
     arrays = evaluate(primitive, [value.data for value in inputs], params, types)
     if not tracked:
-        return tuple(Value(kind, array) for kind, array in zip(types, arrays))
+        return tuple([Value(kind, array) for kind, array in zip(types, arrays)])
     return Equation(primitive, inputs, params, user_source()).produce_eagerly(types, arrays)
 
 
@@ -106,21 +114,19 @@ def evaluate(
     """The primitive's meaning in NumPy. Overflow and division by zero give inf and NaN, without a warning."""
     with np.errstate(all="ignore"):
         result = primitive.numpy(*arrays, **params)
-    results = result if isinstance(result, tuple) else (result,)
-    return tuple(_conform(array, kind) for array, kind in zip(results, types))
+    results = result if type(result) is tuple else (result,)
+    return tuple([_conform(array, kind) for array, kind in zip(results, types)])
 
 
 def _conform(array: Any, kind: ArrayType) -> NumpyArray:
     """NumPy turns zero-dimensional arrays into scalars; values are always arrays of the type that was promised."""
-    if isinstance(array, np.ndarray) and array.dtype == kind.dtype:
+    if type(array) is np.ndarray and array.dtype == kind.dtype:
         return array
     return np.asarray(array, kind.dtype)
 
 
-def raise_leaked(primitive: Primitive) -> None:
+def raise_leaked(primitive: Primitive) -> NoReturn:
     """A traced value was used after its trace ended."""
-    from ..errors import TraceError
-
     raise TraceError(
         f"{primitive.name} was given a traced value outside the trace that made it; return it from the traced "
         "function instead of storing it"
@@ -145,7 +151,16 @@ def placeholder(kind: ArrayType) -> Value:
 
 def splat(number: float, kind: ArrayType) -> Value:
     """A constant whose elements are all `number`: one number in memory, whatever the shape."""
+    if number == 0 and math.copysign(1, number) < 0:  # as a key of a cache -0.0 would be 0.0
+        return _splat(number, kind)
+    return _cached_splat(number, kind)
+
+
+def _splat(number: float, kind: ArrayType) -> Value:
     return Value(kind, np.broadcast_to(np.asarray(number).astype(kind.dtype), kind.shape))
+
+
+_cached_splat = lru_cache(maxsize=2048)(_splat)
 
 
 def zeros_like(value: Value) -> Value:

@@ -16,12 +16,14 @@ import itertools
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..source import SourceLine
 from .operand import Operand
-from .primitive import NumpyArray, Primitive
-from .types import ArrayType, DType, Shape
+from .types import ArrayType, DType, NumpyArray, Shape
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
 
 _order = itertools.count()
 

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from ..errors import ChainruleError
-from .types import ArrayType
+from .build import bind
+from .types import ArrayType, NumpyArray
 
-NumpyArray = np.ndarray[Any, Any]
 TypeRule = Callable[..., Any]
 """(*input_types, **params) -> ArrayType, or a tuple of them for a primitive with several outputs."""
 Rule = Callable[..., Any]
@@ -72,8 +70,6 @@ class Primitive:
 
     def __call__(self, *values: Any, **params: Any) -> Any:
         """Apply it to Values of exactly the types it takes: how derivatives are written."""
-        from .build import bind
-
         return bind(self, *values, **params)
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ from ..errors import DtypeError, ShapeError
 
 Shape = tuple[int, ...]
 DType = np.dtype[Any]
+NumpyArray = np.ndarray[Any, Any]
 
 bool_ = np.dtype(np.bool_)
 int8, int16, int32, int64 = (np.dtype(name) for name in ("int8", "int16", "int32", "int64"))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DtypeError, ShapeError
-from ..ir.build import constant
+from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.operand import MEANING
 from ..ir.primitive import Primitive
@@ -69,6 +69,8 @@ def _holds_numpy_float64(data: Any) -> bool:
 
 def common(*operands: Any) -> list[Value]:
     """The operands lifted, promoted to one element type and broadcast to one shape."""
+    if fast := _already_common(operands):
+        return fast
     dtypes = [operand.dtype for operand in operands if not _is_weak(operand) and hasattr(operand, "dtype")]
     like = reduce(promote, map(as_dtype, dtypes)) if dtypes else None
     values = [lift(operand, like) for operand in operands]
@@ -77,14 +79,29 @@ def common(*operands: Any) -> list[Value]:
     return [broadcast(astype(value, dtype), shape) for value in values]
 
 
+def _already_common(operands: tuple[Any, ...]) -> list[Value]:
+    """The two cases that make up most of a program: two values of one type, a float value and a number."""
+    if len(operands) != 2:
+        return []
+    first, second = operands
+    if isinstance(first, Value):
+        if isinstance(second, Value):
+            return [first, second] if first.type == second.type else []
+        if type(second) in (int, float) and first.type.is_float:
+            return [first, splat(second, first.type)]
+    elif type(first) in (int, float) and isinstance(second, Value) and second.type.is_float:
+        return [splat(first, second.type), second]
+    return []
+
+
 def _is_weak(operand: Any) -> bool:
     return isinstance(operand, Number) and not isinstance(operand, np.generic)
 
 
 def astype(value: Any, dtype: Any) -> Value:
     """Cast to another element type; nothing where it has it already."""
-    value, wanted = lift(value), as_dtype(dtype)
-    if value.dtype == wanted:
+    value = lift(value)
+    if value.dtype is dtype or value.dtype == (wanted := as_dtype(dtype)):
         return value
     result: Value = ew.cast(value, dtype=wanted)
     return result
