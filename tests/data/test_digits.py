@@ -91,7 +91,7 @@ def test_a_damaged_file_is_named(damage: str, tmp_path: Path, monkeypatch: pytes
     if damage == "text":
         path.write_text("no zip")
     elif damage == "cut":
-        path.write_bytes(module.DIGITS_FILE.read_bytes()[:1000])
+        path.write_bytes(Path(module.DIGITS_FILE).read_bytes()[:1000])
     elif damage == "too few":
         np.savez(path, images=np.zeros((2, 28, 28), np.uint8), labels=np.zeros(2, np.uint8))
     monkeypatch.setattr(module, "DIGITS_FILE", path)

@@ -26,7 +26,7 @@ SHOWN = 3
 
 @dataclass(frozen=True, eq=False)
 class ImageFolder:
-    """Decoded images uint8 (n, channels, height, width), labels int64 (n,), class names, and notes on what was decided."""
+    """Decoded images uint8 (n, channels, height, width), labels int64 (n,), class names, notes on what was decided."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]

@@ -23,22 +23,25 @@ def read_parquet(file: Path, columns: Sequence[str] | None = None) -> Table:
     except ImportError as error:
         raise missing_dependency("pyarrow", f"reading {file.name}, a Parquet file,", "parquet") from error
     try:
+        _check_names(file, pyarrow.parquet.read_schema(file).names)
         table = pyarrow.parquet.read_table(file)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{file.name} can't be read as Parquet: {error}") from error
-    names = list(table.column_names)
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise DataError(
-            f"{file.name}: column names must differ, but {', '.join(map(repr, twice))} comes more than once"
-        )
     if table.num_rows == 0:
-        raise DataError(f"{file.name} has the columns {names} but no rows")
+        raise DataError(f"{file.name} has the columns {table.column_names} but no rows")
     cells, skipped = _convert(pyarrow, table)
     whole = Table(cells, file.name, skipped=skipped)
     if columns is None:
         return whole
     return Table({name: whole.column(name) for name in columns}, file.name)
+
+
+def _check_names(file: Path, names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"{file.name}: column names must differ, but {', '.join(map(repr, twice))} comes more than once"
+        )
 
 
 def _convert(pyarrow: Any, table: Any) -> tuple[dict[str, Cells], dict[str, str]]:
