@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.build import zeros_like
+from ..ir.build import splat, zeros_like
 from ..ir.primitive import DISCRETE, PIECEWISE_CONSTANT, NoGradient, Primitive, Rule, Sample, register
 from ..ir.types import DTYPES, FLOATS, INTEGERS, NUMBERS, ArrayType, DType, as_dtype, bool_, float64
 from . import special
@@ -149,7 +149,7 @@ atan2 = _binary(
 )
 sinh = _unary("sinh", np.sinh, lambda g, y, x: g * cosh(x))
 cosh = _unary("cosh", np.cosh, lambda g, y, x: g * sinh(x))
-asinh = _unary("asinh", np.arcsinh, lambda g, y, x: g / hypot(x, 1 + 0 * x))
+asinh = _unary("asinh", np.arcsinh, lambda g, y, x: g / hypot(x, splat(1, x.type)))
 acosh = _unary("acosh", np.arccosh, lambda g, y, x: multiply_no_nan(1 / (sqrt(x - 1) * sqrt(x + 1)), g), (1.2, 3.0))
 atanh = _unary("atanh", np.arctanh, lambda g, y, x: multiply_no_nan(1 / ((1 - x) * (1 + x)), g), (-0.9, 0.9))
 
