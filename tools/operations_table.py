@@ -22,9 +22,10 @@ from chainrule.ir.types import ArrayType
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
 HEADER = """# Operations
 
-Every primitive of the engine: what it computes, and what carries a cotangent back through it. In the derivatives g is the
-cotangent of the result y, and a, b, c are the inputs; `0` and `1` may stand for arrays of zeros and ones. Everything else
-(`softmax`, `gelu`, `layer_norm`, losses ...) is made of these. Written by `tools/operations_table.py` from the registry.
+Every primitive of the engine: what it computes, and what carries a cotangent back through it. In the derivatives g is
+the cotangent of the result y, and a, b, c are the inputs; `0` and `1` may stand for arrays of zeros and ones.
+Everything else (`softmax`, `gelu`, `layer_norm`, losses ...) is made of these. Written by `tools/operations_table.py`
+from the registry.
 
 | primitive | value | derivative | tested on |
 |---|---|---|---|

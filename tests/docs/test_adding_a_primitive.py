@@ -1,4 +1,4 @@
-"""docs/adding-a-primitive.md is true: its blocks run, in the places it names, and the result passes a primitive's checks."""
+"""docs/adding-a-primitive.md is true: its blocks run where it says, and the result passes a primitive's checks."""
 
 from __future__ import annotations
 
