@@ -32,6 +32,11 @@ def test_a_semicolon_wins_over_decimal_commas(tmp_path: Path) -> None:
     assert columns(path) == {"a": ["1,5", "3", "1,25"], "b": ["2", "2,5", "7"]}
 
 
+def test_runs_of_spaces_delimit_where_nothing_else_does(tmp_path: Path) -> None:
+    assert columns(write(tmp_path, "name age\nann  31\nbob    4\n")) == PLAIN
+    assert columns(write(tmp_path, "name\nann lee\nbob\n")) == {"name": ["ann lee", "bob"]}
+
+
 def test_a_tsv_may_hold_commas(tmp_path: Path) -> None:
     assert columns(write(tmp_path, "a\tb\nx,y,z\t1\n", "t.tsv")) == {"a": ["x,y,z"], "b": ["1"]}
 

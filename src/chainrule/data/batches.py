@@ -145,9 +145,9 @@ def batches(
 
     >>> for images, labels in batches((np.zeros((5, 4)), np.arange(5)), batch_size=2, shuffle=True, seed=0):
     ...     print(images.shape, labels)
+    (2, 4) [2 0]
     (2, 4) [3 4]
-    (2, 4) [2 1]
-    (1, 4) [0]
+    (1, 4) [1]
     """
     return Batches(arrays, batch_size, shuffle, seed, epoch, drop_last, start)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -101,11 +102,12 @@ def days(cells: Cells, missing: NDArray[np.bool_], form: str) -> tuple[NDArray[n
         return np.where(missing, np.nan, microseconds / (SECONDS_IN_A_DAY * 1e6)), np.zeros(len(cells), dtype=bool)
     if cells.dtype != object:
         return np.full(len(cells), np.nan), ~missing
-    values = np.array([math.nan if absent else _day(cell, form) for cell, absent in zip(cells, missing)], np.float64)
+    known = {text: _day(text, form) for text in set(cells[~missing])}  # dates repeat, and reading one takes long
+    values = np.array([math.nan if absent else known[cell] for cell, absent in zip(cells, missing)], dtype=np.float64)
     return values, np.isnan(values) & ~missing
 
 
-def date_formats(texts: list[str]) -> list[str]:
+def date_formats(texts: Collection[str]) -> list[str]:
     """The date formats every text fits; more than one where day and month can't be told apart."""
     if not texts or not all(STARTS_LIKE_A_DATE.match(text) for text in texts):
         return []

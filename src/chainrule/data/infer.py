@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigurationError, DataError
 from .cells import ISO, NUMBER_WITH_COMMAS, CellRules, date_formats
-from .columns import CategoryColumn, DateColumn, IgnoredColumn, InputColumn, NumberColumn, text_in_numbers
+from .columns import CategoryColumn, DateColumn, IgnoredColumn, InputColumn, NumberColumn
 from .table import Table
+from .values import text_in_numbers
 
 IDENTIFIER_NAME = re.compile(r"(.*[_\W])?(id|uuid|guid|index|key)|.*[a-z]I[Dd]|column_1|unnamed.*", re.IGNORECASE)
 FEW_ROWS = 20  # with fewer, a column of all different texts may still be a category
@@ -90,7 +91,7 @@ def _by_cells(table: Table, name: str, rules: CellRules, wishes: Wishes, present
     if not wrong.any():
         return _number_or_identifier(table, name, rules, values)
     _check_few_wrong(table, name, rules, wrong, len(texts))
-    if date_formats(texts):
+    if date_formats(set(texts)):
         return DateColumn.fit(table, name, rules, _date_format(table, name, rules))
     if len(texts) >= FEW_ROWS and len(set(texts)) > len(texts) / 2:
         return IgnoredColumn(name, f"{len(set(texts))} different texts in {len(texts)} rows, too many to learn from")
@@ -123,7 +124,7 @@ def _date_format(table: Table, name: str, rules: CellRules) -> str:
     if cells.dtype.kind == "M":
         return ISO
     texts = [text for text, absent in zip(rules.texts(cells), rules.is_missing(cells)) if not absent]
-    formats = date_formats(texts)
+    formats = date_formats(set(texts))
     if not formats:
         raise DataError(
             f"{table.source}, column {name!r}: expected dates such as 2024-05-31, got {texts[0]!r}; "

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ConfigurationError, DataError
 from .cells import CellRules, number_text
-from .columns import Scale, read_numbers, text_in_numbers
+from .columns import Scale
 from .predictions import Label, Predictions, checked_outputs, predict_classes
 from .table import Table
+from .values import read_numbers, text_in_numbers
 
 Task: TypeAlias = Literal["classification", "regression"]
 TASKS = ("classification", "regression")
