@@ -1,0 +1,115 @@
+"""Adam and AdamW: steps scaled by running means of the gradient and of its square."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..functions import maximum, sqrt
+from ..ir.types import float64
+from ..tensor import Tensor, in_trace
+from . import checks
+from .optimizer import Group, Optimizer, Parameters, State, count_step, direction, scalar
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015, algorithm 1); PyTorch's arguments and formulas.
+
+    With g the gradient plus weight_decay times the parameter w, at each step t:
+
+        m = β1 · m + (1 - β1) · g
+        v = β2 · v + (1 - β2) · g²
+        w = w - lr · m / (1 - β1^t) / (√(v / (1 - β2^t)) + eps)
+
+    betas: (β1, β2), the weight of the past in the two running means. eps: added to the divisor.
+    weight_decay: L2 penalty, added to the gradient (for decay of the weights themselves see `AdamW`).
+    amsgrad: divide by the largest v so far (Reddi et al. 2018). maximize: climb instead.
+    Raises ConfigurationError for a negative number or a β outside [0, 1).
+
+    >>> import chainrule as cr
+    >>> w = cr.Parameter([1.0])
+    >>> optimizer = Adam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Parameters,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults | {"amsgrad": amsgrad, "maximize": maximize})
+
+    def _check(self, group: Group) -> None:
+        checks.not_negative(lr=group["lr"], eps=group["eps"], weight_decay=group["weight_decay"])
+        checks.fractions("betas", *group["betas"])
+
+    def _state_names(self, group: Group) -> tuple[str, ...]:
+        names = ("step", "exp_avg", "exp_avg_sq")
+        return (*names, "max_exp_avg_sq") if group["amsgrad"] else names
+
+    def _update(self, parameter: Tensor, gradient: Tensor, state: State, group: Group) -> None:
+        gradient = direction(parameter, gradient, group)
+        parameter.assign(parameter - self._move(parameter, gradient, state, group))
+
+    def _move(self, parameter: Tensor, gradient: Tensor, state: State, group: Group) -> Tensor:
+        """What is taken from the parameter."""
+        (beta1, beta2), step = group["betas"], count_step(state)
+        mean: Tensor = state["exp_avg"]
+        square: Tensor = state["exp_avg_sq"]
+        mean.assign(mean + (gradient - mean) * (1 - beta1))
+        square.assign(square * beta2 + gradient * gradient * (1 - beta2))
+        if group["amsgrad"]:
+            square = state["max_exp_avg_sq"].assign(maximum(state["max_exp_avg_sq"], square))
+        mean_correction = bias_correction(beta1, step)
+        root_correction = bias_correction(beta2, step) ** 0.5
+        divisor: Tensor = sqrt(square) / scalar(root_correction, parameter) + group["eps"]
+        step_size: float | Tensor = scalar(scalar(group["lr"], step) / mean_correction, parameter)
+        return mean * step_size / divisor
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019); PyTorch's arguments and formulas.
+
+    Each step first scales the parameter by (1 - lr · weight_decay), then moves it as Adam does without a penalty.
+    """
+
+    def __init__(
+        self,
+        params: Parameters,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+
+    def _update(self, parameter: Tensor, gradient: Tensor, state: State, group: Group) -> None:
+        gradient = -gradient if group["maximize"] else gradient
+        kept = 1 - scalar(group["lr"], parameter) * group["weight_decay"]
+        parameter.assign(parameter * kept - self._move(parameter, gradient, state, group))
+
+
+def bias_correction(beta: float, step: Tensor) -> Any:
+    """1 - β^t: a Python number where the count of steps is known, a float64 tensor in a trace."""
+    return 1 - beta**step if in_trace() else _known_correction(beta, step.item())
+
+
+@lru_cache(maxsize=64)  # all parameters of a group are mostly at the same step
+def _known_correction(beta: float, step: float) -> float:
+    number: float = (1 - beta ** Tensor(np.asarray(step, float64))).item()
+    return number
