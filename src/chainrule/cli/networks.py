@@ -1,0 +1,131 @@
+"""The networks the command line offers: a name and sizes, saved with a run, become a module, the same every time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .. import nn
+from ..errors import CheckpointError, ConfigurationError, unknown_name
+from .shift import RandomShift
+
+NAMES = ("conv", "mlp", "linear")
+KERNEL = 5
+CONV_HIDDEN = (128,)
+CONV_CHANNELS = (16, 32)
+SMALLEST_MAP = 4  # pixels a side below which no further convolution fits well
+MOST_STAGES = 4
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a network looks like. `inputs` is (features,) of a table or (channels, height, width) of images."""
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: int
+    hidden: tuple[int, ...] = ()
+    channels: tuple[int, ...] = ()  # of each convolution
+    dropout: float = 0.0
+    shift: int = 0  # training images are moved by up to so many pixels
+
+    def __post_init__(self) -> None:
+        if self.name not in NAMES:
+            raise unknown_name("network", self.name, NAMES)
+        if self.name == "conv" and len(self.inputs) != 3:
+            raise ConfigurationError("the network 'conv' is for images; for a table take 'mlp' or 'linear'")
+        if self.name == "linear" and self.hidden:
+            raise ConfigurationError("the network 'linear' has no hidden layers: leave --hidden out, or take 'mlp'")
+        if any(width < 1 for width in (*self.inputs, self.outputs, *self.hidden, *self.channels)):
+            raise ConfigurationError(f"a layer has at least one unit: {self}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigurationError(f"dropout is a share from 0 to below 1, not {self.dropout}")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> NetworkSpec:
+        """The inverse of `to_dict`; raises CheckpointError on anything else."""
+        try:
+            return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in state.items()})
+        except (TypeError, ConfigurationError) as error:
+            raise CheckpointError(f"the saved network description is damaged: {error}") from error
+
+    def describe(self) -> str:
+        """One line, in the order data flows: `convolution 16, convolution 32, dense 128, dense 10`."""
+        layers = [f"convolution {channels} of {KERNEL} x {KERNEL}" for channels in self.channels]
+        layers += [f"dense {width}" for width in (*self.hidden, self.outputs)]
+        return ", ".join(layers)
+
+
+def build(spec: NetworkSpec) -> nn.Module:
+    """The module, with fresh weights from the default random generator."""
+    if spec.name == "conv":
+        return nn.Sequential(*_shifted(spec), *_convolutions(spec), nn.Flatten(), *_dense(_flat_size(spec), spec))
+    features = 1
+    for size in spec.inputs:
+        features *= size
+    flatten = [nn.Flatten()] if len(spec.inputs) > 1 else []
+    return nn.Sequential(*_shifted(spec), *flatten, *_dense(features, spec))
+
+
+def weight_count(module: nn.Module) -> int:
+    """How many numbers training adjusts."""
+    return sum(parameter.size for parameter in module.parameters())
+
+
+def conv_spec(
+    inputs: Sequence[int], outputs: int, hidden: Sequence[int] | None, dropout: float, shift: int
+) -> NetworkSpec:
+    """Convolutions, each followed by 2 x 2 pooling, until the map is small; twice the channels each time."""
+    side = min(inputs[1:])
+    channels: list[int] = []
+    while len(channels) < MOST_STAGES and (side - KERNEL + 1) // 2 >= 1 and (side > 2 * SMALLEST_MAP or not channels):
+        channels.append(CONV_CHANNELS[0] * 2 ** len(channels))
+        side = (side - KERNEL + 1) // 2
+    if not channels:
+        raise ConfigurationError(
+            f"images of {inputs[1]} x {inputs[2]} pixels are too small for the network 'conv', which needs 6 x 6: "
+            "take --network mlp, or a larger --image-size"
+        )
+    return NetworkSpec(
+        "conv",
+        tuple(inputs),
+        outputs,
+        tuple(CONV_HIDDEN if hidden is None else hidden),
+        tuple(channels),
+        dropout,
+        shift,
+    )
+
+
+def _shifted(spec: NetworkSpec) -> list[nn.Module]:
+    return [RandomShift(spec.shift)] if spec.shift else []
+
+
+def _convolutions(spec: NetworkSpec) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    before = spec.inputs[0]
+    for channels in spec.channels:  # pooling before the ReLU gives the same as after it, on a quarter of the numbers
+        layers += [nn.Conv2d(before, channels, KERNEL), nn.MaxPool2d(2), nn.ReLU()]
+        before = channels
+    return layers
+
+
+def _flat_size(spec: NetworkSpec) -> int:
+    height, width = spec.inputs[1:]
+    for _ in spec.channels:
+        height, width = (height - KERNEL + 1) // 2, (width - KERNEL + 1) // 2
+    return spec.channels[-1] * height * width
+
+
+def _dense(features: int, spec: NetworkSpec) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    before = features
+    for width in spec.hidden:
+        layers += [nn.Linear(before, width), nn.ReLU()]
+        layers += [nn.Dropout(spec.dropout)] if spec.dropout else []
+        before = width
+    return [*layers, nn.Linear(before, spec.outputs)]

@@ -1,0 +1,63 @@
+"""What a training run is told: chosen by the user, or chosen for them by the kind and size of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import CheckpointError, ConfigurationError, unknown_name
+
+MODES = ("mini-batch", "batch", "stochastic", "online")
+OPTIMISERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "lbfgs")
+SCHEDULES = ("one-cycle", "cosine", "step", "plateau", "warm-up", "constant")
+RATES = {"adam": 1e-3, "adamw": 1e-3, "sgd": 0.05, "rmsprop": 1e-3, "adagrad": 0.01, "lbfgs": 1.0}
+MOMENTUM = 0.9
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to learn. `patience` 0 means no early stopping; `checkpoint_every` counts weight updates, 0: each epoch."""
+
+    epochs: int
+    mode: str
+    batch_size: int
+    optimizer: str
+    lr: float
+    schedule: str
+    weight_decay: float
+    label_smoothing: float
+    clip_norm: float
+    patience: int
+    seed: int
+    checkpoint_every: int
+
+    def __post_init__(self) -> None:
+        for name, known in (("mode", MODES), ("optimizer", OPTIMISERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise unknown_name(name, getattr(self, name), known)
+        if self.schedule == "plateau" and self.mode == "online":
+            raise ConfigurationError("the schedule 'plateau' looks at whole epochs; mode 'online' makes one pass only")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Settings:
+        """The inverse of `to_dict`; raises CheckpointError on anything else."""
+        try:
+            return cls(**state)
+        except (TypeError, ConfigurationError) as error:
+            raise CheckpointError(f"the saved settings are damaged: {error}") from error
+
+    def describe(self) -> str:
+        """One line for people."""
+        batches = {
+            "mini-batch": f"batches of {self.batch_size}",
+            "batch": "all examples per update",
+            "stochastic": "one example per update",
+            "online": "a stream, one pass",
+        }[self.mode]
+        rate = f"learning rate {self.lr:g}" + ("" if self.schedule == "constant" else f" ({self.schedule})")
+        parts = [self.optimizer, rate, batches, f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"]
+        return ", ".join([*parts, f"seed {self.seed}"])
