@@ -30,11 +30,11 @@ class Adam(Optimizer):
 
     >>> import chainrule as cr
     >>> w = cr.Parameter([1.0])
-    >>> optimizer = Adam([w], lr=0.1)
+    >>> optimizer = Adam([w], lr=0.5)
     >>> (w * w).sum().backward()
     >>> optimizer.step()
-    >>> w
-    tensor([0.9], requires_grad=True)
+    >>> round(w.item(), 4)
+    0.5
     """
 
     def __init__(

@@ -18,6 +18,7 @@ from ..ir.build import recording
 from ..ir.types import NumpyArray, float64
 from ..tensor import Tensor
 from . import checks
+from .groups import as_groups, check_new, parameter_list
 from .state import check_layout, restored_arrays, snapshot
 
 Group = dict[str, Any]
@@ -39,7 +40,7 @@ class Optimizer:
         self.defaults = dict(defaults)
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, State] = {}
-        for group in _as_groups(params):
+        for group in as_groups(params):
             self.add_param_group(group)
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
@@ -48,9 +49,9 @@ class Optimizer:
             raise ConfigurationError(
                 'a parameter group is a dict with "params" and options, {"params": [...], "lr": 0.1}'
             )
-        group = {**param_group, "params": _parameter_list(param_group["params"])}
+        group = {**param_group, "params": parameter_list(param_group["params"])}
         group = {"params": group["params"], **self.defaults, **group}
-        _check_new([each for other in self.param_groups for each in other["params"]], group["params"])
+        check_new([each for other in self.param_groups for each in other["params"]], group["params"])
         self._check(group)
         self.param_groups.append(group)
 
@@ -189,52 +190,3 @@ def count_step(state: State) -> Tensor:
     """One more step in the state of a parameter; the count as a float64 tensor."""
     step: Tensor = state["step"]
     return step.assign(step + 1.0)
-
-
-# -- what a user passes as parameters
-
-
-def _as_groups(params: Any) -> list[Mapping[str, Any]]:
-    if isinstance(params, Tensor | Mapping) or not isinstance(params, Iterable):
-        raise ConfigurationError(
-            f"an optimiser takes a list of parameters or of parameter groups (model.parameters()), not a "
-            f"{type(params).__name__}; put a single one in a list"
-        )
-    listed = list(params)
-    if not listed:
-        raise ConfigurationError("an optimiser needs at least one parameter, but the list is empty")
-    return listed if isinstance(listed[0], Mapping) else [{"params": listed}]
-
-
-def _parameter_list(params: Any) -> list[Tensor]:
-    listed = [params] if isinstance(params, Tensor) else list(params)
-    for parameter in listed:
-        _check_parameter(parameter)
-    _check_new([], listed)
-    return listed
-
-
-def _check_parameter(parameter: Any) -> None:
-    if isinstance(parameter, tuple):
-        raise ConfigurationError("optimisers take model.parameters(), not model.named_parameters()")
-    if not isinstance(parameter, Tensor):
-        raise ConfigurationError(
-            f"an optimiser moves tensors (model.parameters()), but was given a {type(parameter).__name__}"
-        )
-    if parameter.dtype.kind != "f":
-        raise ConfigurationError(f"an optimiser moves floats, but was given a parameter of type {parameter.dtype}")
-    if not parameter.is_leaf:
-        raise ConfigurationError(
-            "an optimiser moves parameters, but was given a tensor that was computed from others; use detach() first"
-        )
-
-
-def _check_new(before: list[Tensor], added: list[Tensor]) -> None:
-    seen = {id(parameter) for parameter in before}
-    for position, parameter in enumerate(added):
-        if id(parameter) in seen:
-            raise ConfigurationError(
-                f"parameter {position} of a group (shape {parameter.shape}) is given to the optimiser twice: "
-                "it would move twice each step"
-            )
-        seen.add(id(parameter))

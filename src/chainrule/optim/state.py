@@ -95,8 +95,13 @@ def restored_arrays(place: str, given: Mapping[str, Any], expected: Mapping[str,
     return {name: _restored(f"{place}, {name}", present[name], start) for name, start in expected.items()}
 
 
+def array_of(given: Any) -> NumpyArray:
+    """A copy of an array, a number, or a tensor of ours or of PyTorch."""
+    return np.array(given.numpy() if hasattr(given, "numpy") else given)
+
+
 def _restored(place: str, given: Any, start: NumpyArray) -> NumpyArray:
-    array = np.array(given.numpy() if isinstance(given, Tensor) else given)
+    array = array_of(given)
     if array.ndim == 0 == start.ndim:
         return array.astype(start.dtype)  # a count may be an int, a float32 (PyTorch) or a float64
     if array.shape != start.shape or array.dtype != start.dtype:
