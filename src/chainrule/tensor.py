@@ -154,6 +154,14 @@ class Tensor(Operand):
         self._value = self._content(array, self.requires_grad)
         return self
 
+    def recast(self, dtype: Any) -> Self:
+        """Give the contents another element type in place; the gradient is forgotten."""
+        if not self.is_leaf:
+            raise GradientError("recast works on a tensor that nothing computed; use astype() for a new tensor")
+        self._value = self._content(self._array("recast()").astype(as_dtype(dtype)), self.requires_grad)
+        self.grad = None
+        return self
+
     @property
     def data(self) -> Tensor:
         """The same elements, cut off from gradients (PyTorch's name; see `detach` and `assign`)."""

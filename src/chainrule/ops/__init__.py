@@ -1,15 +1,31 @@
 """What primitives mean: type, NumPy value, derivative, formula, samples. Importing this fills the registry."""
 
-from . import arrays, composite, elementwise, getitem, indexing, linear, operators, reduction, structure
+from . import (
+    arrays,
+    composite,
+    convolution,
+    elementwise,
+    getitem,
+    indexing,
+    linear,
+    operators,
+    pooling,
+    random,
+    reduction,
+    structure,
+)
 
 __all__ = [
     "arrays",
     "composite",
+    "convolution",
     "elementwise",
     "getitem",
     "indexing",
     "linear",
     "operators",
+    "pooling",
+    "random",
     "reduction",
     "structure",
 ]

@@ -1,0 +1,201 @@
+"""Pooling. Max: find where the largest of each window is, then gather it. Average: sum windows, then divide.
+
+All on (batch, channels, *sizes). Gathering makes derivatives of any order come by themselves, and gives the cotangent
+to the first of equal maxima, as in PyTorch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..ir.graph import Value
+from ..ir.primitive import DISCRETE, NumpyArray, Primitive, Sample, register
+from ..ir.types import FLOATS, ArrayType, Shape, int64
+from .getitem import take_along_axis
+from .operators import floating, reshape
+from .samples import spread
+from .structure import concat, narrow
+from .type_rules import require_dtype
+from .windows import Padding, inside, output_sizes, pad_spatial, taps
+
+
+def _check(name: str, kind: ArrayType) -> None:
+    require_dtype(name, kind, FLOATS)
+    if kind.ndim < 3:
+        raise ShapeError(f"{name} needs an input (batch, channels, *sizes), but was given {kind}")
+
+
+def _counts(name: str, sizes: Shape, params: Any) -> Shape:
+    return output_sizes(name, sizes, params["window"], params["stride"], params["padding"], params["dilation"])
+
+
+def _settings() -> Iterator[tuple[Shape, dict[str, Any]]]:
+    yield (2, 3, 6), _params((2,), (2,), ((0, 0),), (1,))
+    yield (2, 2, 4, 6), _params((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1))
+    yield (1, 2, 5, 5), _params((3, 2), (2, 1), ((1, 1), (1, 0)), (1, 2))
+    yield (0, 2, 4, 4), _params((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1))
+    yield (1, 1, 1), _params((1,), (1,), ((0, 0),), (1,))
+    yield (1, 1, 3, 4, 3), _params((2, 2, 2), (1, 2, 1), ((0, 0), (0, 0), (1, 0)), (1, 1, 1))
+
+
+def _params(window: Shape, stride: Shape, padding: Padding, dilation: Shape) -> dict[str, Any]:
+    return {"window": window, "stride": stride, "padding": padding, "dilation": dilation}
+
+
+# -- where the maximum is
+
+
+def _argmax_type(x: ArrayType, **params: Any) -> ArrayType:
+    _check("max_pool", x)
+    return ArrayType(x.shape[:2] + _counts("max_pool", x.shape[2:], params), int64)
+
+
+def _window_argmax(x: NumpyArray, **params: Any) -> NumpyArray:
+    """Flat positions in the input's plane. A later element wins only if it is larger, or the first NaN."""
+    sizes, padding = x.shape[2:], params["padding"]
+    counts = _counts("max_pool", sizes, params)
+    padded = pad_spatial(x, padding, -np.inf)
+    places = np.arange(math.prod(sizes), dtype=np.int64).reshape(1, 1, *sizes)
+    positions = pad_spatial(places, padding, -1)
+    taps_left = taps(params["window"], params["stride"], params["dilation"], counts)
+    _, first = next(taps_left)
+    best = np.array(padded[first])
+    found = np.array(np.broadcast_to(positions[first], best.shape))
+    edges = padded.shape != x.shape
+    has_nan = bool(np.isnan(x).any())
+    for _, index in taps_left:
+        candidate, position = padded[index], positions[index]
+        wins = candidate > best
+        if has_nan:
+            wins |= np.isnan(candidate) & ~np.isnan(best)
+        if edges:  # an element of the padding never wins, not even over -inf
+            wins = (wins | (found < 0)) & (position >= 0)
+        np.copyto(best, candidate, where=wins)
+        np.copyto(found, position, where=wins)
+    return found
+
+
+def _argmax_samples() -> Iterator[Sample]:
+    for shape, params in _settings():
+        yield Sample((spread(shape, -1, 1),), params)
+        yield Sample((np.zeros(shape, np.float32),), params)
+    row = np.array([[[1.0, np.nan, 2.0, -np.inf, -np.inf, np.inf]]])
+    yield Sample((row,), _params((2,), (2,), ((0, 0),), (1,)))
+
+
+window_argmax = register(
+    Primitive(
+        "window_argmax",
+        _argmax_type,
+        _window_argmax,
+        DISCRETE,
+        "argmax({0}; window {window})",
+        _argmax_samples,
+    )
+)
+
+# -- sums of windows
+
+
+def _sum_type(x: ArrayType, **params: Any) -> ArrayType:
+    _check("window_sum", x)
+    return x.with_shape(x.shape[:2] + _counts("window_sum", x.shape[2:], params))
+
+
+def _window_sum(x: NumpyArray, **params: Any) -> NumpyArray:
+    counts = _counts("window_sum", x.shape[2:], params)
+    padded = pad_spatial(x, params["padding"])
+    total = np.zeros(x.shape[:2] + counts, x.dtype)
+    for _, index in taps(params["window"], params["stride"], params["dilation"], counts):
+        total += padded[index]
+    return total
+
+
+def _spread_type(g: ArrayType, *, sizes: Shape, **params: Any) -> ArrayType:
+    _check("window_spread", g)
+    x = g.with_shape(g.shape[:2] + sizes)
+    if _sum_type(x, **params) != g:
+        raise ShapeError(f"window_spread: windows over {x} give {_sum_type(x, **params)}, but was given {g}")
+    return x
+
+
+def _window_spread(g: NumpyArray, *, sizes: Shape, **params: Any) -> NumpyArray:
+    padding: Padding = params["padding"]
+    padded = np.zeros(g.shape[:2] + tuple(size + low + high for size, (low, high) in zip(sizes, padding)), g.dtype)
+    for _, index in taps(params["window"], params["stride"], params["dilation"], g.shape[2:]):
+        padded[index] += g
+    return padded[inside(padding, sizes)]
+
+
+def _sum_samples() -> Iterator[Sample]:
+    for shape, params in _settings():
+        yield Sample((spread(shape, -1, 1),), params)
+    yield Sample((spread((1, 2, 4), -1, 1).astype(np.float32),), _params((2,), (1,), ((0, 0),), (1,)))
+
+
+def _spread_samples() -> Iterator[Sample]:
+    for shape, params in _settings():
+        counts = _counts("window_spread", shape[2:], params)
+        yield Sample((spread(shape[:2] + counts, -1, 1),), {**params, "sizes": shape[2:]})
+    params = {**_params((2,), (1,), ((0, 0),), (1,)), "sizes": (4,)}
+    yield Sample((spread((1, 2, 3), -1, 1).astype(np.float32),), params)
+
+
+window_sum = register(
+    Primitive(
+        "window_sum",
+        _sum_type,
+        _window_sum,
+        (lambda g, y, x, **params: window_spread(g, sizes=x.shape[2:], **params),),
+        "Σ({0}; window {window})",
+        _sum_samples,
+    )
+)
+
+window_spread = register(
+    Primitive(
+        "window_spread",
+        _spread_type,
+        _window_spread,
+        (lambda k, y, g, sizes, **params: window_sum(k, **params),),
+        "spread({0}; window {window})",
+        _spread_samples,
+    )
+)
+
+# -- pooling
+
+
+def max_pool(x: Any, window: Shape, stride: Shape, padding: Padding, dilation: Shape) -> tuple[Value, Value]:
+    """The largest element of each window, and its flat position in the plane."""
+    value = floating(x)
+    positions: Value = window_argmax(value, window=window, stride=stride, padding=padding, dilation=dilation)
+    planes = reshape(value, (*value.shape[:2], math.prod(value.shape[2:])))
+    flat = reshape(positions, (*value.shape[:2], math.prod(positions.shape[2:])))
+    return reshape(take_along_axis(planes, flat, 2), positions.shape), positions
+
+
+def avg_pool(x: Any, window: Shape, stride: Shape, padding: Padding, divisor: Any = None) -> Value:
+    """The sum of each window over its size, or over `divisor` (an array that broadcasts to the result)."""
+    value = floating(x)
+    total: Value = window_sum(value, window=window, stride=stride, padding=padding, dilation=(1,) * len(window))
+    return total / (math.prod(window) if divisor is None else divisor)
+
+
+def adaptive_parts(size: int, count: int) -> list[tuple[int, int]]:
+    """PyTorch's bounds of the parts an axis is cut into for adaptive pooling."""
+    return [(part * size // count, -(-(part + 1) * size // count)) for part in range(count)]
+
+
+def adaptive_pool(x: Any, output: Shape, reduce_axis: Any) -> Value:
+    """Each spatial axis cut into `output` parts, each reduced by `reduce_axis(part, axis)` (mean or max, keeping it)."""
+    value = floating(x)
+    for axis, count in enumerate(output, start=2):
+        parts = [narrow(value, axis, *bounds) for bounds in adaptive_parts(value.shape[axis], count)]
+        value = concat(*[reduce_axis(part, axis) for part in parts], axis=axis)
+    return value
