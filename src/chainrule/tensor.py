@@ -339,3 +339,8 @@ def asarray(data: Any, dtype: Any = None) -> Tensor:
 def in_trace() -> bool:
     """Whether a function is being traced in this thread."""
     return current_trace() is not None
+
+
+def no_gradient(x: Any) -> Tensor:
+    """x, cut off from gradients, traced or not."""
+    return wrap(MEANING["stop_gradient"](asarray(x)._value))  # type: ignore[no-any-return]

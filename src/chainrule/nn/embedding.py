@@ -1,0 +1,48 @@
+"""A table of vectors, read by index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import OutOfRangeError
+from ..tensor import asarray
+from . import functional, init
+from .module import Module
+
+
+class Embedding(Module):
+    """Indices of any shape to vectors: (...,) to (..., embedding_dim). The row padding_idx is zero and stays so.
+
+    Raises OutOfRangeError for an index outside 0..num_embeddings-1.
+    """
+
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise OutOfRangeError(f"padding_idx {padding_idx} is not a row of a table of {num_embeddings}")
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        self.weight = init.empty((num_embeddings, embedding_dim), dtype)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the vectors anew, from the standard normal distribution."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            filled = np.array(self.weight.numpy())
+            filled[self.padding_idx] = 0
+            self.weight.assign(filled)
+
+    def forward(self, x: Any) -> Any:
+        x = asarray(x)
+        if not x.is_traced and x.dtype.kind in "iu" and x.size and int(x.numpy().min()) < 0:
+            raise OutOfRangeError(f"an embedding has no row {int(x.numpy().min())}: indices go from 0 to {self.num_embeddings - 1}")
+        return functional.embedding(x, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        shown = f"{self.num_embeddings}, {self.embedding_dim}"
+        return shown if self.padding_idx is None else f"{shown}, padding_idx={self.padding_idx}"

@@ -1,0 +1,85 @@
+"""Dense layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import functions as f
+from ..errors import ShapeError
+from ..tensor import Parameter, asarray
+from . import init
+from .module import Module
+
+
+class Linear(Module):
+    """y = x Wᵀ + b on the last axis: (..., in_features) to (..., out_features).
+
+    weight (out_features, in_features) and bias (out_features,) start uniform within ±1/√in_features, as in PyTorch.
+    Raises ShapeError where the last axis of the input is not in_features long.
+
+    >>> from chainrule import nn
+    >>> nn.Linear(3, 2)(f.ones((5, 3))).shape
+    (5, 2)
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = init.empty((out_features, in_features), dtype)
+        self.bias: Parameter | None = init.empty((out_features,), dtype) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Any) -> Any:
+        x = asarray(x)
+        if x.ndim == 0 or x.shape[-1] != self.in_features:
+            raise ShapeError(
+                f"{self!r} takes inputs whose last axis has {self.in_features} features, but was given {x.shape}; "
+                "flatten or reshape before it, or make the layer to fit"
+            )
+        product = f.matmul(x, self.weight.T)  # (..., out_features)
+        return product if self.bias is None else product + self.bias
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """y_k = x₁ᵀ A_k x₂ + b_k: (..., in1) and (..., in2) to (..., out)."""
+
+    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__()
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        self.weight = init.empty((out_features, in1_features, in2_features))
+        self.bias: Parameter | None = init.empty((out_features,)) if bias else None
+        bound = 1 / math.sqrt(in1_features)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def forward(self, first: Any, second: Any) -> Any:
+        left = f.tensordot(first, self.weight, ((-1,), (1,)))  # (..., out, in2)
+        result = f.sum(left * f.expand_dims(asarray(second), -2), -1)
+        return result if self.bias is None else result + self.bias
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
+class Identity(Module):
+    """Gives back what it gets; takes and ignores any arguments."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__()
+
+    def forward(self, x: Any) -> Any:
+        return x

@@ -1,0 +1,131 @@
+"""Normalisation layers, with PyTorch's parameters and buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigurationError, ShapeError
+from ..tensor import Parameter, Tensor, asarray
+from . import functional, init
+from .module import Module
+
+
+class _BatchNorm(Module):
+    ranks: tuple[int, ...]
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.weight: Parameter | None = init.empty((num_features,), dtype) if affine else None
+        self.bias: Parameter | None = init.empty((num_features,), dtype) if affine else None
+        if self.weight is not None:
+            init.ones_(self.weight)
+        start = np.zeros(num_features, dtype or np.float32)
+        self.register_buffer("running_mean", Tensor(start) if track_running_stats else None)
+        self.register_buffer("running_var", Tensor(start + 1) if track_running_stats else None)
+        self.register_buffer("num_batches_tracked", Tensor(np.asarray(0)) if track_running_stats else None)
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def forward(self, x: Any) -> Any:
+        x = asarray(x)
+        if x.ndim not in self.ranks or x.shape[1] != self.num_features:
+            axes = " or ".join(map(str, self.ranks))
+            raise ShapeError(f"{self!r} takes {axes} axes with {self.num_features} channels second, but was given {x.shape}")
+        momentum = self._count_batch() if self.training else 0.0
+        training = self.training or not self.track_running_stats
+        running = (self.running_mean, self.running_var)
+        return functional.batch_norm(x, *running, self.weight, self.bias, training, momentum, self.eps)
+
+    def _count_batch(self) -> float:
+        """The weight of the newest batch; momentum None means the plain mean over all batches."""
+        if self.num_batches_tracked is None:
+            return 0.0
+        self.num_batches_tracked.assign(self.num_batches_tracked + 1)
+        return 1.0 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of (batch, features) or (batch, channels, length)."""
+
+    ranks = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of (batch, channels, height, width)."""
+
+    ranks = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of (batch, channels, depth, height, width)."""
+
+    ranks = (5,)
+
+
+class LayerNorm(Module):
+    """Layer normalisation over the last axes, of sizes normalized_shape."""
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape, self.eps, self.elementwise_affine = sizes, eps, elementwise_affine
+        self.weight: Parameter | None = init.empty(sizes, dtype) if elementwise_affine else None
+        self.bias: Parameter | None = init.empty(sizes, dtype) if elementwise_affine and bias else None
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, x: Any) -> Any:
+        return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class GroupNorm(Module):
+    """Group normalisation of (batch, channels, ...)."""
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        if num_channels % num_groups:
+            raise ConfigurationError(f"GroupNorm: {num_channels} channels don't divide into {num_groups} groups")
+        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        self.weight: Parameter | None = init.empty((num_channels,), dtype) if affine else None
+        self.bias: Parameter | None = init.empty((num_channels,), dtype) if affine else None
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, x: Any) -> Any:
+        return functional.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
