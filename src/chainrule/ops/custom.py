@@ -1,0 +1,50 @@
+"""The primitive behind `custom_gradient`: passes its first inputs on, and sends cotangents back by the user's rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from ..ir.primitive import Primitive, Rule, Sample, register
+from ..ir.types import ArrayType, NumpyArray
+from .samples import spread
+
+
+class Backward(Protocol):
+    """The user's rule: the cotangent of input `position`, given those of the outputs; None where there is none."""
+
+    def __call__(self, cotangents: tuple[Any, ...], position: int) -> Any: ...
+
+
+def _type(*kinds: ArrayType, count: int, backward: Backward) -> ArrayType | tuple[ArrayType, ...]:
+    return kinds[0] if count == 1 else kinds[:count]
+
+
+def _numpy(*arrays: NumpyArray, count: int, backward: Backward) -> NumpyArray | tuple[NumpyArray, ...]:
+    return arrays[0] if count == 1 else arrays[:count]
+
+
+def _rule_for(position: int, input_count: int) -> Rule:
+    def rule(cotangent: Any, output: Any, *values: Any, count: int, backward: Backward) -> Any:
+        if position < count:
+            return None  # how the outputs were computed is what the user's rule replaces
+        given = cotangent if isinstance(cotangent, tuple) else (cotangent,)
+        return backward(given, position - count)
+
+    return rule
+
+
+def _swapped(cotangents: tuple[Any, ...], position: int) -> Any:
+    return cotangents[len(cotangents) - 1 - position]
+
+
+def _samples() -> Iterator[Sample]:
+    one, two = spread((2, 3), -2, 2), spread((2, 3), -2, 2, seed=1)
+    # Not smooth: the outputs ignore the inputs that the rule sends cotangents to, so differences disagree with it.
+    yield Sample((one, two), {"count": 1, "backward": _swapped}, smooth=False)
+    yield Sample((one, two, two, one), {"count": 2, "backward": _swapped}, smooth=False)
+
+
+custom_gradient = register(
+    Primitive("custom_gradient", _type, _numpy, _rule_for, "{backward}({all})", _samples)  # (outputs..., inputs...)
+)
