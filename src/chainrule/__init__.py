@@ -1,6 +1,6 @@
 """Chainrule trains neural networks by backpropagation and gives exact gradients of any program of its arrays."""
 
-from . import autodiff, errors, ops, optim, tree
+from . import autodiff, data, errors, interop, nn, ops, optim, random, train, tree
 from .custom_gradient import custom_gradient
 from .dtypes import *  # noqa: F403
 from .functions import *  # noqa: F403

@@ -56,6 +56,10 @@ class CheckpointError(ChainruleError, ValueError):
     """A checkpoint or run directory is damaged, or belongs to something else."""
 
 
+class DivergenceError(ChainruleError, ArithmeticError):
+    """The loss is no longer a finite number: training has blown up."""
+
+
 class ConfigurationError(ChainruleError, ValueError):
     """An option has a value it can't have."""
 

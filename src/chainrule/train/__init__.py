@@ -1,0 +1,31 @@
+"""Training: `fit` and its pieces, from one step of backpropagation to a run that can be resumed."""
+
+from .checkpoint import load as load_checkpoint
+from .checkpoint import save as save_checkpoint
+from .early_stopping import EarlyStopping
+from .evaluate import evaluate, predict
+from .fit import fit
+from .history import History
+from .loop import Loop, TrainingState
+from .metrics import METRICS, Metric
+from .modes import MODES
+from .run_directory import RunDirectory
+from .step import LOSSES, TrainingStep
+
+__all__ = [
+    "LOSSES",
+    "METRICS",
+    "MODES",
+    "EarlyStopping",
+    "History",
+    "Loop",
+    "Metric",
+    "RunDirectory",
+    "TrainingState",
+    "TrainingStep",
+    "evaluate",
+    "fit",
+    "load_checkpoint",
+    "predict",
+    "save_checkpoint",
+]

@@ -1,0 +1,73 @@
+"""Using a trained network: its figures on a data set, its outputs for inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..errors import DataError
+from ..ir.types import NumpyArray
+from ..tensor import Tensor
+from ..transforms import no_grad
+from .metrics import Metric, Totals, as_metrics
+from .step import Loss, as_loss
+from .validate import as_pair, check_labels, output_shape
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation behaviour, nothing recorded; afterwards each module is as it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def evaluate(
+    model: nn.Module, data: Any, loss: str | Loss = "cross_entropy", metrics: Any = (), batch_size: int = 256
+) -> dict[str, float]:
+    """The mean loss and the metrics on data (inputs, targets), as {"loss": ..., "accuracy": ...}.
+
+    Raises DataError for NaN, labels out of range, lengths that differ.
+    """
+    inputs, targets = as_pair(data, "data")
+    chosen = as_loss(loss)
+    check_labels(output_shape(model, inputs), targets, chosen, "data")
+    return figures(model, inputs, targets, chosen, as_metrics(metrics), batch_size)
+
+
+def figures(
+    model: nn.Module,
+    inputs: NumpyArray,
+    targets: NumpyArray,
+    loss: Loss,
+    metrics: Sequence[Metric],
+    batch_size: int,
+    prefix: str = "",
+) -> dict[str, float]:
+    """The figures of data that has been checked."""
+    totals = Totals(metrics)
+    with evaluating(model):
+        for start in range(0, len(inputs), batch_size):
+            wanted = targets[start : start + batch_size]
+            outputs = model(Tensor(inputs[start : start + batch_size]))
+            totals.add(loss(outputs, Tensor(wanted)).item(), outputs.numpy(), wanted)
+    return totals.figures(prefix)
+
+
+def predict(model: nn.Module, inputs: Any, batch_size: int = 256) -> NumpyArray:
+    """The network's outputs for inputs (n, ...): (n, ...)."""
+    rows = np.asarray(inputs)
+    if rows.ndim == 0 or len(rows) == 0:
+        raise DataError(f"predict needs an array with one row an example, but was given shape {rows.shape}")
+    with evaluating(model):
+        parts = [model(Tensor(rows[start : start + batch_size])).numpy() for start in range(0, len(rows), batch_size)]
+    return np.concatenate(parts)

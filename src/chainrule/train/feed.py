@@ -1,0 +1,104 @@
+"""Where the examples come from: arrays in an order fixed by seed, or a stream that is never held in memory."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..data import Batches, stream
+from ..errors import DataError
+from ..ir.types import NumpyArray
+from .modes import Pace
+from .validate import check_finite
+
+FINGERPRINT_BYTES = 1 << 26
+
+
+class Feed(Protocol):
+    """Batches of one epoch after another, and where in them the run stands."""
+
+    batches: int | None
+
+    def epoch(self) -> Iterator[tuple[NumpyArray, NumpyArray]]: ...
+
+    def done(self) -> int: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+    def fingerprint(self) -> str: ...
+
+
+class ArrayFeed:
+    """Arrays in memory."""
+
+    def __init__(self, inputs: NumpyArray, targets: NumpyArray, pace: Pace, seed: int) -> None:
+        self.pair = (inputs, targets)
+        self.source = Batches(self.pair, pace.batch_size, pace.shuffle, seed)
+        self.batches: int | None = len(self.source)
+
+    def epoch(self) -> Iterator[tuple[NumpyArray, NumpyArray]]:
+        """The batches of this epoch that are still to come."""
+        for batch in self.source:
+            inputs, targets = batch  # type: ignore[misc]
+            yield inputs, targets  # type: ignore[misc]
+
+    def done(self) -> int:
+        """How many batches of this epoch have been handed out."""
+        return self.source.position.batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands."""
+        return self.source.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self.source.load_state_dict(state)
+
+    def fingerprint(self) -> str:
+        """Tells one data set from another: shapes, and a checksum of the first 64 MiB of each array."""
+        parts = []
+        for array in self.pair:
+            rows = max(1, FINGERPRINT_BYTES // max(1, array.nbytes // len(array)))
+            parts.append(f"{array.dtype}{list(array.shape)}:{zlib.crc32(np.ascontiguousarray(array[:rows])):08x}")
+        return " ".join(parts)
+
+
+class StreamFeed:
+    """Examples as they come in, each seen once. A resumed run passes over those it has seen."""
+
+    batches: int | None = None
+
+    def __init__(self, examples: Iterable[Any], pace: Pace) -> None:
+        self.examples, self.batch_size, self.seen = examples, pace.batch_size, 0
+
+    def epoch(self) -> Iterator[tuple[NumpyArray, NumpyArray]]:
+        """The batches still to come."""
+        for batch in itertools.islice(stream(self.examples, self.batch_size), self.seen, None):
+            if not isinstance(batch, tuple | list) or len(batch) != 2:
+                raise DataError("a stream gives pairs (input, target), one example each")
+            inputs, targets = (np.asarray(part) for part in batch)
+            check_finite(inputs, f"the inputs of batch {self.seen} of the stream")
+            self.seen += 1
+            yield inputs, targets
+
+    def done(self) -> int:
+        """How many batches have been handed out."""
+        return self.seen
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands."""
+        return {"seen": self.seen, "batch_size": self.batch_size}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self.seen = int(state["seen"])
+
+    def fingerprint(self) -> str:
+        """A stream can't be told from another."""
+        return "stream"

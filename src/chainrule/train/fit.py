@@ -1,0 +1,201 @@
+"""`fit`: the whole training of a network in one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+from .. import nn
+from ..data import split
+from ..errors import CheckpointError, ConfigurationError
+from ..ir.types import NumpyArray
+from ..optim import Optimizer
+from .checkpoint import differences
+from .early_stopping import Best, EarlyStopping, as_early_stopping
+from .feed import ArrayFeed, Feed, StreamFeed
+from .history import History
+from .loop import Callback, Loop
+from .metrics import as_metrics
+from .modes import Pace, pace
+from .progress import display_for
+from .rates import as_rate
+from .run_directory import RunDirectory
+from .step import Loss, TrainingStep, as_loss
+from .validate import as_pair, check_labels, output_shape
+
+Arrays = tuple[NumpyArray, NumpyArray]
+
+
+def fit(
+    model: nn.Module,
+    optimizer: Optimizer,
+    loss: str | Loss = "cross_entropy",
+    data: Any = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+    *,
+    mode: str = "mini-batch",
+    validation: Any = None,
+    metrics: Any = (),
+    schedule: Any = None,
+    schedule_each: str | None = None,
+    early_stopping: int | EarlyStopping | None = None,
+    callbacks: Sequence[Callback] = (),
+    seed: int = 0,
+    shuffle: bool | None = None,
+    clip_norm: float | None = None,
+    run_directory: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    config: Mapping[str, Any] | None = None,
+    checkpoint_seconds: float = 10.0,
+    checkpoint_steps: int | None = None,
+    progress: Any = True,
+) -> History:
+    """Train `model` on `data` and give the history of its figures.
+
+    loss: a name ("cross_entropy", "mse", "bce_with_logits", ...), a module, or a function (outputs, targets).
+    data: (inputs, targets), arrays with one row an example; in mode "online" also any iterable of (input, target).
+    batch_size: examples an update, 64 by default. epochs: passes over the data, 10 by default.
+    mode: "batch", "stochastic", "mini-batch" or "online"; see `chainrule.train.MODES`.
+    validation: a fraction of the data to hold out, or (inputs, targets). metrics: names ("accuracy", "mae", "r2") or
+    functions (outputs, targets). schedule: a name ("cosine", "one-cycle", "linear", "plateau"), a schedule, or a function
+    (optimizer, steps). early_stopping: epochs to wait for an improvement, or an EarlyStopping. callbacks: functions of
+    the TrainingState, called after each epoch; one that returns "stop" ends the training. clip_norm: the largest
+    length of the gradient. seed: of the order of examples and of the split.
+    run_directory: where checkpoints go, every checkpoint_seconds (or checkpoint_steps), at the end of each epoch, and at
+    Ctrl-C; with resume=True the run goes on from the last one and ends with the same bits as if never interrupted. To go
+    on longer than planned, resume with more epochs. config: what else to keep in config.json.
+
+    Raises DataError for data that can't be learned from (NaN, lengths that differ, labels out of range),
+    ConfigurationError for options that can't be, CheckpointError where a run can't be resumed, DivergenceError where
+    the loss is no longer finite.
+    """
+    chosen_loss, chosen_metrics = as_loss(loss), as_metrics(metrics)
+    feed, held_out, tempo = _feed(model, data, validation, chosen_loss, batch_size, epochs, mode, shuffle, seed)
+    steps = None if feed.batches is None else feed.batches * tempo.epochs
+    rule = as_early_stopping(early_stopping)
+    _check(model, optimizer, resume, run_directory, checkpoint_steps)
+    description = _describe(model, optimizer, loss, mode, tempo, seed, clip_norm, schedule, chosen_metrics, feed)
+    directory = None if run_directory is None else RunDirectory(run_directory)
+    rate = as_rate(schedule, optimizer, steps, schedule_each)
+    saved = directory.load() if directory is not None and resume and directory.has_checkpoint else None
+    if saved is not None:
+        _check_same(saved["description"], description, directory)
+    elif directory is not None:
+        directory.start({"fit": {**description, "epochs": tempo.epochs}, **(config or {})})
+    loop = Loop(
+        training=TrainingStep(model, chosen_loss, optimizer, clip_norm),
+        feed=feed,
+        epochs=tempo.epochs,
+        metrics=chosen_metrics,
+        validation=held_out,
+        rate=rate,
+        best=None if rule is None else Best(rule, held_out is not None),
+        callbacks=callbacks,
+        display=display_for(progress),
+        directory=directory,
+        checkpoint_seconds=checkpoint_seconds,
+        checkpoint_steps=checkpoint_steps,
+        description=description,
+    )
+    if saved is not None:
+        loop.load_state_dict(saved)
+    elif directory is not None:
+        loop.save()
+    history = loop.run()
+    history.run_directory = None if directory is None else str(directory.path)
+    return history
+
+
+def _feed(
+    model: nn.Module,
+    data: Any,
+    validation: Any,
+    loss: Loss,
+    batch_size: int | None,
+    epochs: int | None,
+    mode: str,
+    shuffle: bool | None,
+    seed: int,
+) -> tuple[Feed, Arrays | None, Pace]:
+    if data is None:
+        raise ConfigurationError("fit needs data=(inputs, targets)")
+    passes = epochs if epochs is not None else 1 if mode == "online" else 10
+    if mode == "online" and not isinstance(data, tuple | list):
+        tempo = pace(mode, batch_size, passes, None, shuffle)
+        return StreamFeed(data, tempo), _held_out(model, validation, loss), tempo
+    inputs, targets = as_pair(data, "data")
+    check_labels(output_shape(model, inputs), targets, loss, "data")
+    if isinstance(validation, float):
+        rest, part = split((inputs, targets), validation, seed)
+        (inputs, targets), validation = rest, part  # type: ignore[misc]
+    held_out = _held_out(model, validation, loss)
+    tempo = pace(mode, batch_size, passes, len(inputs), shuffle)
+    return ArrayFeed(inputs, targets, tempo, seed), held_out, tempo
+
+
+def _held_out(model: nn.Module, validation: Any, loss: Loss) -> Arrays | None:
+    if validation is None:
+        return None
+    inputs, targets = as_pair(validation, "validation")
+    check_labels(output_shape(model, inputs), targets, loss, "validation")
+    return inputs, targets
+
+
+def _check(model: Any, optimizer: Any, resume: bool, run_directory: Any, checkpoint_steps: int | None) -> None:
+    if not isinstance(model, nn.Module):
+        raise ConfigurationError(f"fit trains an nn.Module, not a {type(model).__name__}")
+    if not isinstance(optimizer, Optimizer):
+        raise ConfigurationError(f"fit needs an optimizer such as optim.Adam(model.parameters()), not {optimizer!r}")
+    own = {id(parameter) for parameter in model.parameters()}
+    if not any(id(each) in own for group in optimizer.param_groups for each in group["params"]):
+        raise ConfigurationError("the optimizer holds none of the model's parameters: make it from model.parameters()")
+    if resume and run_directory is None:
+        raise ConfigurationError("resume=True needs run_directory=, the directory of the run to go on with")
+    if checkpoint_steps is not None and checkpoint_steps < 1:
+        raise ConfigurationError(f"checkpoint_steps is at least 1, not {checkpoint_steps}")
+
+
+def _describe(
+    model: nn.Module,
+    optimizer: Optimizer,
+    loss: Any,
+    mode: str,
+    tempo: Pace,
+    seed: int,
+    clip_norm: float | None,
+    schedule: Any,
+    metrics: Sequence[Any],
+    feed: Feed,
+) -> dict[str, Any]:
+    """What must be the same for a resumed run to be the same run."""
+    return {
+        "loss": loss if isinstance(loss, str) else getattr(loss, "__name__", None) or repr(loss),
+        "optimizer": type(optimizer).__name__,
+        "schedule": _name(schedule),
+        "mode": mode,
+        "batch_size": tempo.batch_size,
+        "shuffle": tempo.shuffle,
+        "seed": int(seed),
+        "clip_norm": clip_norm,
+        "metrics": [metric.name for metric in metrics],
+        "parameters": [[path, list(each.shape), each.dtype.name] for path, each in model.named_parameters()],
+        "data": feed.fingerprint(),
+    }
+
+
+def _name(schedule: Any) -> str | None:
+    if schedule is None or isinstance(schedule, str):
+        return schedule
+    return getattr(schedule, "__name__", type(schedule).__name__)
+
+
+def _check_same(saved: dict[str, Any], here: dict[str, Any], directory: RunDirectory | None) -> None:
+    found = list(differences(saved, here))
+    if found and directory is not None:
+        raise CheckpointError(
+            f"the run in {directory.path} can't go on with these settings: {'; '.join(found)}. Resume with the settings it "
+            "was started with, or start a new run in another directory"
+        )

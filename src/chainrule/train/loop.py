@@ -1,0 +1,218 @@
+"""The training loop: epochs of steps, figures, checkpoints. Everything that moves the bits is in `state_dict`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import nn, random
+from ..errors import DivergenceError
+from ..ir.types import NumpyArray
+from ..optim import Optimizer
+from ..optim.schedules.base import current_rate
+from ..tensor import Tensor
+from .early_stopping import Best
+from .evaluate import figures
+from .feed import Feed
+from .history import History, Row
+from .interrupts import StopRequest
+from .metrics import Metric, Totals
+from .progress import Display
+from .rates import Rate
+from .run_directory import RunDirectory
+from .step import TrainingStep
+
+
+@dataclass
+class TrainingState:
+    """What a callback sees. `row` holds the figures of the epoch that has just ended; `step` counts updates."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    history: History
+    epoch: int = 0
+    step: int = 0
+    row: Row = field(default_factory=dict)
+
+
+Callback = Callable[[TrainingState], Any]
+"""A function of the state; if it returns "stop" the training ends."""
+
+
+@dataclass
+class Loop:
+    """One run, from where it stands to its end."""
+
+    training: TrainingStep
+    feed: Feed
+    epochs: int
+    metrics: Sequence[Metric]
+    validation: tuple[NumpyArray, NumpyArray] | None
+    rate: Rate
+    best: Best | None
+    callbacks: Sequence[Callback]
+    display: Display
+    directory: RunDirectory | None
+    checkpoint_seconds: float
+    checkpoint_steps: int | None
+    description: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        self.state = TrainingState(self.training.model, self.training.optimizer, History())
+        self.totals = Totals(self.metrics)
+        self.best_weights: dict[str, NumpyArray] | None = None
+        self.seconds = 0.0
+        self.ended = False
+        self._saved_at = self._resumed_at = time.monotonic()
+
+    # -- running
+
+    def run(self) -> History:
+        """Train until the last epoch, early stopping, a callback, or Ctrl-C."""
+        self._saved_at = self._resumed_at = time.monotonic()
+        with StopRequest() as request:
+            try:
+                while self.state.epoch < self.epochs and not self.ended:
+                    if not self._finish_epoch(request):
+                        return self._interrupted()
+            finally:
+                self.display.close()
+        return self._completed()
+
+    def _finish_epoch(self, request: StopRequest) -> bool:
+        """The steps of this epoch that are still to do, and its end; False if a signal came first."""
+        self.display.begin_epoch(self.state.epoch + 1, self.epochs, self.feed.batches, self.feed.done())
+        self.training.model.train()
+        for inputs, targets in self.feed.epoch():
+            self._step(inputs, targets)
+            if request.asked:
+                return False
+            if self._checkpoint_is_due():
+                self.save()
+        self._end_epoch()
+        return not request.asked or self.state.epoch >= self.epochs
+
+    def _step(self, inputs: NumpyArray, targets: NumpyArray) -> None:
+        loss, outputs = self.training(Tensor(inputs), Tensor(targets))
+        error = loss.item()
+        if not math.isfinite(error):
+            raise DivergenceError(self._explain_divergence(error))
+        self.state.step += 1
+        self.rate.after_step()
+        self.totals.add(error, outputs.numpy(), targets)
+        self.display.batch(self.feed.done(), self.totals.figures())
+
+    def _explain_divergence(self, error: float) -> str:
+        rate = current_rate(self.training.optimizer.param_groups[0])
+        kept = f"; the last checkpoint is kept in {self.directory.path}" if self.directory else ""
+        return (
+            f"the loss is {error} in epoch {self.state.epoch + 1}, step {self.state.step + 1}, at learning rate {rate:g}: "
+            f"training has diverged. Try a smaller learning rate, clip_norm=1.0, or scaled inputs{kept}"
+        )
+
+    def _end_epoch(self) -> None:
+        row: Row = {"epoch": self.state.epoch + 1, "step": self.state.step, **self.totals.figures()}
+        if self.validation is not None:
+            step = self.training
+            row |= figures(step.model, *self.validation, step.loss, self.metrics, 256, "val_")
+        row["lr"] = current_rate(self.training.optimizer.param_groups[0])
+        row["seconds"] = self._elapsed()
+        self.state.row, self.state.epoch = row, self.state.epoch + 1
+        self.state.history.rows.append(row)
+        self.totals = Totals(self.metrics)
+        self.rate.after_epoch(row.get("val_loss", row["loss"]))
+        self._judge(row)
+        self.display.end_epoch(row)
+        self._call_back()
+        self.save()
+
+    def _judge(self, row: Row) -> None:
+        if self.best is None:
+            return
+        if self.best.see(self.state.epoch, row):
+            self.best_weights = self.training.model.state_dict()
+        self.ended = self.ended or self.best.is_over
+
+    def _call_back(self) -> None:
+        for callback in self.callbacks:
+            if callback(self.state) == "stop":
+                self.ended = True
+
+    def _elapsed(self) -> float:
+        return self.seconds + time.monotonic() - self._resumed_at
+
+    # -- ending
+
+    def _interrupted(self) -> History:
+        self.state.history.interrupted = True
+        self.save()
+        return self.state.history
+
+    def _completed(self) -> History:
+        history = self.state.history
+        history.stopped_early = self.ended and self.state.epoch < self.epochs
+        if self.best is not None:
+            history.best_epoch = self.best.epoch or None
+            if self.best.rule.restore_best and self.best_weights is not None:
+                self.training.model.load_state_dict(self.best_weights)
+        return history
+
+    # -- saving and restoring
+
+    def _checkpoint_is_due(self) -> bool:
+        if self.directory is None:
+            return False
+        if self.checkpoint_steps is not None:
+            return self.state.step % self.checkpoint_steps == 0
+        return time.monotonic() - self._saved_at >= self.checkpoint_seconds
+
+    def save(self) -> None:
+        """Write a checkpoint, the weights and the figures; which moments it is done at moves no bit."""
+        if self.directory is None:
+            return
+        self.directory.save(self.state_dict())
+        keeps_best = self.best is not None and self.best.rule.restore_best and self.best_weights is not None
+        self.directory.save_model(self.best_weights if keeps_best else self.training.model.state_dict())  # type: ignore[arg-type]
+        self.directory.save_history(self.state.history)
+        self._saved_at = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on with the same bits."""
+        position = self.feed.state_dict()
+        return {
+            "description": self.description,
+            "epoch": self.state.epoch,
+            "step": self.state.step,
+            "data": position,
+            "model": self.training.model.state_dict(),
+            "optimizer": self.training.optimizer.state_dict(),
+            "schedule": self.rate.schedule.state_dict() if self.rate.schedule else None,
+            "random": random.default_generator.get_state(),
+            "totals": self.totals.state_dict(),
+            "best": self.best.state_dict() if self.best else None,
+            "best_weights": self.best_weights,
+            "rows": self.state.history.rows,
+            "seconds": self._elapsed(),
+            "ended": self.ended,
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on where `saved` was taken. The description must have been compared before."""
+        self.state.epoch, self.state.step = int(saved["epoch"]), int(saved["step"])
+        self.feed.load_state_dict(saved["data"])
+        self.training.model.load_state_dict(saved["model"])
+        self.training.optimizer.load_state_dict(saved["optimizer"])
+        if self.rate.schedule is not None and saved["schedule"] is not None:
+            self.rate.schedule.load_state_dict(saved["schedule"])
+        random.default_generator.set_state(np.asarray(saved["random"]))
+        self.totals.load_state_dict(saved["totals"])
+        if self.best is not None and saved["best"] is not None:
+            self.best.load_state_dict(saved["best"])
+        self.best_weights = saved["best_weights"]
+        self.state.history.rows = list(saved["rows"])
+        self.seconds, self.ended = float(saved["seconds"]), bool(saved["ended"])

@@ -1,0 +1,146 @@
+"""Metrics: each adds up a few float64 numbers over the examples and turns them into one figure at the end.
+
+So a metric over an epoch is exact whatever the batches, and can be saved and resumed in the middle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigurationError, unknown_name
+from ..ir.types import NumpyArray
+
+Sums = NumpyArray
+
+
+@dataclass(frozen=True)
+class Metric:
+    """parts(outputs, targets) -> float64 sums over the batch; finish(sums, number of examples) -> the figure."""
+
+    name: str
+    parts: Callable[[NumpyArray, NumpyArray], Sequence[float]]
+    finish: Callable[[Sums, int], float]
+    larger_is_better: bool
+
+
+def _mean(sums: Sums, count: int) -> float:
+    return float(sums[0] / count) if count else math.nan
+
+
+def predicted_classes(outputs: NumpyArray) -> NumpyArray:
+    """The class of each example: the largest of many outputs, or the sign of a single logit."""
+    if outputs.ndim < 2 or outputs.shape[1] == 1:
+        classes: NumpyArray = (outputs.reshape(len(outputs), -1)[:, 0] > 0).astype(np.int64)
+        return classes
+    return np.argmax(outputs, axis=1)
+
+
+def true_classes(targets: NumpyArray, outputs: NumpyArray) -> NumpyArray:
+    """Class indices from indices, probabilities, or a column of zeros and ones."""
+    if targets.shape == outputs.shape and outputs.ndim > 1 and outputs.shape[1] > 1:
+        return np.argmax(targets, axis=1)
+    return targets.reshape(targets.shape[0], *targets.shape[2:] if targets.ndim > 1 and targets.shape[1] == 1 else ())
+
+
+def _accuracy(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
+    right = predicted_classes(outputs) == true_classes(targets, outputs).astype(np.int64)
+    return [float(right.reshape(len(outputs), -1).mean(axis=1, dtype=np.float64).sum())]
+
+
+def _top_5(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
+    best = np.argsort(-outputs, axis=1, kind="stable")[:, :5]
+    return [float((best == true_classes(targets, outputs)[:, None]).any(axis=1).sum())]
+
+
+def _errors(outputs: NumpyArray, targets: NumpyArray) -> NumpyArray:
+    difference = outputs.astype(np.float64) - targets.reshape(outputs.shape)
+    return difference.reshape(len(outputs), -1)
+
+
+def _absolute(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
+    return [float(np.abs(_errors(outputs, targets)).mean(axis=1).sum())]
+
+
+def _squared(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
+    return [float(np.square(_errors(outputs, targets)).mean(axis=1).sum())]
+
+
+def _r2_parts(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
+    wanted = targets.astype(np.float64).reshape(len(outputs), -1)
+    return [float(np.square(_errors(outputs, targets)).sum()), float(wanted.sum()), float(np.square(wanted).sum()), wanted.size]
+
+
+def _r2(sums: Sums, count: int) -> float:
+    spread = sums[2] - sums[1] ** 2 / sums[3] if sums[3] else 0.0
+    return float(1 - sums[0] / spread) if spread > 0 else math.nan
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", _accuracy, _mean, True),
+        Metric("top_5_accuracy", _top_5, _mean, True),
+        Metric("mae", _absolute, _mean, False),
+        Metric("mse", _squared, _mean, False),
+        Metric("rmse", _squared, lambda sums, count: math.sqrt(_mean(sums, count)), False),
+        Metric("r2", _r2_parts, _r2, True),
+    )
+}
+
+
+def as_metrics(given: Any) -> tuple[Metric, ...]:
+    """Metrics from names, Metric records, or functions (outputs, targets) -> mean over the batch."""
+    listed = [given] if isinstance(given, str | Metric) or callable(given) else list(given or ())
+    return tuple(_as_metric(each) for each in listed)
+
+
+def _as_metric(given: Any) -> Metric:
+    if isinstance(given, Metric):
+        return given
+    if isinstance(given, str):
+        if given not in METRICS:
+            raise unknown_name("metric", given, METRICS)
+        return METRICS[given]
+    if not callable(given):
+        raise ConfigurationError(f"a metric is a name, a function (outputs, targets) or a Metric, not {given!r}")
+    return Metric(getattr(given, "__name__", "metric"), lambda o, t: [float(given(o, t)) * len(o)], _mean, False)
+
+
+class Totals:
+    """Running sums of the loss and of metrics."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self.metrics = metrics
+        self.count = 0
+        self.loss = 0.0
+        self.sums: dict[str, Sums] = {}
+
+    def add(self, loss: float, outputs: NumpyArray, targets: NumpyArray) -> None:
+        """One batch: its mean loss, and the outputs for its metrics."""
+        self.count += len(targets)
+        self.loss += loss * len(targets)
+        for metric in self.metrics:
+            parts = np.asarray(metric.parts(outputs, targets), np.float64)
+            self.sums[metric.name] = self.sums.get(metric.name, np.zeros_like(parts)) + parts
+
+    def figures(self, prefix: str = "") -> dict[str, float]:
+        """The mean loss and each metric so far."""
+        found = {f"{prefix}loss": self.loss / self.count if self.count else math.nan}
+        for metric in self.metrics:
+            sums = self.sums.get(metric.name)
+            found[prefix + metric.name] = math.nan if sums is None else metric.finish(sums, self.count)
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers, fit for JSON; exact."""
+        return {"count": self.count, "loss": self.loss, "sums": {name: s.tolist() for name, s in self.sums.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.count, self.loss = int(state["count"]), float(state["loss"])
+        self.sums = {name: np.asarray(sums, np.float64) for name, sums in state["sums"].items()}

@@ -1,0 +1,79 @@
+"""One training step: the five steps of backpropagation, as such."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .. import nn
+from ..errors import ConfigurationError, unknown_name
+from ..optim import LBFGS, Optimizer, clip_grad_norm_
+from ..tensor import Tensor
+
+Loss = Callable[[Any, Any], Tensor]
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": nn.functional.cross_entropy,
+    "nll": nn.functional.nll_loss,
+    "mse": nn.functional.mse_loss,
+    "l1": nn.functional.l1_loss,
+    "huber": nn.functional.huber_loss,
+    "smooth_l1": nn.functional.smooth_l1_loss,
+    "bce": nn.functional.binary_cross_entropy,
+    "bce_with_logits": nn.functional.binary_cross_entropy_with_logits,
+    "kl_div": nn.functional.kl_div,
+    "poisson_nll": nn.functional.poisson_nll_loss,
+}
+
+
+def as_loss(given: str | Loss) -> Loss:
+    """A loss from its name, a module, or any function (outputs, targets) -> a single number."""
+    if isinstance(given, str):
+        if given not in LOSSES:
+            raise unknown_name("loss", given, LOSSES)
+        return LOSSES[given]
+    if not callable(given):
+        raise ConfigurationError(f"a loss is a name or a function (outputs, targets), not {given!r}")
+    return given
+
+
+@dataclass
+class TrainingStep:
+    """What happens to the weights when the network sees a batch of examples."""
+
+    model: nn.Module
+    loss: Loss
+    optimizer: Optimizer
+    clip_norm: float | None = None
+
+    def __call__(self, inputs: Any, targets: Any) -> tuple[Tensor, Tensor]:
+        """One update of all weights; gives the loss before it, and the outputs."""
+        if isinstance(self.optimizer, LBFGS):
+            return self._by_closure(inputs, targets)
+        outputs = self.model(inputs)  # 1. forward pass: the prediction
+        loss = self.loss(outputs, targets)  # 2. loss: the error of the prediction
+        self.backward(loss)  # 3. backward pass, 4. gradients
+        self.optimizer.step()  # 5. weight update: gradient descent
+        return loss, outputs
+
+    def backward(self, loss: Tensor) -> None:
+        """Carry the error back to every weight, and limit the length of the gradient if asked to."""
+        self.optimizer.zero_grad()
+        loss.backward()  # 3. backward pass, from the output to the input, by the chain rule
+        if self.clip_norm is not None:  # 4. gradients: how much each weight contributed
+            clip_grad_norm_(self.model.parameters(), self.clip_norm)
+
+    def _by_closure(self, inputs: Any, targets: Any) -> tuple[Tensor, Tensor]:
+        """L-BFGS looks several times before it moves: it calls steps 1 to 4 itself."""
+        seen: list[tuple[Tensor, Tensor]] = []
+
+        def evaluate() -> Tensor:
+            outputs = self.model(inputs)
+            loss = self.loss(outputs, targets)
+            self.backward(loss)
+            seen.append((loss, outputs))
+            return loss
+
+        self.optimizer.step(evaluate)
+        return seen[0]

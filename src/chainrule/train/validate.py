@@ -1,0 +1,82 @@
+"""What can be wrong with data, said before training starts: one clear message, with the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .. import nn, random
+from ..errors import DataError
+from ..ir.types import NumpyArray
+from ..tensor import Tensor
+from ..transforms import no_grad
+
+SHOWN = 5
+
+
+def as_pair(data: Any, name: str) -> tuple[NumpyArray, NumpyArray]:
+    """(inputs, targets) as arrays of one length, with finite numbers; raises DataError that names the rows."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise DataError(f"{name} is a pair (inputs, targets) of arrays, not {type(data).__name__}")
+    inputs, targets = (np.asarray(part) for part in data)
+    for part, array in (("inputs", inputs), ("targets", targets)):
+        if array.ndim == 0 or array.dtype.kind not in "fiub":
+            raise DataError(f"the {part} of {name} must be an array of numbers with one row an example, not {array.dtype}")
+    if len(inputs) != len(targets):
+        raise DataError(f"{name} has {len(inputs)} inputs but {len(targets)} targets; there must be one for each")
+    if len(inputs) == 0:
+        raise DataError(f"{name} is empty")
+    check_finite(inputs, f"the inputs of {name}")
+    check_finite(targets, f"the targets of {name}")
+    return inputs, targets
+
+
+def check_finite(array: NumpyArray, name: str) -> None:
+    """A DataError that names the rows with NaN or infinity."""
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return
+    rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+    raise DataError(
+        f"{name} hold NaN or infinite numbers in {len(rows)} rows (first: {_listed(rows)}); remove or fill them in first"
+    )
+
+
+def _listed(rows: Iterable[Any]) -> str:
+    listed = [str(int(row)) for row in rows]
+    return ", ".join(listed[:SHOWN]) + (", ..." if len(listed) > SHOWN else "")
+
+
+def check_labels(outputs: tuple[int, ...], targets: NumpyArray, loss: Any, name: str) -> None:
+    """A DataError for class labels outside the network's outputs."""
+    from .step import LOSSES
+
+    needs_classes = loss in (LOSSES["cross_entropy"], LOSSES["nll"]) or isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss)
+    if not needs_classes or targets.dtype.kind == "f" or len(outputs) < 2:
+        return
+    if targets.dtype.kind == "b":
+        raise DataError(f"the targets of {name} are bools; give class indices as integers")
+    classes = outputs[1]
+    ignored = getattr(loss, "options", {}).get("ignore_index", -100)
+    wrong = np.argwhere(((targets < 0) | (targets >= classes)) & (targets != ignored))
+    if len(wrong):
+        place = tuple(int(index) for index in wrong[0])
+        raise DataError(
+            f"the label {targets[place]} in row {place[0]} of {name} is out of range: the network has {classes} outputs, "
+            f"so labels go from 0 to {classes - 1} ({len(wrong)} labels are out of range)"
+        )
+
+
+def output_shape(model: nn.Module, inputs: NumpyArray) -> tuple[int, ...]:
+    """The shape the network gives for one example; neither its state nor the random numbers move."""
+    modes = [(module, module.training) for module in model.modules()]
+    before = random.default_generator.get_state()
+    try:
+        with no_grad():
+            outputs = model.eval()(Tensor(inputs[:1]))
+    finally:
+        random.default_generator.set_state(before)
+        for module, training in modes:
+            module.training = training
+    return tuple(getattr(outputs, "shape", ()))
