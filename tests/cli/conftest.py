@@ -72,3 +72,13 @@ def flowers(tmp_path: Path) -> Path:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return write_photos(tmp_path / "photos")
+
+
+@pytest.fixture
+def make_flowers() -> Callable[..., Path]:
+    return write_flowers
+
+
+@pytest.fixture
+def make_photos() -> Callable[..., Path]:
+    return write_photos

@@ -80,7 +80,7 @@ def test_nothing_held_out_is_none(flowers: Path) -> None:
 
 def test_too_few_rows_to_hold_out_name_the_option(flowers: Path) -> None:
     flowers.write_text("\n".join(flowers.read_text().splitlines()[:5]) + "\n")
-    with pytest.raises(DataError, match="no validation examples can be held out: .*--validation 0"):
+    with pytest.raises(DataError, match=r"no validation examples can be held out: .*--validation 0"):
         _table(flowers, "kind", test=0.3)
 
 

@@ -64,7 +64,7 @@ RECIPES: dict[Kind, Recipe] = {
 def choose_settings(wishes: Wishes, problem: Problem) -> Settings:
     """Settings for a problem: the user's where there are any."""
     recipe = RECIPES[problem.source.kind]
-    mode = wishes.mode or "mini-batch"
+    mode = wishes.mode or ("batch" if wishes.optimizer == "lbfgs" else "mini-batch")
     optimizer = wishes.optimizer or ("adam" if mode in ("mini-batch", "batch") else "sgd")
     _check_together(wishes, mode, problem)
     return Settings(
@@ -137,6 +137,8 @@ def _check_together(wishes: Wishes, mode: str, problem: Problem) -> None:
         raise ConfigurationError("--mode online is one pass over a stream: leave --epochs out, or take another mode")
     if wishes.patience and problem.validation is None:
         raise ConfigurationError("--patience needs examples to watch: give --validation, such as --validation 0.1")
+    if wishes.optimizer == "lbfgs" and wishes.weight_decay:
+        raise ConfigurationError("the optimizer 'lbfgs' has no weight decay: leave --weight-decay out, or take 'adam'")
     if wishes.label_smoothing and not problem.is_classification:
         raise ConfigurationError("--label-smoothing is for classes; the target here is a number")
 

@@ -48,7 +48,7 @@ def commands(screen: Console, lines: Sequence[tuple[str, str]]) -> None:
     beside = INDENT + width + 3 + max(len(purpose) for _, purpose in lines) <= screen.width
     for command, purpose in lines:
         line = Text(" " * INDENT)
-        if not beside:
+        if purpose and not beside:
             line.append(f"# {purpose}\n" + " " * INDENT, style="dim")
         line.append(command, style="cyan")
         if beside:

@@ -11,8 +11,8 @@ from .options import SectionCommand, option
 
 HELP = """Measure the network of RUN, on the test examples kept out of its training, or on SOURCE.
 
-SOURCE is of the kind the run was trained on, and has the answers in it: a table with the target column, a folder with one
-subfolder for each class, or `digits` for the test digits.
+SOURCE is of the kind the run was trained on, and has the answers in it: a table with the target column, a folder with
+one subfolder for each class, or `digits` for the test digits.
 
 \b
 Examples:

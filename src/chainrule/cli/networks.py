@@ -13,9 +13,8 @@ from .shift import RandomShift
 NAMES = ("conv", "mlp", "linear")
 KERNEL = 5
 CONV_HIDDEN = (128,)
-CONV_CHANNELS = (16, 32)
+CHANNELS = (8, 24, 48, 96)  # twice as many for colour
 SMALLEST_MAP = 4  # pixels a side below which no further convolution fits well
-MOST_STAGES = 4
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,8 @@ class NetworkSpec:
     def from_dict(cls, state: Mapping[str, Any]) -> NetworkSpec:
         """The inverse of `to_dict`; raises CheckpointError on anything else."""
         try:
-            return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in state.items()})
+            values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in state.items()}
+            return cls(**values)
         except (TypeError, ConfigurationError) as error:
             raise CheckpointError(f"the saved network description is damaged: {error}") from error
 
@@ -79,12 +79,11 @@ def weight_count(module: nn.Module) -> int:
 def conv_spec(
     inputs: Sequence[int], outputs: int, hidden: Sequence[int] | None, dropout: float, shift: int
 ) -> NetworkSpec:
-    """Convolutions, each followed by 2 x 2 pooling, until the map is small; twice the channels each time."""
-    side = min(inputs[1:])
-    channels: list[int] = []
-    while len(channels) < MOST_STAGES and (side - KERNEL + 1) // 2 >= 1 and (side > 2 * SMALLEST_MAP or not channels):
-        channels.append(CONV_CHANNELS[0] * 2 ** len(channels))
-        side = (side - KERNEL + 1) // 2
+    """Convolutions, each followed by 2 x 2 pooling, until the map is small; more channels each time."""
+    side, stages = min(inputs[1:]), 0
+    while stages < len(CHANNELS) and _pooled(side) >= 1 and (side > 2 * SMALLEST_MAP or stages == 0):
+        side, stages = _pooled(side), stages + 1
+    channels = tuple(count * (2 if inputs[0] > 1 else 1) for count in CHANNELS[:stages])
     if not channels:
         raise ConfigurationError(
             f"images of {inputs[1]} x {inputs[2]} pixels are too small for the network 'conv', which needs 6 x 6: "
@@ -95,7 +94,7 @@ def conv_spec(
         tuple(inputs),
         outputs,
         tuple(CONV_HIDDEN if hidden is None else hidden),
-        tuple(channels),
+        channels,
         dropout,
         shift,
     )
@@ -117,7 +116,7 @@ def _convolutions(spec: NetworkSpec) -> list[nn.Module]:
 def _flat_size(spec: NetworkSpec) -> int:
     height, width = spec.inputs[1:]
     for _ in spec.channels:
-        height, width = (height - KERNEL + 1) // 2, (width - KERNEL + 1) // 2
+        height, width = _pooled(height), _pooled(width)
     return spec.channels[-1] * height * width
 
 
@@ -129,3 +128,8 @@ def _dense(features: int, spec: NetworkSpec) -> list[nn.Module]:
         layers += [nn.Dropout(spec.dropout)] if spec.dropout else []
         before = width
     return [*layers, nn.Linear(before, spec.outputs)]
+
+
+def _pooled(size: int) -> int:
+    """Pixels a side after a convolution and pooling."""
+    return (size - KERNEL + 1) // 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,6 +15,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Callback: TypeAlias = Callable[[click.Context, click.Parameter, Any], Any]
 
 HELP_COLUMN = 26
+RANGE = re.compile(r"\s*\[[^\]]*\bx[<>][^\]]*\]$")  # what click adds to limits, such as [0<=x<1]: not for people
 
 SHARE = click.FloatRange(0, 1, max_open=True)
 COUNT = click.IntRange(min=0)
@@ -37,8 +39,9 @@ class SectionCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                sections.setdefault(getattr(parameter, "section", "Help"), []).append(record)
+            if record is not None and isinstance(parameter, click.Option):
+                name, text = record
+                sections.setdefault(getattr(parameter, "section", "Help"), []).append((name, RANGE.sub("", text)))
         for heading, records in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(records, col_max=HELP_COLUMN)

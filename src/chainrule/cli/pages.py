@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from . import display
+from .drawing import beside, drawn
 from .results import ClassResult, NumberResult, Result
 from .source import Kind
 
 MOST_COLUMNS = 15
 MOST_ROWS = 20
 MOST_CONFUSIONS = 5
+MOST_DRAWN = 3
 
 
 def result_page(screen: Console, result: Result, title: str, things: str = "examples") -> None:
@@ -62,7 +67,7 @@ def _verdict(result: NumberResult) -> str:
     own, mean = result.mean_absolute_error, result.baseline_mean_absolute_error
     answer = display.number(result.mean)
     if own >= mean:
-        return f"  No better than always answering {answer}: the columns may not tell {result.target!r}, or it stopped early."
+        return f"  No better than always answering {answer}: perhaps these columns don't tell {result.target!r}."
     return f"  A prediction is off by {display.number(own)} on average; the mean, {answer}, by {display.number(mean)}."
 
 
@@ -114,3 +119,17 @@ def _confusions(screen: Console, result: ClassResult) -> None:
 def things(kind: Kind) -> str:
     """What the examples of a data set are called."""
     return {"digits": "digits", "table": "rows", "images": "images"}[kind]
+
+
+def mistakes(screen: Console, images: NDArray[Any], outputs: NDArray[Any], labels: NDArray[np.int64]) -> None:
+    """The wrong answers the network was surest of, drawn: (n, 1, height, width), outputs (n, classes)."""
+    answers = outputs.argmax(axis=1)
+    margins = outputs.max(axis=1) - outputs[np.arange(len(labels)), labels]
+    surest = [int(place) for place in np.argsort(-margins, kind="stable") if answers[place] != labels[place]]
+    if not surest:
+        return
+    display.heading(screen, "The mistakes it is surest of")
+    shown = surest[:MOST_DRAWN]
+    captions = [f"{labels[place]}, taken for {answers[place]}" for place in shown]
+    for line in beside([drawn(images[place, 0]) for place in shown], captions):
+        screen.print(" " * display.INDENT + line)

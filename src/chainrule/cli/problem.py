@@ -119,7 +119,7 @@ def _load_table(source: Source) -> Problem:
     rest, tested = held_out(np.arange(len(labelled)), source.test, classes, "test")
     trained, watched = held_out(rest, source.validation, classes, "validation")
     encoder = fit_on_rows(whole, labelled.rows(np.sort(trained)), source.table)
-    parts = [_encoded(encoder, labelled.rows(rows)) for rows in (trained, watched, tested)]
+    parts = [_encoded(encoder, labelled.rows(np.sort(rows))) for rows in (trained, watched, tested)]  # as in the file
     test = _encoded(encoder, read_table(source.test_file, **source.table.reading)) if source.test_file else parts[2]
     return Problem(source, encoder, parts[0], _some(parts[1]), _some(test))
 

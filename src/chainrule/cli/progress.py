@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from types import TracebackType
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -15,84 +15,96 @@ from . import display
 
 MOST_LINES = 25  # of epochs; with more of them, every second, fifth, tenth ... has a line
 STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-WIDTHS = {"epoch": 7, "time": 10}
-WIDTH = 13
+EPOCH_WIDTH, WIDTH, TIME_WIDTH, BAR_WIDTH = 7, 15, 12, 20
+INTERVAL = 0.1  # seconds between two movements of the bar
+FEW = 10  # updates, after which the time left can be told
 
 
 class TrainingProgress:
-    """Use as a context; call `batch` after each weight update and `epoch` at the end of each epoch."""
+    """What `fit` tells as it goes, on the screen. `figures` maps the names of figures to column headings."""
 
-    def __init__(self, screen: Console, epochs: int, batches: int, measures: Mapping[str, str], done: int = 0) -> None:
-        """`batches` are those of an epoch (0: unknown); `measures` maps names of measures to column headings.
-
-        `done` counts the weight updates made before this one began, in a resumed run.
-        """
-        self.screen, self.epochs, self.batches, self.measures = screen, epochs, batches, dict(measures)
-        self.started, self.done, self.updates = time.monotonic(), done, done
-        self.last_line = ""
-        self.every = next((step for step in STEPS if epochs / step <= MOST_LINES), STEPS[-1])
+    def __init__(self, screen: Console, figures: Mapping[str, str]) -> None:
+        self.screen, self.headings = screen, dict(figures)
+        self.started = self.moved = time.monotonic()
+        self.epoch, self.epochs, self.batches, self.first = 0, 0, 0, -1
+        self.waiting = ""  # the last epoch's line, where it has not been printed
         self.bar: Progress | None = None
         self.task = TaskID(0)
 
-    def __enter__(self) -> TrainingProgress:
-        heads = ["epoch", *self.measures.values(), "time"]
-        self.screen.print()
-        self.screen.print(Text(_aligned(dict(zip(heads, heads))), style="bold"))
-        if self.screen.is_terminal and not self.screen.quiet:
-            self.bar = Progress(
-                TextColumn(" ", markup=False),
-                BarColumn(bar_width=28, style="dim", complete_style="cyan", finished_style="cyan"),
-                TextColumn("{task.description}", markup=False, style="dim"),
-                console=self.screen,
-                transient=True,
-            )
-            self.task = self.bar.add_task("", total=self.epochs * self.batches or None)
-            self.bar.start()
-        return self
+    def begin_epoch(self, epoch: int, epochs: int, batches: int | None, done: int) -> None:
+        """Epoch `epoch` (from 1) begins, or goes on after `done` updates."""
+        self.epoch, self.epochs, self.batches = epoch, epochs, batches or 0
+        if self.first < 0:
+            self.first = self._updates(done)
+            self._begin()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def batch(self, done: int, figures: Mapping[str, float]) -> None:
+        """After update `done` of the epoch."""
+        now = time.monotonic()
+        if self.bar is None or now - self.moved < INTERVAL:
+            return
+        self.moved = now
+        shown = "  ".join(f"{self.headings.get(name, name)} {_value(name, value)}" for name, value in figures.items())
+        text = f"epoch {self.epoch}  {shown}{self._left(self._updates(done))}"
+        self.bar.update(self.task, completed=self._updates(done), description=text)
+
+    def end_epoch(self, row: Mapping[str, Any]) -> None:
+        """The epoch's figures."""
+        epoch = int(row["epoch"])
+        cells = [_value(name, row[name]) if name in row else "" for name in self.headings]
+        line = _aligned(str(epoch), cells, display.duration(time.monotonic() - self.started))
+        is_shown = epoch in (1, self.epochs) or epoch % self._every() == 0
+        if is_shown:
+            self.screen.print(line)
+        self.waiting = "" if is_shown else line
+
+    def close(self) -> None:
+        """The run is over, or was stopped."""
         if self.bar is not None:
             self.bar.stop()
-        if self.last_line:
-            self.screen.print(self.last_line)
-            self.last_line = ""
+            self.bar = None
+        if self.waiting:
+            self.screen.print(self.waiting)
+            self.waiting = ""
 
-    def batch(self, epoch: int, batch: int, measured: Mapping[str, float]) -> None:
-        """After update `batch` (from 1) of epoch `epoch` (from 1)."""
-        self.updates = (epoch - 1) * self.batches + batch
-        if self.bar is None:
+    def _begin(self) -> None:
+        self.screen.print()
+        self.screen.print(Text(_aligned("epoch", self.headings.values(), "time"), style="bold"))
+        if not self.screen.is_terminal or self.screen.quiet:
             return
-        values = "  ".join(f"{self.measures.get(name, name)} {_value(name, value)}" for name, value in measured.items())
-        text = f"epoch {epoch}  {values}{self._left()}"
-        self.bar.update(self.task, completed=self.updates, description=text)
+        self.bar = Progress(
+            TextColumn(" ", markup=False),
+            BarColumn(BAR_WIDTH, style="dim", complete_style="cyan", finished_style="cyan"),
+            TextColumn("{task.description}", markup=False, style="dim"),
+            console=self.screen,
+            transient=True,
+        )
+        self.task = self.bar.add_task("", total=self.epochs * self.batches or None)
+        self.bar.start()
 
-    def epoch(self, epoch: int, measured: Mapping[str, float]) -> None:
-        """At the end of epoch `epoch` (from 1)."""
-        elapsed = display.duration(time.monotonic() - self.started)
-        cells = {name: _value(name, measured[name]) if name in measured else "" for name in self.measures}
-        line = _aligned({"epoch": str(epoch), **cells, "time": elapsed})
-        if epoch == 1 or epoch % self.every == 0 or epoch == self.epochs:
-            self.screen.print(line)
-            self.last_line = ""
-        else:
-            self.last_line = line
+    def _updates(self, done: int) -> int:
+        return (self.epoch - 1) * self.batches + done
 
-    def _left(self) -> str:
-        total, made = self.epochs * self.batches, self.updates - self.done
-        if made < 10 or not total:
+    def _every(self) -> int:
+        return next((step for step in STEPS if self.epochs / step <= MOST_LINES), STEPS[-1])
+
+    def _left(self, updates: int) -> str:
+        """The time left, by the speed so far."""
+        made, total = updates - self.first, self.epochs * self.batches
+        if made < FEW or not total:
             return ""
-        seconds = (time.monotonic() - self.started) / made * (total - self.updates)
+        seconds = (time.monotonic() - self.started) / made * (total - updates)
         return f"  {display.duration(seconds)} left"
 
 
-def _aligned(cells: Mapping[str, str]) -> str:
-    """One line of right-aligned cells; the heading's own width where it is longer than the usual one."""
-    return "".join(text.rjust(WIDTHS.get(name, WIDTH)) for name, text in cells.items())
+def _aligned(epoch: str, figures: Iterable[str], elapsed: str) -> str:
+    """One line, everything to the right of its column."""
+    return epoch.rjust(EPOCH_WIDTH) + "".join(text.rjust(WIDTH) for text in figures) + elapsed.rjust(TIME_WIDTH)
 
 
 def _value(name: str, value: float) -> str:
     if math.isnan(value):
         return "nan"
-    return display.percent(value) if "accuracy" in name else f"{value:.4f}"
+    if "accuracy" in name:
+        return display.percent(value)
+    return display.number(value) if "error" in name else f"{value:.4f}"

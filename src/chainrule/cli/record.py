@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from .. import __version__
 from ..data import ImageEncoder, TableEncoder
 from ..errors import CheckpointError
+from ..interop.atomic import read_json, write_json
 from .baseline import Baseline
 from .networks import NetworkSpec
 from .problem import Encoder
@@ -67,24 +66,6 @@ class Record:
             raise CheckpointError(f"{run / FILE}: {error}") from error
 
 
-def write_json(path: Path, state: Any) -> None:
-    """A JSON file, written beside its place and moved there, so that it is never half there."""
-    write_text(path, json.dumps(state, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """A text file in UTF-8, whole or not at all; what was there before stays until the new one is complete."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def _read(run: Path) -> dict[str, Any]:
     if not run.is_dir():
         raise CheckpointError(f"there is no run directory {run}{_other_runs(run)}")
@@ -92,10 +73,7 @@ def _read(run: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{run} is not a run of the command line: it has no {FILE}. `chainrule train SOURCE` makes one"
         )
-    try:
-        state = json.loads((run / FILE).read_text(encoding="utf-8"))
-    except ValueError as error:  # bad JSON, or bytes that are no UTF-8
-        raise CheckpointError(f"{run / FILE} is damaged: {error}") from error
+    state = read_json(run / FILE)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise CheckpointError(
             f"{run / FILE} is of another format than this version ({__version__}) reads; "

@@ -26,11 +26,13 @@ class RandomShift(nn.Module):
         rows = self._moved(count, height)[:, None, :, None]  # (n, 1, height, 1)
         columns = self._moved(count, width)[:, None, None, :]  # (n, 1, 1, width)
         images_of = np.arange(count)[:, None, None, None]
-        return images[images_of, np.arange(channels)[:, None, None], rows, columns]  # (n, channels, height, width)
+        moved: Tensor = images[images_of, np.arange(channels)[:, None, None], rows, columns]
+        return moved  # (n, channels, height, width)
 
     def _moved(self, count: int, size: int) -> Tensor:
         offsets = random.randint(-self.pixels, self.pixels + 1, (count, 1))
-        return clip(offsets + np.arange(size), 0, size - 1)  # (n, size)
+        places: Tensor = clip(offsets + np.arange(size), 0, size - 1)
+        return places  # (n, size)
 
     def extra_repr(self) -> str:
         return f"pixels={self.pixels}"
