@@ -11,29 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigurationError
-
-MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
-KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
-ROUNDS = 10
-LOW_WORD = np.uint64(0xFFFFFFFF)
-WORD_BITS = np.uint64(32)
-
-
-def philox(counters: NDArray[np.uint64], key: tuple[int, int]) -> NDArray[np.uint64]:
-    """Philox4x32-10: 32-bit words as uint64, counters (4, n) to random words (4, n)."""
-    first, second, third, fourth = counters
-    low_key, high_key = key
-    for _ in range(ROUNDS):
-        left, right = MULTIPLIERS[0] * first, MULTIPLIERS[1] * third
-        first, third = (
-            (right >> WORD_BITS) ^ second ^ np.uint64(low_key),
-            (left >> WORD_BITS) ^ fourth ^ np.uint64(high_key),
-        )
-        second, fourth = right & LOW_WORD, left & LOW_WORD
-        low_key = (low_key + KEY_STEPS[0]) & 0xFFFFFFFF
-        high_key = (high_key + KEY_STEPS[1]) & 0xFFFFFFFF
-    return np.stack([first, second, third, fourth])
-
+from ..ops.philox import LOW_WORD, WORD_BITS, philox
 
 def permutation(length: int, seed: int = 0, epoch: int = 0) -> NDArray[np.int64]:
     """The order of `length` elements for one seed and epoch: int64 indices (length,).
