@@ -84,7 +84,7 @@ def tril(x: Any, k: int = 0) -> Tensor:
     """The lower triangle of the last two axes, zeros above the k-th diagonal."""
     value = operators.lift(unwrap(x))
     mask = np.tri(value.shape[-2], value.shape[-1], k, dtype=bool)
-    result: Tensor = wrap(operators.where(mask, value, 0))
+    result: Tensor = wrap(operators.where(mask, value, splat(0, value.type)))
     return result
 
 
@@ -92,7 +92,7 @@ def triu(x: Any, k: int = 0) -> Tensor:
     """The upper triangle of the last two axes, zeros below the k-th diagonal."""
     value = operators.lift(unwrap(x))
     mask = ~np.tri(value.shape[-2], value.shape[-1], k - 1, dtype=bool)
-    result: Tensor = wrap(operators.where(mask, value, 0))
+    result: Tensor = wrap(operators.where(mask, value, splat(0, value.type)))
     return result
 
 
