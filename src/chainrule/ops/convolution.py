@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from ..ir.primitive import NumpyArray, Primitive, Sample, register
-from ..ir.types import FLOATS, ArrayType, Shape
-from .samples import spread
+from ..ir.primitive import Primitive, Sample, register
+from ..ir.types import FLOATS, ArrayType, NumpyArray, Shape
+from .samples import spread, variants
 from .type_rules import require_dtype, require_same
 from .windows import Padding, inside, output_sizes, pad_spatial, taps, window_view
 
@@ -162,6 +162,8 @@ def _input_gradient_samples() -> Iterator[Sample]:
         yield Sample((g, spread(weight, -1, 1, 1)), {**params, "sizes": x[2:]})
     g, weight32 = spread((2, 3, 2, 2), -1, 1).astype(np.float32), spread((3, 2, 3, 3), -1, 1).astype(np.float32)
     yield Sample((g, weight32), {**_flat(), "sizes": (4, 4)})
+    wide = Sample((spread((2, 3, 2, 2), -1, 1), spread((3, 2, 3, 3), -1, 1)), {**_flat(), "sizes": (4, 4)})
+    yield from variants(wide, dtypes=())
 
 
 def _weight_gradient_samples() -> Iterator[Sample]:
@@ -170,6 +172,8 @@ def _weight_gradient_samples() -> Iterator[Sample]:
         yield Sample((spread(x, -1, 1, 1), g), {**params, "kernel": weight[2:]})
     x32, g = spread((2, 2, 4, 4), -1, 1).astype(np.float32), spread((2, 3, 2, 2), -1, 1).astype(np.float32)
     yield Sample((x32, g), {**_flat(), "kernel": (3, 3)})
+    wide = Sample((spread((2, 2, 4, 4), -1, 1), spread((2, 3, 2, 2), -1, 1)), {**_flat(), "kernel": (3, 3)})
+    yield from variants(wide, dtypes=())
 
 
 # -- the three primitives

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from ..ir.primitive import Primitive, Rule, Sample, register
-from ..ir.types import ArrayType, NumpyArray
-from .samples import spread
+from ..ir.types import DTYPES, ArrayType, NumpyArray
+from .samples import spread, variants
 
 
 class Backward(Protocol):
@@ -41,7 +41,11 @@ def _swapped(cotangents: tuple[Any, ...], position: int) -> Any:
 def _samples() -> Iterator[Sample]:
     one, two = spread((2, 3), -2, 2), spread((2, 3), -2, 2, seed=1)
     # Not smooth: the outputs ignore the inputs that the rule sends cotangents to, so differences disagree with it.
-    yield Sample((one, two), {"count": 1, "backward": _swapped}, smooth=False)
+    for shape in ((2, 3), (1,), (0,)):
+        pair = (spread(shape, -2, 2), spread(shape, -2, 2, seed=1))
+        yield Sample(pair, {"count": 1, "backward": _swapped}, smooth=False)
+    first = Sample((one, two), {"count": 1, "backward": _swapped}, smooth=False)
+    yield from variants(first, DTYPES)
     yield Sample((one, two, two, one), {"count": 2, "backward": _swapped}, smooth=False)
 
 

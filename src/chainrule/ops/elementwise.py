@@ -1,6 +1,6 @@
 """Elementwise primitives: one entry each. Inputs have one type; broadcasts and casts are equations of their own.
 
-In the derivatives g is the cotangent of the output y. Where a derivative is singular it is applied with
+In the derivatives g is the cotangent of the output y. Where a derivative is singular or overflows it is applied with
 `multiply_no_nan`: a cotangent of exactly zero gives zero even there, so `where(x > 0, sqrt(x), 0)` has the gradient 0
 at x = 0 and not 0 * inf = NaN.
 """
@@ -8,16 +8,16 @@ at x = 0 and not 0 * inf = NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..ir.build import splat, zeros_like
 from ..ir.primitive import DISCRETE, PIECEWISE_CONSTANT, NoGradient, Primitive, Rule, Sample, register
-from ..ir.types import DTYPES, FLOATS, INTEGERS, NUMBERS, ArrayType, DType, as_dtype, bool_, float64
+from ..ir.types import DTYPES, FLOATS, INTEGERS, NUMBERS, ArrayType, DType, as_dtype, bool_, float32, float64
 from . import special
-from .samples import NASTY, elementwise_samples, spread
+from .samples import NASTY, SHAPES, converted, elementwise_samples, spread, variants, with_gaps
 from .type_rules import elementwise, predicate, require_dtype, require_same
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
@@ -94,19 +94,25 @@ multiply_no_nan = _binary(
 
 # -- powers, exponentials, logarithms
 
+
+def _log_of_base(x: Any, p: Any) -> Any:
+    """log x, and 0 for 0^0: 0^p jumps there from 1 to 0, and PyTorch's convention is as good as any."""
+    return where(bitwise_and(equal(x, zeros_like(x)), equal(p, zeros_like(p))), zeros_like(x), log(x))
+
+
 power = _binary(
     "power",
     np.power,
     (
         lambda g, y, x, p: multiply_no_nan(multiply_no_nan(power(x, p - 1), p), g),
-        lambda g, y, x, p: multiply_no_nan(multiply_no_nan(log(x), y), g),
+        lambda g, y, x, p: multiply_no_nan(multiply_no_nan(_log_of_base(x, p), y), g),
     ),
     "{0}^{1}",
     domain=(0.3, 2.0),
     dtypes=FLOATS,
 )
-exp = _unary("exp", np.exp, lambda g, y, x: g * y)
-expm1 = _unary("expm1", np.expm1, lambda g, y, x: g * exp(x))  # y + 1 would lose all digits for x << 0
+exp = _unary("exp", np.exp, lambda g, y, x: multiply_no_nan(y, g))
+expm1 = _unary("expm1", np.expm1, lambda g, y, x: multiply_no_nan(exp(x), g))  # y + 1 would lose all digits for x << 0
 log = _unary("log", np.log, lambda g, y, x: multiply_no_nan(1 / x, g), domain=(0.1, 3.0))
 log1p = _unary("log1p", np.log1p, lambda g, y, x: multiply_no_nan(1 / (1 + x), g), domain=(-0.8, 3.0))
 log2 = _unary("log2", np.log2, lambda g, y, x: multiply_no_nan(1 / (x * math.log(2)), g), domain=(0.1, 3.0))
@@ -128,10 +134,17 @@ tan = _unary("tan", np.tan, lambda g, y, x: g * (1 + y * y), domain=(-1.2, 1.2))
 asin = _unary("asin", np.arcsin, lambda g, y, x: multiply_no_nan(1 / sqrt((1 - x) * (1 + x)), g), domain=(-0.9, 0.9))
 acos = _unary("acos", np.arccos, lambda g, y, x: multiply_no_nan(-1 / sqrt((1 - x) * (1 + x)), g), domain=(-0.9, 0.9))
 atan = _unary("atan", np.arctan, lambda g, y, x: g / (1 + x * x))
+
+
+def _over(side: Any, length: Any) -> Any:
+    """side / length, and 0 at the origin: one of the slopes that the tip of the cone has."""
+    return side / where(equal(length, zeros_like(length)), splat(1, length.type), length)
+
+
 hypot = _binary(
     "hypot",
     np.hypot,
-    (lambda g, y, a, b: multiply_no_nan(a / y, g), lambda g, y, a, b: multiply_no_nan(b / y, g)),
+    (lambda g, y, a, b: multiply_no_nan(_over(a, y), g), lambda g, y, a, b: multiply_no_nan(_over(b, y), g)),
     "√({0}² + {1}²)",
     domain=(0.3, 2.0),
     dtypes=FLOATS,
@@ -140,17 +153,22 @@ atan2 = _binary(
     "atan2",
     np.arctan2,
     (
-        lambda g, y, a, b: multiply_no_nan(b / hypot(a, b) / hypot(a, b), g),
-        lambda g, y, a, b: multiply_no_nan(-(a / hypot(a, b) / hypot(a, b)), g),
+        lambda g, y, a, b: multiply_no_nan(_over(_over(b, hypot(a, b)), hypot(a, b)), g),
+        lambda g, y, a, b: multiply_no_nan(-_over(_over(a, hypot(a, b)), hypot(a, b)), g),
     ),
     "atan2({0}, {1})",
     domain=(0.3, 2.0),
     dtypes=FLOATS,
 )
-sinh = _unary("sinh", np.sinh, lambda g, y, x: g * cosh(x))
-cosh = _unary("cosh", np.cosh, lambda g, y, x: g * sinh(x))
+sinh = _unary("sinh", np.sinh, lambda g, y, x: multiply_no_nan(cosh(x), g))
+cosh = _unary("cosh", np.cosh, lambda g, y, x: multiply_no_nan(sinh(x), g))
 asinh = _unary("asinh", np.arcsinh, lambda g, y, x: g / hypot(x, splat(1, x.type)))
-acosh = _unary("acosh", np.arccosh, lambda g, y, x: multiply_no_nan(1 / (sqrt(x - 1) * sqrt(x + 1)), g), (1.2, 3.0))
+acosh = _unary(
+    "acosh",
+    np.arccosh,
+    lambda g, y, x: multiply_no_nan(1 / sqrt(x - 1), multiply_no_nan(1 / sqrt(x + 1), g)),
+    domain=(1.2, 3.0),
+)
 atanh = _unary("atanh", np.arctanh, lambda g, y, x: multiply_no_nan(1 / ((1 - x) * (1 + x)), g), (-0.9, 0.9))
 
 # -- activations and special functions
@@ -164,7 +182,7 @@ relu = _unary(
 erf = _unary("erf", special.erf, lambda g, y, x: g * (TWO_OVER_ROOT_PI * exp(-(x * x))))
 erfc = _unary("erfc", special.erfc, lambda g, y, x: -g * (TWO_OVER_ROOT_PI * exp(-(x * x))))
 erfinv = _unary(
-    "erfinv", special.erfinv, lambda g, y, x: multiply_no_nan(HALF_ROOT_PI * exp(y * y), g), domain=(-0.9, 0.9)
+    "erfinv", special.erfinv, lambda g, y, x: multiply_no_nan(HALF_ROOT_PI * exp(integer_power(y, exponent=2)), g), domain=(-0.9, 0.9)
 )
 
 # -- choices
@@ -199,8 +217,16 @@ def _where_type(mask: ArrayType, first: ArrayType, second: ArrayType) -> ArrayTy
 def _where_samples() -> Any:
     for dtype in DTYPES:
         yield Sample((spread((2, 3), -1, 1) > 0, *(spread((2, 3), 0, 5, seed).astype(dtype) for seed in (1, 2))))
+    yield from _where_shapes()
     nasty = np.array(NASTY)
     yield Sample((np.arange(nasty.size) % 2 == 0, nasty, nasty[::-1]), smooth=False)
+
+
+def _where_shapes() -> Iterator[Sample]:
+    for shape in SHAPES:
+        sample = Sample((spread(shape, -1, 1) > 0, spread(shape, 0, 5, seed=1), spread(shape, 0, 5, seed=2)))
+        yield sample
+        yield Sample(tuple(map(with_gaps, sample.inputs)))
 
 
 where = register(
@@ -224,7 +250,7 @@ floor_divide = _binary("floor_divide", np.floor_divide, PIECEWISE_CONSTANT, "⌊
 remainder = _binary(
     "remainder",
     np.remainder,
-    (lambda g, y, a, b: g, lambda g, y, a, b: -g * floor_divide(a, b)),
+    (lambda g, y, a, b: g, lambda g, y, a, b: multiply_no_nan(-floor_divide(a, b), g)),
     "({0} mod {1})",
     domain=(0.6, 1.9),
 )
@@ -282,10 +308,12 @@ def _integer_power_rule(g: Any, y: Any, x: Any, *, exponent: int) -> Any:
 
 def _integer_power_samples() -> Any:
     for exponent in (-2, -1, 0, 1, 2, 3, 7):
-        for dtype in FLOATS:
-            yield Sample((spread((2, 3), 0.3, 2.0).astype(dtype),), {"exponent": exponent})
+        yield Sample((spread((2, 3), 0.3, 2.0),), {"exponent": exponent})
+        yield from variants(Sample((spread((2, 3), 0.3, 2.0),), {"exponent": exponent}))
         yield Sample((np.array([0.0, -1.0, 2.0, np.inf, np.nan]),), {"exponent": exponent}, smooth=False)
     yield Sample((np.array([0.0, -1.5]),), {"exponent": 3})
+    for shape in SHAPES:
+        yield Sample((spread(shape, 0.3, 2.0),), {"exponent": -3})
 
 
 integer_power = register(
@@ -311,8 +339,13 @@ def _cast(x: Any, *, dtype: DType) -> Any:
 def _cast_samples() -> Any:
     for source in DTYPES:
         for target in DTYPES:
-            numbers = spread((2, 3), 0, 5).astype(source)
-            yield Sample((numbers,), {"dtype": target}, smooth=source == float64 and target.kind == "f")
+            numbers = converted(spread((2, 3), 0, 5), source, middle=2)
+            yield Sample((numbers,), {"dtype": target}, smooth=source == target == float64)
+    for shape in SHAPES:
+        yield Sample((with_gaps(spread(shape, 0, 5)),), {"dtype": float32}, smooth=False)
+    yield Sample((np.array(NASTY),), {"dtype": float32}, smooth=False)
+    yield Sample((np.array(NASTY, np.float32),), {"dtype": float64}, smooth=False)
+    yield Sample((np.array(NASTY),), {"dtype": bool_}, smooth=False)
 
 
 cast = register(

@@ -14,9 +14,9 @@ import numpy as np
 
 from ..errors import OutOfRangeError, ShapeError
 from ..ir.build import zeros_like
-from ..ir.primitive import NumpyArray, Primitive, Sample, register
-from ..ir.types import INTEGERS, NUMBERS, ArrayType
-from .samples import of_dtype, spread
+from ..ir.primitive import Primitive, Sample, register
+from ..ir.types import INTEGERS, NUMBERS, ArrayType, NumpyArray
+from .samples import of_dtype, spread, variants
 from .type_rules import require_dtype, require_same
 
 
@@ -57,6 +57,8 @@ def _gather_samples() -> Iterator[Sample]:
     for dtype in NUMBERS:
         yield Sample((of_dtype(dtype, (4, 2), -2, 2), np.array([1, 3], np.uint8)))
     yield Sample((np.array([True, False]), np.array([1, 1])))
+    yield Sample((spread((1,), -1, 1), np.zeros((2, 1), np.int8)))
+    yield from variants(Sample((spread((4, 3), -1, 1), np.array([3, 0, 3]))))
 
 
 gather = register(Primitive("gather", _gather_type, _gather, (_gather_rule, None), "{0}[{1}]", _gather_samples))
@@ -100,6 +102,8 @@ def _scatter_add_samples() -> Iterator[Sample]:
     yield Sample((spread((3, 2), -1, 1), np.arange(40) % 3, spread((40, 2), -1, 1, 1)))
     for dtype in NUMBERS:
         yield Sample((of_dtype(dtype, (4, 2), -2, 2), np.array([1, 1], np.int32), of_dtype(dtype, (2, 2), -2, 2, 1)))
+    yield Sample((spread((1,), -1, 1), np.zeros((2, 1), np.uint16), spread((2, 1), -1, 1, 1)))
+    yield from variants(Sample((spread((4, 3), -1, 1), np.array([3, 0, 3]), spread((3, 3), -1, 1, 1))))
 
 
 scatter_add = register(

@@ -14,11 +14,11 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ir.graph import Value
-from ..ir.primitive import DISCRETE, NumpyArray, Primitive, Sample, register
-from ..ir.types import FLOATS, ArrayType, Shape, int64
+from ..ir.primitive import DISCRETE, Primitive, Sample, register
+from ..ir.types import FLOATS, ArrayType, NumpyArray, Shape, int64
 from .getitem import take_along_axis
 from .operators import floating, reshape
-from .samples import spread
+from .samples import spread, variants
 from .structure import concat, narrow
 from .type_rules import require_dtype
 from .windows import Padding, inside, output_sizes, pad_spatial, taps
@@ -84,6 +84,7 @@ def _argmax_samples() -> Iterator[Sample]:
     for shape, params in _settings():
         yield Sample((spread(shape, -1, 1),), params)
         yield Sample((np.zeros(shape, np.float32),), params)
+    yield from variants(Sample((spread((1, 2, 6), -1, 1),), _params((2,), (2,), ((0, 0),), (1,))), dtypes=())
     row = np.array([[[1.0, np.nan, 2.0, -np.inf, -np.inf, np.inf]]])
     yield Sample((row,), _params((2,), (2,), ((0, 0),), (1,)))
 
@@ -135,7 +136,7 @@ def _window_spread(g: NumpyArray, *, sizes: Shape, **params: Any) -> NumpyArray:
 def _sum_samples() -> Iterator[Sample]:
     for shape, params in _settings():
         yield Sample((spread(shape, -1, 1),), params)
-    yield Sample((spread((1, 2, 4), -1, 1).astype(np.float32),), _params((2,), (1,), ((0, 0),), (1,)))
+    yield from variants(Sample((spread((1, 2, 4), -1, 1),), _params((2,), (1,), ((0, 0),), (1,))))
 
 
 def _spread_samples() -> Iterator[Sample]:
@@ -143,7 +144,7 @@ def _spread_samples() -> Iterator[Sample]:
         counts = _counts("window_spread", shape[2:], params)
         yield Sample((spread(shape[:2] + counts, -1, 1),), {**params, "sizes": shape[2:]})
     params = {**_params((2,), (1,), ((0, 0),), (1,)), "sizes": (4,)}
-    yield Sample((spread((1, 2, 3), -1, 1).astype(np.float32),), params)
+    yield from variants(Sample((spread((1, 2, 3), -1, 1),), params))
 
 
 window_sum = register(

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ir.primitive import DISCRETE, Primitive, Rule, Sample, register
-from ..ir.types import DTYPES, FLOATS, NUMBERS, ArrayType, DType, Shape, bool_, float64, int64, normalize_axis
+from ..ir.types import DTYPES, NUMBERS, ArrayType, DType, Shape, bool_, int64, normalize_axis
 from .elementwise import cast, equal
-from .samples import of_dtype, spread
+from .samples import of_dtype, spread, with_gaps
 from .structure import broadcast_to, flip, reshape
 from .type_rules import require_dtype
 
@@ -57,8 +57,6 @@ def _samples(dtypes: Collection[DType], empty: bool) -> Callable[[], Iterator[Sa
     def iterate() -> Iterator[Sample]:
         for dtype in dtypes:
             yield Sample((of_dtype(dtype, (2, 3), -2, 2),), {"axes": (1,)})
-        if float64 not in dtypes:
-            return
         for shape, axes in _AXES:
             yield Sample((spread(shape, -2, 2),), {"axes": axes})
         yield Sample((spread((4, 6), -2, 2).T[::2],), {"axes": (0,)})
@@ -102,6 +100,7 @@ def _truth_reduction(name: str, numpy: Callable[..., Any], formula: str) -> Prim
     def samples() -> Iterator[Sample]:
         for shape, axes in (*_AXES, ((0, 3), (0,))):
             yield Sample((spread(shape, -1, 1) > 0,), {"axes": axes})
+            yield Sample((with_gaps(spread(shape, -1, 1) > 0),), {"axes": axes})
 
     return register(Primitive(name, type_rule, numpy, DISCRETE, formula, samples))
 
@@ -129,6 +128,7 @@ def _along_samples(dtypes: Collection[DType]) -> Callable[[], Iterator[Sample]]:
             yield Sample((of_dtype(dtype, (2, 3), -2, 2),), {"axis": 1})
         for shape, axis in (((2, 3), 0), ((3,), 0), ((1,), 0), ((2, 3, 4), 1), ((0, 3), 1)):
             yield Sample((spread(shape, -2, 2),), {"axis": axis})
+            yield Sample((with_gaps(spread(shape, -2, 2)),), {"axis": axis})
         yield Sample((np.array([[1.0, 1.0, np.nan], [np.inf, -np.inf, 0.0]]),), {"axis": 1}, smooth=False)
 
     return iterate

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.primitive import NumpyArray, Sample
-from ..ir.types import DType, Shape, float64
+from ..ir.primitive import Sample
+from ..ir.types import DTYPES, FLOATS, DType, NumpyArray, Shape, float64
 
 SHAPES: tuple[Shape, ...] = ((), (1,), (0,), (3,), (2, 3), (2, 0, 3))
 NASTY = (0.0, -0.0, 1.0, -1.0, 1e-300, -1e-300, 1e30, -1e30, 750.0, -750.0, np.inf, -np.inf, np.nan)
@@ -18,16 +18,20 @@ def spread(shape: Shape, low: float, high: float, seed: int = 0) -> NumpyArray:
     """Float64 numbers spread over (low, high) without order and without repetition: the same in every run."""
     count = int(np.prod(shape, dtype=np.int64))
     fraction = np.modf((np.arange(1, count + 1) + 31 * seed) * 0.6180339887498949)[0]
-    return (low + (high - low) * (0.02 + 0.96 * fraction)).reshape(shape)
+    return np.reshape(low + (high - low) * (0.02 + 0.96 * fraction), shape)
 
 
 def of_dtype(dtype: DType, shape: Shape, low: float, high: float, seed: int = 0) -> NumpyArray:
     """Numbers of any element type: integers are rounded outward, unsigned ones are not negative, bools alternate."""
-    numbers = spread(shape, low, high, seed)
+    return converted(spread(shape, low, high, seed), dtype, (low + high) / 2)
+
+
+def converted(numbers: NumpyArray, dtype: DType, middle: float = 0.0) -> NumpyArray:
+    """Float64 numbers in another element type, still different from each other."""
     if dtype.kind == "f":
         return numbers.astype(dtype)
     if dtype.kind == "b":
-        return numbers > (low + high) / 2
+        return np.asarray(numbers > middle)
     scaled = np.rint(numbers * 3)
     return np.abs(scaled).astype(dtype) if dtype.kind == "u" else scaled.astype(dtype)
 
@@ -40,11 +44,12 @@ def elementwise_samples(
     def samples() -> Iterator[Sample]:
         for dtype in dtypes:
             yield Sample(tuple(of_dtype(dtype, (2, 3), *domain, seed=index) for index in range(count)))
-        if float64 not in dtypes:
-            return
+        main = float64 if float64 in dtypes else next(iter(dtypes))
         for shape in SHAPES:
-            yield Sample(tuple(spread(shape, *domain, seed=index + 5) for index in range(count)))
-        yield Sample(tuple(spread((4, 6), *domain, seed=index).T[::2] for index in range(count)))
+            yield Sample(tuple(of_dtype(main, shape, *domain, seed=index + 5) for index in range(count)))
+        yield Sample(tuple(of_dtype(main, (4, 6), *domain, seed=index).T[::2] for index in range(count)))
+        if main != float64:
+            return
         nasty = np.array((*NASTY, *kinks))
         for shift in range(len(nasty) if count > 1 else 1):
             yield Sample(tuple(np.roll(nasty, shift * index) for index in range(count)), smooth=False)
@@ -53,11 +58,42 @@ def elementwise_samples(
     return samples
 
 
-def fixed(*samples: tuple[tuple[Any, ...], dict[str, Any]], smooth: bool = True) -> Callable[[], Iterator[Sample]]:
-    """The samples listed: (inputs, parameters) each."""
+def variants(sample: Sample, dtypes: Collection[DType] = FLOATS) -> Iterator[Sample]:
+    """A float64 sample in each other element type, with gaps in memory, and with NaN and infinities for its numbers."""
+    for dtype in dtypes:
+        if dtype != float64:
+            smooth = sample.smooth and dtype.kind == "f"
+            yield Sample(_changed(sample, lambda each, dtype=dtype: converted(each, dtype)), sample.params, smooth)
+    yield Sample(tuple(map(with_gaps, sample.inputs)), sample.params, sample.smooth)
+    yield Sample(_changed(sample, _nasty_like), sample.params, smooth=False)
+
+
+def _changed(sample: Sample, change: Callable[..., NumpyArray]) -> tuple[NumpyArray, ...]:
+    return tuple(change(each) if each.dtype == float64 else each for each in sample.inputs)
+
+
+def _nasty_like(array: NumpyArray) -> NumpyArray:
+    return np.resize(np.array(NASTY[::-1]), array.shape)
+
+
+def with_gaps(array: NumpyArray) -> NumpyArray:
+    """The same elements as a view of every other element of a larger block, the first axis backwards."""
+    if not array.ndim:
+        return array
+    block = np.zeros(tuple(2 * size for size in array.shape), array.dtype)[::-1]
+    view = block[(slice(None, None, 2),) * array.ndim]
+    view[...] = array
+    return view
+
+
+def fixed(
+    *samples: tuple[tuple[Any, ...], dict[str, Any]], dtypes: Collection[DType] = FLOATS
+) -> Callable[[], Iterator[Sample]]:
+    """The samples listed, (inputs, parameters) each, and the variants of the first."""
 
     def iterate() -> Iterator[Sample]:
-        for inputs, params in samples:
-            yield Sample(tuple(np.asarray(each) for each in inputs), params, smooth)
+        listed = [Sample(tuple(np.asarray(each) for each in inputs), params) for inputs, params in samples]
+        yield from listed
+        yield from variants(listed[0], dtypes)
 
     return iterate
