@@ -48,7 +48,9 @@ def gradients(
 
 def _require_float(value: Value) -> None:
     if not value.type.is_float:
-        raise GradientError(f"gradients are taken with respect to floats, but was asked for {value.type}; cast it with astype")
+        raise GradientError(
+            f"gradients are taken with respect to floats, but was asked for {value.type}; cast it with astype"
+        )
 
 
 def _equations_between(outputs: Sequence[Value], carriers: set[Key]) -> list[Equation]:

@@ -7,23 +7,30 @@ from typing import Any
 
 import numpy as np
 
+from .errors import ShapeError
 from .ir.build import constant, splat
+from .ir.graph import Value
 from .ir.types import ArrayType, as_dtype, float32
 from .ops import arrays, composite, getitem, operators
 from .ops import elementwise as ew
-from .ops.operators import binary, binary_float, unary, unary_float
+from .ops.operators import binary, binary_float, floats_only, unary, unary_float
 from .tensor import Tensor, lifted, unwrap, wrap
 
 # -- creation
 
 
 def _shape(shape: int | Sequence[int]) -> tuple[int, ...]:
-    return (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(size) for size in shape)
+    sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(size) for size in shape)
+    if [size for size in sizes if size < 0]:
+        raise ShapeError(f"sizes must not be negative, but the shape is {sizes}")
+    return sizes
 
 
 def full(shape: int | Sequence[int], fill_value: float, dtype: Any = None) -> Tensor:
     """A tensor of one number; float32 for a float, int64 for an integer, unless dtype says otherwise."""
     wanted = operators.lift(fill_value).dtype if dtype is None else as_dtype(dtype)
+    if wanted.kind in "iu":
+        operators.check_fits(fill_value, wanted)
     result: Tensor = wrap(splat(fill_value, ArrayType(_shape(shape), wanted)))
     return result
 
@@ -82,15 +89,22 @@ def eye(n_rows: int, n_cols: int | None = None, k: int = 0, dtype: Any = float32
 
 def tril(x: Any, k: int = 0) -> Tensor:
     """The lower triangle of the last two axes, zeros above the k-th diagonal."""
-    value = operators.lift(unwrap(x))
+    value = _matrix("tril", x)
     mask = np.tri(value.shape[-2], value.shape[-1], k, dtype=bool)
     result: Tensor = wrap(operators.where(mask, value, splat(0, value.type)))
     return result
 
 
+def _matrix(name: str, x: Any) -> Value:
+    value = operators.lift(unwrap(x))
+    if value.ndim < 2:
+        raise ShapeError(f"{name} works on the last two axes, but was given {value.type}")
+    return value
+
+
 def triu(x: Any, k: int = 0) -> Tensor:
     """The upper triangle of the last two axes, zeros below the k-th diagonal."""
-    value = operators.lift(unwrap(x))
+    value = _matrix("triu", x)
     mask = ~np.tri(value.shape[-2], value.shape[-1], k - 1, dtype=bool)
     result: Tensor = wrap(operators.where(mask, value, splat(0, value.type)))
     return result
@@ -108,7 +122,9 @@ negative = lifted(unary(ew.negative), "negative", "-x.")
 power = lifted(operators.power)
 square = lifted(composite.square)
 reciprocal = lifted(composite.reciprocal)
-multiply_no_nan = lifted(binary_float(ew.multiply_no_nan), "multiply_no_nan", "x · y, and 0 where y is 0 whatever x is.")
+multiply_no_nan = lifted(
+    binary_float(ew.multiply_no_nan), "multiply_no_nan", "x · y, and 0 where y is 0 whatever x is."
+)
 abs = lifted(unary(ew.abs), "abs", "|x|; its derivative at 0 is taken as 0.")
 sign = lifted(unary(ew.sign), "sign", "-1, 0 or 1 by the sign of x.")
 hypot = lifted(binary_float(ew.hypot), "hypot", "√(x² + y²) without overflow.")
@@ -150,10 +166,10 @@ maximum = lifted(binary(ew.maximum), "maximum", "The larger of x and y; equal on
 minimum = lifted(binary(ew.minimum), "minimum", "The smaller of x and y; equal ones share the gradient.")
 where = lifted(operators.where)
 clip = lifted(composite.clip)
-floor = lifted(unary_float(ew.floor), "floor", "The largest whole number not above x.")
-ceil = lifted(unary_float(ew.ceil), "ceil", "The smallest whole number not below x.")
-round = lifted(unary_float(ew.round), "round", "The nearest whole number; halves go to the even one.")
-trunc = lifted(unary_float(ew.trunc), "trunc", "The whole part of x.")
+floor = lifted(floats_only(ew.floor), "floor", "The largest whole number not above x.")
+ceil = lifted(floats_only(ew.ceil), "ceil", "The smallest whole number not below x.")
+round = lifted(floats_only(ew.round), "round", "The nearest whole number; halves go to the even one.")
+trunc = lifted(floats_only(ew.trunc), "trunc", "The whole part of x.")
 equal = lifted(binary(ew.equal), "equal", "x = y, as bools.")
 not_equal = lifted(binary(ew.not_equal), "not_equal", "x ≠ y, as bools.")
 less = lifted(binary(ew.less), "less", "x < y, as bools.")
@@ -244,46 +260,3 @@ take = lifted(getitem.take)
 take_along_axis = lifted(getitem.take_along_axis)
 put_along_axis = lifted(getitem.put_along_axis)
 scatter_add = lifted(getitem.scatter_add)
-
-# -- methods of Tensor: the same functions with the tensor first
-
-
-METHODS = (
-    "abs all any argmax argmin argsort astype clip cumulative_sum exp expand_dims flatten flip gelu isfinite isinf isnan "
-    "log log1p log_softmax logsumexp matmul max mean min moveaxis pad permute_dims prod relu repeat "
-    "round sigmoid sign silu sin cos softmax sort split sqrt square squeeze std sum swapaxes take take_along_axis tanh "
-    "tile var"
-).split()
-
-
-def _reshape_method(self: Tensor, *shape: Any) -> Tensor:
-    """The same elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
-    result: Tensor = reshape(self, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
-    return result
-
-
-def _permute_method(self: Tensor, *axes: Any) -> Tensor:
-    """Axes in another order: `x.permute_dims(1, 0)` or `x.permute_dims((1, 0))`."""
-    result: Tensor = permute_dims(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
-    return result
-
-
-def _transposed(self: Tensor) -> Tensor:
-    """All axes in reverse order."""
-    result: Tensor = permute_dims(self, tuple(range(self.ndim))[::-1])
-    return result
-
-
-def _install_methods() -> None:
-    for name in METHODS:
-        if name in globals():
-            setattr(Tensor, name, globals()[name])
-    aliases = {"reshape": _reshape_method, "view": _reshape_method, "permute_dims": _permute_method}
-    aliases |= {"permute": _permute_method, "unsqueeze": expand_dims, "transpose": swapaxes}
-    for name, method in aliases.items():
-        setattr(Tensor, name, method)
-    Tensor.T = property(_transposed)  # type: ignore[attr-defined]
-    Tensor.mT = property(matrix_transpose)  # type: ignore[attr-defined]
-
-
-_install_methods()

@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from .errors import DtypeError, GradientError, ShapeError, TraceError
+from .errors import DtypeError, GradientError, ShapeError
 from .ir.build import current_trace, recording
 from .ir.graph import Value
-from .ir.operand import MEANING, Operand
-from .ir.primitive import NumpyArray
-from .ir.types import ArrayType, DType, Shape, as_dtype
-from .ops.operators import own_array
+from .ir.operand import MEANING
+from .ir.types import ArrayType, NumpyArray, as_dtype
+from .ops.operators import lift, own_array
 from .source import user_source
-
-TRACED = (
-    "{what} needs the elements of a traced value, which are not known while a program is being traced. "
-    "For a choice between arrays use cr.where(condition, x, y); to look at values, run the function without tracing it"
-)
+from .tensor_view import TensorView
 
 
 class Content(Value):
@@ -33,8 +28,10 @@ class Content(Value):
 
     __slots__ = ("owner",)
 
+    owner: weakref.ref[Tensor]
 
-class Tensor(Operand):
+
+class Tensor(TensorView):
     """An array that remembers how it was computed.
 
     Make one with `cr.tensor(data)`. Its operators and methods follow NumPy and the Python Array API standard;
@@ -65,38 +62,6 @@ class Tensor(Operand):
         content.owner = weakref.ref(self)
         return content
 
-    # -- what it is
-
-    @property
-    def shape(self) -> Shape:
-        """Sizes of the axes."""
-        return self._value.type.shape
-
-    @property
-    def dtype(self) -> DType:
-        """Element type."""
-        return self._value.type.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self._value.ndim
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self._value.size
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its elements."""
-        return self._value.type.nbytes
-
-    @property
-    def is_traced(self) -> bool:
-        """Whether it stands for an array that is not computed yet."""
-        return self._value.data is None
-
     @property
     def is_leaf(self) -> bool:
         """Whether nothing computed it, as far as gradients are concerned."""
@@ -116,32 +81,13 @@ class Tensor(Operand):
         if wanted == self.requires_grad:
             return self
         if not self.is_leaf:
-            raise GradientError("requires_grad can only be changed on a tensor that nothing computed; use detach() first")
+            raise GradientError(
+                "requires_grad can only be changed on a tensor that nothing computed; use detach() first"
+            )
         self._value = self._content(self._array("requires_grad_"), wanted)
         return self
 
     # -- its elements
-
-    def _array(self, what: str) -> NumpyArray:
-        if self._value.data is None:
-            raise TraceError(TRACED.format(what=what))
-        return self._value.data
-
-    def numpy(self) -> NumpyArray:
-        """The elements as a read-only NumPy view, without a copy."""
-        view = self._array("numpy()").view()
-        view.flags.writeable = False
-        return view
-
-    def item(self) -> Any:
-        """The one element as a Python number."""
-        if self.size != 1:
-            raise ShapeError(f"item() needs a tensor of one element, but this one is {self._value.type}")
-        return self._array("item()").reshape(()).item()
-
-    def tolist(self) -> Any:
-        """The elements as nested Python lists."""
-        return self._array("tolist()").tolist()
 
     def assign(self, contents: Any) -> Self:
         """Replace the contents in place; shape and element type must stay. How optimisers update weights."""
@@ -173,11 +119,13 @@ class Tensor(Operand):
 
     def detach(self) -> Tensor:
         """The same elements, cut off from gradients."""
-        return wrap(MEANING["stop_gradient"](self._value)) if self.is_traced else wrap(_known(self._value))
+        value = MEANING["stop_gradient"](self._value) if self.is_traced else Value(self._value.type, self._value.data)
+        result: Tensor = wrap(value)
+        return result
 
     def clone(self) -> Tensor:
         """A new tensor of the same elements that gradients pass through."""
-        return wrap(MEANING["identity"](self._value))
+        return self._apply(MEANING["identity"])
 
     # -- gradients
 
@@ -191,7 +139,7 @@ class Tensor(Operand):
         from .autodiff import leaf_gradients
 
         with recording(create_graph):
-            cotangent = None if gradient is None else unwrap(gradient)
+            cotangent = None if gradient is None else lift(unwrap(gradient), self.dtype)
             for content, gradient_value in leaf_gradients(self._value, cotangent):
                 owner = content.owner() if isinstance(content, Content) else None
                 if owner is not None:
@@ -205,51 +153,15 @@ class Tensor(Operand):
         """Forget the gradient."""
         self.grad = None
 
-    # -- how Python sees it
+    # -- how functions reach it
+
+    def _apply(self, function: Callable[..., Any], *args: Any) -> Tensor:
+        result: Tensor = wrap(function(self._value, *map(unwrap, args)))
+        return result
 
     def _operator(self, name: str, *operands: Any) -> Self:
-        return wrap(MEANING[name](*(unwrap(operand) for operand in operands)))  # type: ignore[return-value]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumpyArray:
-        array = self.numpy()
-        return array if dtype is None and not copy else np.array(array, dtype)
-
-    def __bool__(self) -> bool:
-        if self._value.data is None:
-            _raise_branch()
-        return bool(self.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self.dtype.kind not in "iu" or self.size != 1:
-            raise DtypeError(f"only a single integer can be used as an index, but this tensor is {self._value.type}")
-        return int(self.item())
-
-    def __len__(self) -> int:
-        if not self.ndim:
-            raise ShapeError("a tensor without axes has no length")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return (self[index] for index in range(len(self)))
-
-    def __contains__(self, number: Any) -> bool:
-        return bool((self.numpy() == number).any())
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.size == 1 else str(self)
-
-    def __repr__(self) -> str:
-        if self._value.data is None:
-            return f"tensor(traced {self._value.type})"
-        body = np.array2string(self._value.data, separator=", ", prefix="tensor(")
-        dtype = "" if self.dtype.name in ("float32", "int64", "bool") else f", dtype={self.dtype.name}"
-        return f"tensor({body}{dtype}{', requires_grad=True' if self.requires_grad else ''})"
+        result: Self = wrap(MEANING[name](*map(unwrap, operands)))
+        return result
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = type(self)(self.numpy(), requires_grad=self.requires_grad)
@@ -271,21 +183,23 @@ class Parameter(Tensor):
 
 
 def _as_array(data: Any, dtype: Any) -> NumpyArray:
+    _refuse_tracked(data)
     if dtype is None:
         return own_array(data)
-    return np.array(data, as_dtype(dtype))
+    wanted = as_dtype(dtype)
+    try:
+        return np.array(data, wanted)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DtypeError(f"can't make an array of {wanted} of this: {error}") from None
 
 
-def _known(value: Value) -> Value:
-    return Value(value.type, value.data)
-
-
-def _raise_branch() -> NoReturn:
-    raise TraceError(
-        "a Python `if`, `while`, `and`, `or`, `not` or `assert` asked a traced value whether it is true. "
-        "Its elements are not known while the program is traced, so both ways must be part of the program: "
-        "use cr.where(condition, x, y) to choose between arrays"
-    )
+def _refuse_tracked(data: Any) -> None:
+    """A list of tensors that gradients flow through would lose them silently."""
+    first = data
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    if first is not data and isinstance(first, Tensor) and first.requires_grad:
+        raise GradientError("a tensor made of tracked tensors would cut their gradients; join them with cr.stack")
 
 
 def wrap(result: Any) -> Any:
@@ -332,7 +246,7 @@ def asarray(data: Any, dtype: Any = None) -> Tensor:
     if isinstance(data, Tensor):
         if dtype is None or as_dtype(dtype) == data.dtype:
             return data
-        return wrap(MEANING["astype"](data._value, dtype))  # type: ignore[no-any-return]
+        return data.astype(dtype)
     return Tensor(data, dtype)
 
 
@@ -343,4 +257,4 @@ def in_trace() -> bool:
 
 def no_gradient(x: Any) -> Tensor:
     """x, cut off from gradients, traced or not."""
-    return wrap(MEANING["stop_gradient"](asarray(x)._value))  # type: ignore[no-any-return]
+    return asarray(x)._apply(MEANING["stop_gradient"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,9 +36,29 @@ def trace(function: Callable[..., Any]) -> Callable[..., Graph]:
             result = function(*tree.unflatten(structure, map(wrap, inputs)))
             outputs = tuple(_output(leaf) for leaf in tree.leaves(result))
         name = getattr(function, "__name__", "function")
+        _refuse_foreign(writing, inputs, outputs, name)
         return check_graph(Graph(inputs, tuple(writing.equations), outputs, name))
 
     return graph_of
+
+
+def _refuse_foreign(writing: Trace, inputs: Sequence[Value], outputs: Sequence[Value], name: str) -> None:
+    """A TraceError where the function read a traced value of another trace: it has no place in this graph."""
+    made = {id(value) for value in inputs}
+    for equation in writing.equations:
+        _refuse_unknown(equation.inputs, made, name)
+        made.update(id(value) for value in equation.outputs)
+    _refuse_unknown(outputs, made, name)
+
+
+def _refuse_unknown(values: Sequence[Value], made: set[int], name: str) -> None:
+    for value in values:
+        if value.data is None and id(value) not in made:
+            place = f" (made at {value.source})" if value.source else ""
+            raise TraceError(
+                f"{name} reads a traced value of type {value.type} that another trace made{place}; "
+                "pass it as an argument instead of storing it"
+            )
 
 
 def _type_of(leaf: Any) -> ArrayType:
@@ -48,6 +68,6 @@ def _type_of(leaf: Any) -> ArrayType:
 
 
 def _output(leaf: Any) -> Value:
-    if isinstance(leaf, Tensor | Value | np.ndarray | bool | int | float):
+    if isinstance(leaf, Tensor | Value | np.ndarray | np.generic | bool | int | float):
         return lift(unwrap(leaf))
     raise TraceError(f"a traced function returns arrays in containers, not {type(leaf).__name__}")

@@ -1,10 +1,10 @@
-"""Functions that give gradients of functions: grad, vjp, jvp, hvp, jacobian, hessian. Arguments may be any containers."""
+"""Functions that give gradients of functions: grad, vjp, jvp, hvp, jacobian, hessian. Arguments may be containers."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ContextDecorator
+from contextlib import AbstractContextManager, ContextDecorator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +24,18 @@ from .tensor import Tensor, unwrap, wrap
 Function = Callable[..., Any]
 
 
-class no_grad(ContextDecorator):  # noqa: N801  (PyTorch's name)
-    """Inside the block, or the decorated function, nothing is recorded for gradients."""
+class no_grad(ContextDecorator):  # PyTorch's name
+    """Inside the block, or the decorated function, nothing is recorded for gradients. Blocks may be nested."""
+
+    def __init__(self) -> None:
+        self._entered: list[AbstractContextManager[None]] = []
 
     def __enter__(self) -> None:
-        self._context = recording(False)
-        self._context.__enter__()
+        self._entered.append(recording(False))
+        self._entered[-1].__enter__()
 
     def __exit__(self, *exception: Any) -> None:
-        self._context.__exit__(None, None, None)
+        self._entered.pop().__exit__(None, None, None)
 
     def _recreate_cm(self) -> no_grad:
         return no_grad()
@@ -48,7 +51,7 @@ class _Run:
     output_structure: tree.Structure
     aux: Any
 
-    @property
+    @functools.cached_property
     def depends_on_more(self) -> bool:
         """Whether what came out can be differentiated also by something other than the fresh copies."""
         if any(value.tracked and value.equation is not None for value in self.inputs):
@@ -59,13 +62,17 @@ class _Run:
 
     def pull_back(self, cotangents: Sequence[Value | None] | None) -> list[Value]:
         """Cotangents of the inputs, given those of the outputs."""
-        with recording(is_recording() and self.depends_on_more):
+        with recording(is_recording() and (self.depends_on_more or _any_tracked(cotangents or ()))):
             found = gradients(self.outputs, self.inputs, cotangents)
         return [zeros_like(value) if each is None else each for value, each in zip(self.inputs, found)]
 
     def as_inputs(self, values: Sequence[Value]) -> Any:
         """Values in the structure of the arguments, as tensors."""
         return wrap_tree(self.structure, values)
+
+
+def _any_tracked(values: Sequence[Value | None]) -> bool:
+    return any(value is not None and value.tracked for value in values)
 
 
 def wrap_tree(structure: tree.Structure, values: Sequence[Value]) -> Any:
@@ -130,17 +137,21 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, has_aux
         if len(run.outputs) != 1 or run.outputs[0].size != 1:
             shapes = ", ".join(str(output.type) for output in run.outputs)
             raise GradientError(f"grad needs a function of one number, but it gave {shapes}; use cr.jacobian or cr.vjp")
+        if not run.outputs[0].type.is_float:
+            raise GradientError(f"grad needs a function that gives a float, but it gave {run.outputs[0].type}")
         found = run.as_inputs(run.pull_back(None))
-        value = wrap_tree(run.output_structure, run.outputs)
-        value = _detached(value, run)
-        return ((value, run.aux) if has_aux else value), (found[0] if isinstance(argnums, int) else found)
+        value = _detached(wrap_tree(run.output_structure, run.outputs), run)
+        answer = (value, _detached(run.aux, run)) if has_aux else value
+        return answer, (found[0] if isinstance(argnums, int) else found)
 
     return wrapped
 
 
 def _detached(value: Any, run: _Run) -> Any:
     """Results keep their history only where something outside can still be differentiated."""
-    return value if run.depends_on_more else tree.map(lambda each: each.detach(), value)
+    if is_recording() and run.depends_on_more:
+        return value
+    return tree.map(lambda each: each.detach() if isinstance(each, Tensor) and each.requires_grad else each, value)
 
 
 def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
@@ -194,9 +205,11 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
         found = gradients(run.outputs, run.inputs, dummies)
     used = [(each, tangent) for each, tangent in zip(found, along) if each is not None]
     wrt = [dummy for dummy in dummies if dummy is not None]
-    with recording(is_recording() and (run.depends_on_more or any(each.tracked for each in along))):
+    with recording(is_recording() and (run.depends_on_more or _any_tracked(along))):
         pushed = iter(gradients([each for each, _ in used], wrt, [tangent for _, tangent in used]))
-    results = [_zero_if_none(output, None if dummy is None else next(pushed)) for output, dummy in zip(run.outputs, dummies)]
+    results = [
+        _zero_if_none(output, None if dummy is None else next(pushed)) for output, dummy in zip(run.outputs, dummies)
+    ]
     return _detached(wrap_tree(run.output_structure, run.outputs), run), wrap_tree(run.output_structure, results)
 
 
@@ -217,7 +230,7 @@ def hvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     with recording(True):
         first = gradients(run.outputs, run.inputs)
     used = [(each, tangent) for each, tangent in zip(first, along) if each is not None]
-    with recording(is_recording() and run.depends_on_more):
+    with recording(is_recording() and (run.depends_on_more or _any_tracked(along))):
         second = gradients([each for each, _ in used], run.inputs, [tangent for _, tangent in used])
     return run.as_inputs([_zero_if_none(value, each) for value, each in zip(run.inputs, second)])
 

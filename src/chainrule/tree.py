@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import builtins
+import copy
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -61,7 +62,7 @@ def children_of(tree: Any) -> Children | None:
         return Children((), (), lambda _: None)
     if isinstance(tree, dict):
         keys = tuple(tree)
-        return Children(keys, tuple(tree.values()), lambda values: type(tree)(zip(keys, values)))
+        return Children(keys, tuple(tree.values()), lambda values: _dict_like(tree, zip(keys, values)))
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return Children(tree._fields, tuple(tree), lambda values: type(tree)(*values))
     if isinstance(tree, list | tuple):
@@ -73,6 +74,16 @@ def children_of(tree: Any) -> Children | None:
         values = tuple(getattr(tree, name) for name in names)
         return Children(names, values, lambda new: dataclasses.replace(tree, **dict(zip(names, new))))
     return None
+
+
+def _dict_like(example: dict[Any, Any], items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """A dict of the same kind: a defaultdict keeps its factory."""
+    if type(example) is dict:
+        return dict(items)
+    new = copy.copy(example)
+    for key, value in items:
+        new[key] = value
+    return new
 
 
 def _walk(tree: Any, path: Path) -> Iterator[tuple[Path, Any]]:
@@ -138,11 +149,26 @@ def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
 
 def flatten_like(shape: Structure, tree: Any) -> list[Any]:
     """The leaves of `tree`, which must have the structure `shape`."""
-    if structure(tree) != shape:
-        raise ChainruleError(
-            f"two trees differ in structure: expected {describe(shape)}, given {describe(structure(tree))}"
-        )
-    return leaves(tree)
+    found = structure(tree)
+    if found == shape:
+        return leaves(tree)
+    ordered = _leaves_in_order(shape, tree)
+    if ordered is None:
+        raise ChainruleError(f"two trees differ in structure: expected {describe(shape)}, given {describe(found)}")
+    return ordered
+
+
+def _leaves_in_order(shape: Structure, tree: Any) -> list[Any] | None:
+    """The leaves in the order of `shape`: dicts may list the same keys in another order. None where they differ."""
+    children = children_of(tree)
+    if children is None or shape.kind is None:
+        return [tree] if children is None and shape.kind is None else None
+    if shape.kind is not type(tree) or set(shape.keys) != set(children.keys):
+        return None
+    by_key = dict(zip(children.keys, children.values))
+    parts = [_leaves_in_order(child, by_key[key]) for key, child in zip(shape.keys, shape.children)]
+    found = [part for part in parts if part is not None]
+    return [leaf for part in found for leaf in part] if len(found) == len(parts) else None
 
 
 def describe(shape: Structure) -> str:

@@ -46,8 +46,10 @@ def _check_known(value: Value, known: set[int], place: str, after: str) -> None:
     if value.data is None:
         raise _broken(after, f"{place} reads a value of type {value.type} that nothing assigned before")
     if value.data.shape != value.shape or value.data.dtype != value.dtype:
-        raise _broken(after, f"{place} reads a constant said to be {value.type} that holds {value.data.dtype}"
-                             f"{list(value.data.shape)}")
+        raise _broken(
+            after,
+            f"{place} reads a constant said to be {value.type} that holds {value.data.dtype}{list(value.data.shape)}",
+        )
 
 
 def _check_types(equation: Equation, place: str, after: str) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 from ..errors import ShapeError
 from ..ir.build import splat
 from ..ir.graph import Value
-from ..ir.types import FLOATS, ArrayType, Shape, as_dtype, bool_, int64, normalize_axes, normalize_axis
+from ..ir.types import FLOATS, ArrayType, Shape, as_dtype, bool_, int64, normalize_axes, normalize_axis, promote
 from . import elementwise as ew
 from . import reduction, structure
-from .operators import astype, broadcast, common, floating, lift, promote
+from .operators import astype, broadcast, common, floating, lift
 from .operators import reshape as reshape_to
 
 Axis = int | tuple[int, ...] | list[int] | None
@@ -57,8 +57,11 @@ def var(x: Any, axis: Axis = None, correction: float = 0.0, keepdims: bool = Fal
 
 
 def std(x: Any, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Value:
-    """Standard deviation over `axis`."""
-    result: Value = ew.sqrt(var(x, axis, correction, keepdims))
+    """Standard deviation over `axis`; where all elements are equal it is 0 and so is its gradient."""
+    variance = var(x, axis, correction, keepdims)
+    constant = ew.equal(variance, splat(0, variance.type))
+    root = ew.sqrt(ew.where(constant, splat(1, variance.type), variance))
+    result: Value = ew.where(constant, splat(0, variance.type), root)
     return result
 
 
@@ -111,6 +114,8 @@ def _product_of_rows(rows: Value) -> Value:
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
     """log(sum(exp(x))) over `axis` without overflow."""
     value = floating(x)
+    if not _count(value.shape, normalize_axes(axis, value.ndim)):  # the logarithm of a sum of nothing
+        return sum(value, axis, keepdims) - math.inf
     largest = ew.stop_gradient(max(value, axis, keepdims=True))
     shift = ew.where(ew.isfinite(largest), largest, splat(0, largest.type))
     total: Value = ew.log(sum(ew.exp(value - shift), axis, keepdims=True)) + shift
@@ -195,6 +200,12 @@ def matrix_transpose(x: Any) -> Value:
     if value.ndim < 2:
         raise ShapeError(f"matrix_transpose needs at least two axes, but was given {value.type}")
     return permute_dims(value, (*range(value.ndim - 2), value.ndim - 1, value.ndim - 2))
+
+
+def reverse_dims(x: Any) -> Value:
+    """All axes in reverse order."""
+    value = lift(x)
+    return permute_dims(value, range(value.ndim)[::-1])
 
 
 def moveaxis(x: Any, source: int, destination: int) -> Value:
@@ -295,7 +306,12 @@ def _promoted(arrays: Sequence[Any]) -> list[Value]:
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Value:
     """Arrays of one shape joined along a new axis."""
+    if not arrays:
+        raise ShapeError("stack needs at least one array")
     values = [lift(array) for array in arrays]
+    if len({value.shape for value in values}) > 1:
+        listed = ", ".join(str(value.type) for value in values)
+        raise ShapeError(f"stack needs arrays of one shape, but was given {listed}")
     return concat([expand_dims(value, axis) for value in values], axis=normalize_axis(axis, values[0].ndim + 1))
 
 
@@ -304,13 +320,13 @@ def split(x: Any, sizes: int | Sequence[int], axis: int = 0) -> tuple[Value, ...
     value = lift(x)
     place = normalize_axis(axis, value.ndim)
     total = value.shape[place]
+    if [size for size in ([sizes - 1] if isinstance(sizes, int) else sizes) if size < 0]:
+        raise ShapeError(f"split: sizes must not be negative (one size for all: at least 1), but were given as {sizes}")
     listed = [min_(sizes, total - start) for start in range(0, total, sizes)] if isinstance(sizes, int) else list(sizes)
     if np.sum(listed, dtype=int) != total:
         raise ShapeError(f"split sizes {listed} add up to {np.sum(listed, dtype=int)}, but axis {place} has {total}")
     ends = np.cumsum(listed, dtype=int)
-    return tuple(
-        structure.narrow(value, place, int(end) - size, int(end)) for end, size in zip(ends, listed)
-    )
+    return tuple(structure.narrow(value, place, int(end) - size, int(end)) for end, size in zip(ends, listed))
 
 
 def min_(first: int, second: int) -> int:
@@ -370,7 +386,10 @@ def vecdot(x: Any, y: Any, axis: int = -1) -> Value:
 
 def outer(x: Any, y: Any) -> Value:
     """All products of the elements of two vectors."""
-    return expand_dims(lift(x), 1) * expand_dims(lift(y), 0)
+    first, second = lift(x), lift(y)
+    if first.ndim != 1 or second.ndim != 1:
+        raise ShapeError(f"outer takes two vectors, but was given {first.type} and {second.type}")
+    return expand_dims(first, 1) * expand_dims(second, 0)
 
 
 def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Value:

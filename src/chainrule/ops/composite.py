@@ -127,6 +127,8 @@ def softsign(x: Any) -> Value:
 def softmax(x: Any, axis: int = -1) -> Value:
     """exp(x) over its sum along `axis`, without overflow."""
     value = floating(x)
+    if not value.size:
+        return value
     weights = ew.exp(value - ew.stop_gradient(max(value, axis, keepdims=True)))
     result: Value = weights / sum(weights, axis, keepdims=True)
     return result
@@ -146,12 +148,12 @@ def normalize(x: Any, axis: int | tuple[int, ...], epsilon: float) -> Value:
 
 
 def one_hot(indices: Any, num_classes: int, dtype: Any = float32) -> Value:
-    """A new last axis with a one at each index and zeros elsewhere."""
+    """A new last axis with a one at each index and zeros elsewhere; an index outside 0..num_classes-1 gives zeros."""
     places = lift(indices)
     if places.dtype.kind not in "iu":
         raise DtypeError(f"one_hot needs integer indices, but was given {places.type}")
-    classes = constant(np.arange(num_classes, dtype=places.dtype))
-    return astype(ew.equal(*common(expand_dims(places, -1), classes)), as_dtype(dtype))
+    classes = constant(np.arange(num_classes))
+    return astype(ew.equal(*common(astype(expand_dims(places, -1), classes.dtype), classes)), as_dtype(dtype))
 
 
 def logical_not(x: Any) -> Value:

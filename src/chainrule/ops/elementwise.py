@@ -177,12 +177,19 @@ atanh = _unary("atanh", np.arctanh, lambda g, y, x: multiply_no_nan(1 / ((1 - x)
 tanh = _unary("tanh", np.tanh, lambda g, y, x: g * (4 * sigmoid(2 * x) * sigmoid(-2 * x)))
 sigmoid = _unary("sigmoid", special.sigmoid, lambda g, y, x: g * (y * sigmoid(-x)), formula="σ({0})")
 relu = _unary(
-    "relu", lambda x: np.maximum(x, 0), lambda g, y, x: where(x > 0, g, zeros_like(g)), domain=(0.2, 2.0), formula="max({0}, 0)"
+    "relu",
+    lambda x: np.maximum(x, 0),
+    lambda g, y, x: where(x > 0, g, zeros_like(g)),
+    domain=(0.2, 2.0),
+    formula="max({0}, 0)",
 )
 erf = _unary("erf", special.erf, lambda g, y, x: g * (TWO_OVER_ROOT_PI * exp(-(x * x))))
 erfc = _unary("erfc", special.erfc, lambda g, y, x: -g * (TWO_OVER_ROOT_PI * exp(-(x * x))))
 erfinv = _unary(
-    "erfinv", special.erfinv, lambda g, y, x: multiply_no_nan(HALF_ROOT_PI * exp(integer_power(y, exponent=2)), g), domain=(-0.9, 0.9)
+    "erfinv",
+    special.erfinv,
+    lambda g, y, x: multiply_no_nan(HALF_ROOT_PI * exp(integer_power(y, exponent=2)), g),
+    domain=(-0.9, 0.9),
 )
 
 # -- choices
@@ -234,7 +241,11 @@ where = register(
         "where",
         _where_type,
         np.where,
-        (None, lambda g, y, mask, a, b: where(mask, g, zeros_like(g)), lambda g, y, mask, a, b: where(mask, zeros_like(g), g)),
+        (
+            None,
+            lambda g, y, mask, a, b: where(mask, g, zeros_like(g)),
+            lambda g, y, mask, a, b: where(mask, zeros_like(g), g),
+        ),
         "({1} if {0} else {2})",
         _where_samples,
     )

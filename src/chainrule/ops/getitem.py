@@ -11,7 +11,7 @@ from ..errors import DtypeError, OutOfRangeError, ShapeError, TraceError
 from ..ir.build import constant
 from ..ir.graph import Value
 from ..ir.operand import MEANING
-from ..ir.types import Shape, bool_, broadcast_shapes, int64, normalize_axis
+from ..ir.types import Shape, bool_, broadcast_shapes, int64, normalize_axis, promote
 from . import elementwise as ew
 from . import indexing, structure
 from .arrays import argsort, moveaxis, permute_dims
@@ -30,11 +30,19 @@ def _is_array(key: Any) -> bool:
     return isinstance(key, Value | np.ndarray | list)
 
 
+def _as_indices(key: Any) -> Value:
+    """An index array as a value; an empty list picks nothing."""
+    if not isinstance(key, list):
+        return lift(key)
+    array = np.asarray(key)
+    return lift(array if array.size else array.astype(np.int64))
+
+
 def _axes_taken(key: Any) -> int:
     if key is None:
         return 0
     if _is_array(key):
-        mask = lift(key) if not isinstance(key, list) else lift(np.asarray(key))
+        mask = _as_indices(key)
         return mask.ndim if mask.dtype == bool_ else 1
     return 1
 
@@ -53,13 +61,17 @@ def _expand_ellipsis(keys: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
 
 def _replace_masks(keys: tuple[Any, ...], x: Value) -> tuple[Any, ...]:
     found: list[Any] = []
+    axis = 0
     for key in keys:
-        array = lift(np.asarray(key) if isinstance(key, list) else key) if _is_array(key) else None
+        array = _as_indices(key) if _is_array(key) else None
         if isinstance(key, bool | np.bool_):
-            raise DtypeError("an index of True or False is not supported; use None to add an axis or a bool array as mask")
+            raise DtypeError("an index of True or False is not supported; use None for an axis or a bool array as mask")
         if array is None or array.dtype != bool_:
             found.append(key if array is None else array)
+            axis += key is not None
             continue
+        _check_mask(array, x, axis)
+        axis += array.ndim
         if array.data is None:
             raise TraceError(
                 "x[mask] has a shape that depends on the values of the mask, which a traced program doesn't know; "
@@ -69,9 +81,22 @@ def _replace_masks(keys: tuple[Any, ...], x: Value) -> tuple[Any, ...]:
     return tuple(found)
 
 
+def _check_mask(mask: Value, x: Value, axis: int) -> None:
+    if mask.ndim == 0:
+        raise DtypeError("a mask without axes is not supported as an index; use cr.where")
+    if mask.shape != x.shape[axis : axis + mask.ndim]:
+        raise ShapeError(
+            f"a mask must have the shape of the axes it picks from: expected {x.shape[axis : axis + mask.ndim]}, "
+            f"but it is {mask.type}"
+        )
+
+
 def _index_basic(x: Value, keys: tuple[Any, ...]) -> tuple[Value, list[Value | None]]:
     """Apply integers, slices and None; what remains is, for each axis of the result, an index array or None."""
-    starts, stops, steps, flips = [], [], [], []
+    starts: list[int] = []
+    stops: list[int] = []
+    steps: list[int] = []
+    flips: list[int] = []
     shape: list[int] = []
     arrays: list[Value | None] = []
     has_arrays = any(isinstance(key, Value) for key in keys)
@@ -98,7 +123,9 @@ def _index_basic(x: Value, keys: tuple[Any, ...]) -> tuple[Value, list[Value | N
             if has_arrays:  # NumPy treats an integer beside index arrays as one more index array
                 shape.append(1)
                 arrays.append(constant(np.asarray(0)))
-        starts.append(start), stops.append(stop), steps.append(step)
+        starts.append(start)
+        stops.append(stop)
+        steps.append(step)
         axis += 1
     if (starts, stops, steps) != ([0] * x.ndim, list(x.shape), [1] * x.ndim):
         x = structure.slice(x, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
@@ -153,12 +180,11 @@ def _linear_index(indices: list[Value], shape: Shape, sizes: Shape) -> Value:
     for index, size in zip(indices, sizes):
         position = broadcast(wrap_negative(index, size), shape)
         total = position if total is None else total * size + position
-    assert total is not None  # called with at least one index
-    return total
+    return constant(np.asarray(0)) if total is None else total
 
 
 def wrap_negative(indices: Any, size: int) -> Value:
-    """Indices counted from the end turned into indices from the front; outside -size..size-1 is an error where known."""
+    """Indices counted from the end turned into indices from the front; an error where known to be out of range."""
     value = lift(indices)
     if value.dtype.kind not in "iu":
         raise DtypeError(f"indices must be integers, but were given as {value.type}")
@@ -191,7 +217,7 @@ def _check_range(indices: Any, size: int) -> None:
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Value:
     """Elements at `indices` along `axis`; the indices' axes take its place. A vector needs no axis."""
-    value, places = lift(x), lift(np.asarray(indices) if isinstance(indices, list | tuple) else indices)
+    value, places = lift(x), _as_indices(list(indices) if isinstance(indices, tuple) else indices)
     if axis is None and value.ndim != 1:
         raise ShapeError(f"take from {value.type} needs axis=: only a vector has a single one")
     place = normalize_axis(0 if axis is None else axis, value.ndim)
@@ -232,23 +258,35 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Value:
 
 def put_along_axis(x: Any, indices: Any, updates: Any, axis: int = -1) -> Value:
     """x with `updates` added at `indices` along `axis`; repeated indices add up."""
-    value, places = lift(x), lift(indices)
+    (value, added), places = _promoted_pair(x, updates), lift(indices)
     place = _require_along(value, places, axis, "put_along_axis")
-    added = broadcast(astype(updates, value.dtype), places.shape)
+    added = broadcast(added, places.shape)
     flat = indexing.scatter_add(reshape(value, (value.size,)), _positions_along(value, places, place), added)
     return reshape(flat, value.shape)
 
 
 def scatter_add(x: Any, indices: Any, updates: Any, axis: int = 0) -> Value:
-    """x with `updates` added at rows `indices` along `axis`; repeated indices add up, in order."""
-    value, places = lift(x), lift(np.asarray(indices) if isinstance(indices, list | tuple) else indices)
+    """x with `updates` added at rows `indices` along `axis`; repeated indices add up, in order.
+
+    updates: broadcast to the shape of x with the indices' axes in place of `axis`; element types are promoted.
+    """
+    value, added = _promoted_pair(x, updates)
+    places = _as_indices(list(indices) if isinstance(indices, tuple) else indices)
     place = normalize_axis(axis, value.ndim)
+    wide = broadcast(added, (*value.shape[:place], *places.shape, *value.shape[place + 1 :]))
+    around = (*range(place), *range(place + places.ndim, wide.ndim))
+    rows = permute_dims(wide, (*range(place, place + places.ndim), *around))
     front = moveaxis(value, place, 0)
-    added = astype(updates, value.dtype)
-    rows = permute_dims(added, (*range(place, place + places.ndim), *range(place), *range(place + places.ndim, added.ndim)))
-    wide = broadcast(rows, (*places.shape, *front.shape[1:]))
-    result = indexing.scatter_add(front, wrap_negative(places, value.shape[place]), wide)
+    result = indexing.scatter_add(front, wrap_negative(places, value.shape[place]), rows)
     return moveaxis(result, 0, place)
+
+
+def _promoted_pair(x: Any, updates: Any) -> tuple[Value, Value]:
+    """Both in their common element type; a Python number takes that of x."""
+    value = lift(x)
+    added = lift(updates, value.dtype)
+    dtype = promote(value.dtype, added.dtype)
+    return astype(value, dtype), astype(added, dtype)
 
 
 def sort(x: Any, axis: int = -1, descending: bool = False) -> Value:

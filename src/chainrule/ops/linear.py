@@ -19,7 +19,9 @@ def _matmul_type(first: ArrayType, second: ArrayType) -> ArrayType:
     require_dtype("matmul", first, NUMBERS)
     require_same("matmul", first.with_shape(()), second.with_shape(()))
     if first.ndim < 2 or first.ndim != second.ndim or first.shape[:-2] != second.shape[:-2]:
-        raise ShapeError(f"matmul needs (..., m, k) @ (..., k, n) with equal leading sizes, but was given {first} @ {second}")
+        raise ShapeError(
+            f"matmul needs (..., m, k) @ (..., k, n) with equal leading sizes, but was given {first} @ {second}"
+        )
     if first.shape[-1] != second.shape[-2]:
         raise ShapeError(
             f"matmul: {first} has {first.shape[-1]} columns but {second} has {second.shape[-2]} rows; they must be equal"
@@ -34,7 +36,13 @@ def matrix_transpose(x: Any) -> Any:
 
 
 def _samples() -> Iterator[Sample]:
-    for first, second in (((2, 3), (3, 4)), ((1, 1), (1, 1)), ((2, 2, 3), (2, 3, 1)), ((2, 0), (0, 3)), ((0, 2), (2, 3))):
+    for first, second in (
+        ((2, 3), (3, 4)),
+        ((1, 1), (1, 1)),
+        ((2, 2, 3), (2, 3, 1)),
+        ((2, 0), (0, 3)),
+        ((0, 2), (2, 3)),
+    ):
         yield Sample((spread(first, -1, 1), spread(second, -1, 1, 1)))
     yield Sample((spread((3, 2), -1, 1).T, spread((6, 4), -1, 1)[::2]))
     for dtype in (*FLOATS, *INTEGERS):

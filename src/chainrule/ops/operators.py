@@ -17,7 +17,7 @@ from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.operand import MEANING
 from ..ir.primitive import Primitive
-from ..ir.types import KNOWN, DType, Shape, as_dtype, bool_, broadcast_shapes, float32, int64, promote
+from ..ir.types import KNOWN, DType, NumpyArray, Shape, as_dtype, bool_, broadcast_shapes, float32, int64, promote
 from . import elementwise as ew
 from . import linear
 from .structure import broadcast_to as broadcast_p
@@ -31,7 +31,10 @@ def lift(operand: Any, like: DType | None = None) -> Value:
     if isinstance(operand, Value):
         return operand
     if isinstance(operand, Number) and not isinstance(operand, np.generic):
-        return constant(np.asarray(operand, _number_dtype(operand, like)))
+        dtype = _number_dtype(operand, like)
+        if dtype.kind in "iu":
+            check_fits(operand, dtype)
+        return constant(np.asarray(operand, dtype))
     return constant(own_array(operand))
 
 
@@ -42,15 +45,25 @@ def _number_dtype(number: Number, like: DType | None) -> DType:
     return like
 
 
-def own_array(data: Any) -> np.ndarray[Any, Any]:
+def check_fits(number: Number, dtype: DType) -> None:
+    """A DtypeError where a whole number lies outside its element type: it would wrap round."""
+    limits = np.iinfo(dtype)
+    if not limits.min <= number <= limits.max:
+        raise DtypeError(f"{number} does not fit into {dtype} ({limits.min} to {limits.max}); use another dtype")
+
+
+def own_array(data: Any) -> NumpyArray:
     """A NumPy copy of `data` in a supported element type: Python floats become float32, integers int64."""
     source = data if isinstance(data, np.ndarray | np.generic) else _nested(data)
     if source.dtype.newbyteorder("=") not in KNOWN:
-        raise DtypeError(f"can't make an array of element type {source.dtype}; known: {', '.join(sorted(map(str, KNOWN)))}")
-    return np.array(source, source.dtype.newbyteorder("="))
+        raise DtypeError(
+            f"can't make an array of element type {source.dtype}; known: {', '.join(sorted(map(str, KNOWN)))}"
+        )
+    array: NumpyArray = np.array(source, source.dtype.newbyteorder("="))
+    return array
 
 
-def _nested(data: Any) -> np.ndarray[Any, Any]:
+def _nested(data: Any) -> NumpyArray:
     try:
         array = np.asarray(data)
     except ValueError as error:
@@ -149,6 +162,17 @@ def unary_float(primitive: Primitive) -> Callable[[Any], Value]:
     return function
 
 
+def floats_only(primitive: Primitive) -> Callable[[Any], Value]:
+    """A function of one operand that changes floats and leaves integers and bools as they are."""
+
+    def function(x: Any) -> Value:
+        value = lift(x)
+        result: Value = primitive(value) if value.type.is_float else value
+        return result
+
+    return function
+
+
 def binary(primitive: Primitive) -> Callable[[Any, Any], Value]:
     """A function of two operands, promoted and broadcast."""
 
@@ -196,8 +220,10 @@ def power(x: Any, y: Any) -> Value:
 def _whole_power(x: Value, exponent: int) -> Value:
     if not x.type.is_float:
         return _integer_array_power(x, exponent)
-    result: Value = x if exponent == 1 else ew.multiply(x, x) if exponent == 2 else None
-    return ew.integer_power(x, exponent=exponent) if result is None else result  # type: ignore[no-any-return]
+    if exponent == 1:
+        return x
+    result: Value = ew.multiply(x, x) if exponent == 2 else ew.integer_power(x, exponent=exponent)
+    return result
 
 
 def _integer_array_power(x: Value, exponent: int) -> Value:

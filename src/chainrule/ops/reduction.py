@@ -47,7 +47,9 @@ def _reduce_type(name: str, dtypes: Collection[DType], needs_elements: bool) -> 
         for axis in axes:
             normalize_axis(axis, kind.ndim)
             if needs_elements and kind.shape[axis] == 0:
-                raise ShapeError(f"{name} over axis {axis} of {kind}: the axis is empty and {name} of nothing is undefined")
+                raise ShapeError(
+                    f"{name} over axis {axis} of {kind}: the axis is empty and {name} of nothing is undefined"
+                )
         return kind.with_shape(reduced_shape(kind.shape, axes))
 
     return rule

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.primitive import Sample
-from ..ir.types import DTYPES, FLOATS, DType, NumpyArray, Shape, float64
+from ..ir.types import FLOATS, DType, NumpyArray, Shape, float64
 
 SHAPES: tuple[Shape, ...] = ((), (1,), (0,), (3,), (2, 3), (2, 0, 3))
 NASTY = (0.0, -0.0, 1.0, -1.0, 1e-300, -1e-300, 1e30, -1e30, 750.0, -750.0, np.inf, -np.inf, np.nan)

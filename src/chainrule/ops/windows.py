@@ -23,7 +23,10 @@ def output_sizes(name: str, sizes: Shape, kernel: Shape, stride: Shape, padding:
     rank = len(sizes)
     if not rank == len(kernel) == len(stride) == len(padding) == len(dilation):
         raise ShapeError(f"{name} over {rank} spatial axes needs {rank} sizes, strides, paddings and dilations")
-    if min((*kernel, *stride, *dilation), default=1) < 1 or min((edge for pair in padding for edge in pair), default=0) < 0:
+    if (
+        min((*kernel, *stride, *dilation), default=1) < 1
+        or min((edge for pair in padding for edge in pair), default=0) < 0
+    ):
         raise ShapeError(f"{name}: kernel, stride and dilation must be at least 1 and padding at least 0")
     reached = [span(size, gap) for size, gap in zip(kernel, dilation)]
     padded = [size + low + high for size, (low, high) in zip(sizes, padding)]

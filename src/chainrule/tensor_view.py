@@ -1,0 +1,143 @@
+"""Reading a tensor: what it is, its elements, and what Python's own functions see in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import numpy as np
+
+from .errors import DtypeError, ShapeError, TraceError
+from .ir.graph import Value
+from .ir.types import DType, NumpyArray, Shape
+from .tensor_methods import ArrayMethods
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+TRACED = (
+    "{what} needs the elements of a traced value, which are not known while a program is being traced. "
+    "For a choice between arrays use cr.where(condition, x, y); to look at values, run the function without tracing it"
+)
+
+
+class TensorView(ArrayMethods):
+    """Everything about a tensor that reads it: nothing here changes it or knows of gradients."""
+
+    __slots__ = ()
+
+    _value: Value
+
+    # -- what it is
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes of the axes."""
+        return self._value.type.shape
+
+    @property
+    def dtype(self) -> DType:
+        """Element type."""
+        return self._value.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._value.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._value.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements."""
+        return self._value.type.nbytes
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether it stands for an array that is not computed yet."""
+        return self._value.data is None
+
+    # -- its elements
+
+    def _array(self, what: str) -> NumpyArray:
+        if self._value.data is None:
+            raise TraceError(TRACED.format(what=what))
+        return self._value.data
+
+    def numpy(self) -> NumpyArray:
+        """The elements as a read-only NumPy view, without a copy."""
+        view = self._array("numpy()").view()
+        view.flags.writeable = False
+        return view
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self.size != 1:
+            raise ShapeError(f"item() needs a tensor of one element, but this one is {self._value.type}")
+        return self._array("item()").reshape(()).item()
+
+    def tolist(self) -> Any:
+        """The elements as nested Python lists."""
+        return self._array("tolist()").tolist()
+
+    # -- how Python sees it
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumpyArray:
+        return np.array(self.numpy(), dtype, copy=copy)
+
+    def __bool__(self) -> bool:
+        if self.is_traced:
+            _raise_branch()
+        if self.size != 1:
+            raise ShapeError(f"whether {self._value.type} is true is not clear: use any() or all()")
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu" or self.size != 1:
+            raise DtypeError(f"only a single integer can be used as an index, but this tensor is {self._value.type}")
+        return int(self.item())
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise ShapeError("a tensor without axes has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        rows = cast("Tensor", self)
+        return (rows[index] for index in range(len(self)))
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise TypeError(
+            "tensors don't change element by element: use cr.where(mask, new, x) or cr.scatter_add, "
+            "or assign() to replace all contents"
+        )
+
+    def __contains__(self, number: Any) -> bool:
+        return bool((self.numpy() == number).any())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.size == 1 else str(self)
+
+    def __repr__(self) -> str:
+        if self.is_traced:
+            return f"tensor(traced {self._value.type})"
+        body = np.array2string(self._array("repr"), separator=", ", prefix="tensor(")
+        dtype = "" if self.dtype.name in ("float32", "int64", "bool") else f", dtype={self.dtype.name}"
+        return f"tensor({body}{dtype}{', requires_grad=True' if self._value.tracked else ''})"
+
+
+def _raise_branch() -> NoReturn:
+    raise TraceError(
+        "a Python `if`, `while`, `and`, `or`, `not` or `assert` asked a traced value whether it is true. "
+        "Its elements are not known while the program is traced, so both ways must be part of the program: "
+        "use cr.where(condition, x, y) to choose between arrays"
+    )
