@@ -82,3 +82,8 @@ def make_flowers() -> Callable[..., Path]:
 @pytest.fixture
 def make_photos() -> Callable[..., Path]:
     return write_photos
+
+
+@pytest.fixture
+def make_houses() -> Callable[..., Path]:
+    return write_houses

@@ -187,7 +187,7 @@ def test_unknown_class_folder(run: Run, photos: Path, make_photos: Make) -> None
         ("--lr", "-1", ("--lr", "-1.0 is not in the range")),
         ("--validation", "1", ("--validation", "1.0 is not in the range")),
         ("--image-size", "32", ("--image-size is for folders of images",)),
-        ("--decimal", "x", ("--decimal", "x")),
+        ("--decimal", "x", ("decimal is '.' or ','", "got 'x'")),
         ("--encoding", "utf-99", ("no encoding 'utf-99'",)),
         ("--epoch", "3", ("No such option", "--epochs")),
         ("--label-smoothing", "0.1", ("--label-smoothing is for classes",)),

@@ -24,7 +24,7 @@ def introduction(screen: Console, record: Record, problem: Problem, weights: int
     if isinstance(problem.encoder, TableEncoder):
         _columns(screen, problem.encoder)
         screen.print()
-    lines = [("examples", _parts(problem)), *_about(problem.encoder)]
+    lines = [(things(problem.source.kind), _parts(problem)), *_about(problem.encoder)]
     lines += [("note", note) for note in problem.notes]
     lines += [
         ("network", f"{record.network.describe()}; {display.count(weights, 'weight')}"),
@@ -52,12 +52,12 @@ def _read(encoder: TableEncoder) -> list[str]:
 
 def _parts(problem: Problem) -> str:
     """How the examples are used."""
-    parts = [f"{len(problem.training):,} to learn from"]
+    parts = [f"{len(problem.training):,} for training"]
     if problem.validation is not None:
-        parts.append(f"{len(problem.validation):,} to watch (validation)")
+        parts.append(f"{len(problem.validation):,} for validation")
     if problem.test is not None:
-        parts.append(f"{len(problem.test):,} to test on at the end")
-    return ", ".join(parts) + f" ({things(problem.source.kind)})"
+        parts.append(f"{len(problem.test):,} for the test")
+    return ", ".join(parts)
 
 
 def _about(encoder: TableEncoder | ImageEncoder) -> list[tuple[str, str]]:

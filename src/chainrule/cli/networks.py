@@ -56,8 +56,10 @@ class NetworkSpec:
     def describe(self) -> str:
         """One line, in the order data flows: `convolution 16, convolution 32, dense 128, dense 10`."""
         layers = [f"convolution {channels} of {KERNEL} x {KERNEL}" for channels in self.channels]
-        layers += [f"dense {width}" for width in (*self.hidden, self.outputs)]
-        return ", ".join(layers)
+        for width in self.hidden:
+            layers += [f"dense {width}"] + ([f"dropout {self.dropout:g}"] if self.dropout else [])
+        moved = [f"images moved by up to {self.shift} in training"] if self.shift else []
+        return ", ".join([*moved, *layers, f"dense {self.outputs}"])
 
 
 def build(spec: NetworkSpec) -> nn.Module:

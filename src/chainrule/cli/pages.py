@@ -112,7 +112,9 @@ def _confusions(screen: Console, result: ClassResult) -> None:
         screen.print("  No mistakes at all.", style="dim")
         return
     display.heading(screen, "Most often mistaken")
-    pairs = [(f"{display.label(each.true)} for {display.label(each.predicted)}", each.count) for each in confusions]
+    pairs = [
+        (f"{display.label(each.true)} taken for {display.label(each.predicted)}", each.count) for each in confusions
+    ]
     display.facts(screen, [(pair, display.count(times, "time")) for pair, times in pairs[:MOST_CONFUSIONS]])
 
 

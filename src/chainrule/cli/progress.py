@@ -31,10 +31,15 @@ class TrainingProgress:
         self.bar: Progress | None = None
         self.task = TaskID(0)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether any epoch was begun or gone on with."""
+        return self.first >= 0
+
     def begin_epoch(self, epoch: int, epochs: int, batches: int | None, done: int) -> None:
         """Epoch `epoch` (from 1) begins, or goes on after `done` updates."""
         self.epoch, self.epochs, self.batches = epoch, epochs, batches or 0
-        if self.first < 0:
+        if not self.has_begun:
             self.first = self._updates(done)
             self._begin()
 

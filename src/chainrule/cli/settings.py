@@ -60,4 +60,13 @@ class Settings:
         }[self.mode]
         rate = f"learning rate {self.lr:g}" + ("" if self.schedule == "constant" else f" ({self.schedule})")
         parts = [self.optimizer, rate, batches, f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"]
+        parts += [f"{name} {value:g}" for name, value in self._extras().items() if value]
         return ", ".join([*parts, f"seed {self.seed}"])
+
+    def _extras(self) -> dict[str, float]:
+        return {
+            "weight decay": self.weight_decay,
+            "label smoothing": self.label_smoothing,
+            "gradients clipped at": self.clip_norm,
+            "patience": self.patience,
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,7 @@ from .. import nn, random
 from ..data import TableEncoder
 from ..data.target import NumberTarget
 from ..interop.atomic import write_json
-from ..train import EarlyStopping, History, fit
-from ..train.evaluate import predict
-from ..train.metrics import Metric
+from ..train import EarlyStopping, History, Metric, fit, predict
 from . import directories, display, pages
 from .baseline import Baseline, judge
 from .defaults import Wishes, choose_network, choose_settings
@@ -32,58 +31,68 @@ from .source import Source
 RESULT_FILE = "result.json"
 
 
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A run about to begin or to go on, its network with the first weights of its seed."""
+
+    record: Record
+    problem: Problem
+    module: nn.Module
+    path: Path
+    quiet: bool
+
+
 def start(source: Source, wishes: Wishes, directory: Path | None, quiet: bool) -> None:
-    """A new run. The directory is made only when everything has been understood."""
+    """A new run. Its directory is made only when all has been understood, so that a mistake leaves nothing behind."""
     directories.check_free(directory)
     problem = load(source)
     network, settings = choose_network(wishes, problem), choose_settings(wishes, problem)
     record = Record(source, settings, network, problem.encoder, Baseline.of(problem), problem.fingerprint())
     module = _seeded(record)
-    make_optimizer(settings, module)  # tells what is wrong with the settings before anything is written
-    run = directories.make(directory, source.name)
-    record.write(run)
-    introduction(display.console(quiet), record, problem, weight_count(module), run)
-    _learn(record, problem, module, run, quiet, resume=False)
+    make_optimizer(settings, module)  # tells what is wrong with the settings
+    path = directories.make(directory, source.name)
+    record.write(path)
+    _run(Training(record, problem, module, path, quiet), resume=False)
 
 
-def resume(run: Path, quiet: bool) -> None:
+def resume(path: Path, quiet: bool) -> None:
     """Go on from the last checkpoint; from the beginning, where the run was stopped before the first."""
-    record = Record.read(run)
+    record = Record.read(path)
     problem = load_unchanged(record)
-    module = _seeded(record)
-    introduction(display.console(quiet), record, problem, weight_count(module), run)
-    _learn(record, problem, module, run, quiet, resume=True)
+    _run(Training(record, problem, _seeded(record), path, quiet), resume=True)
 
 
 def _seeded(record: Record) -> nn.Module:
-    """The network with the first weights of the run's seed."""
     random.manual_seed(record.settings.seed)
     return build(record.network)
 
 
-def _learn(record: Record, problem: Problem, module: nn.Module, run: Path, quiet: bool, resume: bool) -> None:
-    history = _fitted(record, problem, module, run, quiet, resume)
+def _run(training: Training, resume: bool) -> None:
+    quiet = display.console(training.quiet)
+    introduction(quiet, training.record, training.problem, weight_count(training.module), training.path)
+    metric, heading = _metric(training.problem.encoder)
+    headings = {"loss": "loss", metric.name if isinstance(metric, Metric) else metric: heading}
+    if training.problem.validation is not None:
+        headings |= {f"val_{name}": f"val. {text}" for name, text in headings.items()}
+    progress = TrainingProgress(quiet, headings)
+    history = _fitted(training, metric, progress, resume)
     screen = display.console()
     if history.interrupted:
-        screen.print(f"\nStopped after {display.count(len(history), 'epoch')}. Everything so far is saved; to go on:")
-        display.commands(screen, [(f"chainrule train --resume {run}", "")])
+        _say_how_to_go_on(screen, training.path, len(history))
         raise SystemExit(EXIT_INTERRUPTED)
-    if history.best_epoch is not None:
+    if not progress.has_begun:
+        screen.print("\nThis run was finished already. Its result:")
+    elif history.best_epoch is not None:
         why = "Stopped early" if history.stopped_early else "Done"
-        screen.print(f"  {why}: epoch {history.best_epoch} was the best, its weights are kept.", style="dim")
-    _judge(record, problem, module, run, screen)
+        quiet.print(f"  {why}: epoch {history.best_epoch} was the best, its weights are kept.", style="dim")
+    _show_result(screen, training)
 
 
-def _fitted(record: Record, problem: Problem, module: nn.Module, run: Path, quiet: bool, resume: bool) -> History:
-    settings = record.settings
-    optimizer = make_optimizer(settings, module)
-    metric, heading = _metric(problem.encoder)
-    headings = {"loss": "loss", metric.name if isinstance(metric, Metric) else metric: heading}
-    if problem.validation is not None:
-        headings |= {f"val_{name}": f"val. {text}" for name, text in headings.items()}
+def _fitted(training: Training, metric: str | Metric, progress: TrainingProgress, resume: bool) -> History:
+    problem, settings = training.problem, training.record.settings
     return fit(
-        module,
-        optimizer,
+        training.module,
+        make_optimizer(settings, training.module),
         loss=_loss(problem, settings),
         data=problem.training.pair,
         batch_size=None if settings.mode in ("batch", "stochastic") else settings.batch_size,
@@ -93,12 +102,12 @@ def _fitted(record: Record, problem: Problem, module: nn.Module, run: Path, quie
         metrics=(metric,),
         schedule=make_schedule(settings),
         early_stopping=EarlyStopping(settings.patience) if settings.patience else None,
+        clip_norm=settings.clip_norm or None,
         seed=settings.seed,
-        run_directory=run,
+        run_directory=training.path,
         resume=resume,
         checkpoint_steps=settings.checkpoint_every or None,
-        progress=TrainingProgress(display.console(quiet), headings),
-        clip_norm=settings.clip_norm or None,
+        progress=progress,
     )
 
 
@@ -109,7 +118,7 @@ def _loss(problem: Problem, settings: Settings) -> nn.Module:
 
 
 def _metric(encoder: Encoder) -> tuple[str | Metric, str]:
-    """What to watch beside the loss: accuracy, or the mean error in the target's own units."""
+    """What to watch beside the loss, and its heading: accuracy, or the mean error in the target's own units."""
     if not isinstance(encoder, TableEncoder) or not isinstance(encoder.target, NumberTarget):
         return "accuracy", "accuracy"
     deviation = encoder.target.scale.deviation
@@ -120,25 +129,30 @@ def _metric(encoder: Encoder) -> tuple[str | Metric, str]:
     return Metric("error", total, lambda sums, count: float(sums[0]) / count, larger_is_better=False), "error"
 
 
-def _judge(record: Record, problem: Problem, module: nn.Module, run: Path, screen: Console) -> None:
-    title, examples = judged_by(problem)
-    outputs = predict(module, examples.inputs)
+def _show_result(screen: Console, training: Training) -> None:
+    record, kind = training.record, training.record.source.kind
+    title, examples = judged_by(training.problem)
+    outputs = predict(training.module, examples.inputs)
     result = judge(record.encoder, outputs, examples.targets, record.baseline)
-    write_json(run / RESULT_FILE, {"examples": title.lower(), **result.to_dict()})
-    pages.result_page(screen, result, title, pages.things(record.source.kind))
-    if record.source.kind == "digits":
+    write_json(training.path / RESULT_FILE, {"measured_on": title.lower(), **result.to_dict()})
+    pages.result_page(screen, result, title, pages.things(kind))
+    if kind == "digits":
         pages.mistakes(screen, examples.inputs, outputs, examples.targets)
-    _next_steps(screen, record, run)
+    _show_next_steps(screen, training)
 
 
-def _next_steps(screen: Console, record: Record, run: Path) -> None:
-    new = {"digits": "digits", "table": "NEW.csv", "images": "FOLDER"}[record.source.kind]
-    display.heading(screen, f"Kept in {run}. What next?")
-    display.commands(
-        screen,
-        [
-            (f"chainrule predict {run} {new} -o answers.csv", "answers one by one"),
-            (f"chainrule evaluate {run}", "this test again"),
-            (f"chainrule check {run}", "check its gradients"),
-        ],
-    )
+def _show_next_steps(screen: Console, training: Training) -> None:
+    path = training.path
+    new = {"digits": "digits", "table": "NEW.csv", "images": "FOLDER"}[training.record.source.kind]
+    steps = [
+        (f"chainrule predict {path} {new} -o answers.csv", "answers one by one"),
+        (f"chainrule evaluate {path}", "this test again"),
+        (f"chainrule check {path}", "check its gradients"),
+    ]
+    display.heading(screen, f"Kept in {path}. What next?")
+    display.commands(screen, steps)
+
+
+def _say_how_to_go_on(screen: Console, path: Path, epochs: int) -> None:
+    screen.print(f"\nStopped after {display.count(epochs, 'whole epoch')}. All is saved; to go on from here:")
+    display.commands(screen, [(f"chainrule train --resume {path}", "")])
