@@ -51,6 +51,7 @@ def fit(
     config: Mapping[str, Any] | None = None,
     checkpoint_seconds: float = 10.0,
     checkpoint_steps: int | None = None,
+    threads: int | None = 1,
     progress: Any = True,
 ) -> History:
     """Train `model` on `data` and give the history of its figures.
@@ -67,6 +68,8 @@ def fit(
     run_directory: where checkpoints go, every checkpoint_seconds (or checkpoint_steps), at the end of each epoch, and at
     Ctrl-C; with resume=True the run goes on from the last one and ends with the same bits as if never interrupted. To go
     on longer than planned, resume with more epochs. config: what else to keep in config.json.
+    threads: of NumPy's matrix products. With another number the last bits of large products differ, so it is 1 unless
+    asked otherwise, and the result is the same on any number of cores; None takes all cores, for large networks.
 
     Raises DataError for data that can't be learned from (NaN, lengths that differ, labels out of range),
     ConfigurationError for options that can't be, CheckpointError where a run can't be resumed, DivergenceError where
@@ -76,8 +79,9 @@ def fit(
     feed, held_out, tempo = _feed(model, data, validation, chosen_loss, batch_size, epochs, mode, shuffle, seed)
     steps = None if feed.batches is None else feed.batches * tempo.epochs
     rule = as_early_stopping(early_stopping)
-    _check(model, optimizer, resume, run_directory, checkpoint_steps)
+    _check(model, optimizer, resume, run_directory, checkpoint_steps, threads)
     description = _describe(model, optimizer, loss, mode, tempo, seed, clip_norm, schedule, chosen_metrics, feed)
+    description["threads"] = threads
     directory = None if run_directory is None else RunDirectory(run_directory)
     rate = as_rate(schedule, optimizer, steps, schedule_each)
     saved = directory.load() if directory is not None and resume and directory.has_checkpoint else None
@@ -98,6 +102,7 @@ def fit(
         directory=directory,
         checkpoint_seconds=checkpoint_seconds,
         checkpoint_steps=checkpoint_steps,
+        threads=threads,
         description=description,
     )
     if saved is not None:
@@ -144,7 +149,7 @@ def _held_out(model: nn.Module, validation: Any, loss: Loss) -> Arrays | None:
     return inputs, targets
 
 
-def _check(model: Any, optimizer: Any, resume: bool, run_directory: Any, checkpoint_steps: int | None) -> None:
+def _check(model: Any, optimizer: Any, resume: bool, run_directory: Any, *counts: int | None) -> None:
     if not isinstance(model, nn.Module):
         raise ConfigurationError(f"fit trains an nn.Module, not a {type(model).__name__}")
     if not isinstance(optimizer, Optimizer):
@@ -154,8 +159,8 @@ def _check(model: Any, optimizer: Any, resume: bool, run_directory: Any, checkpo
         raise ConfigurationError("the optimizer holds none of the model's parameters: make it from model.parameters()")
     if resume and run_directory is None:
         raise ConfigurationError("resume=True needs run_directory=, the directory of the run to go on with")
-    if checkpoint_steps is not None and checkpoint_steps < 1:
-        raise ConfigurationError(f"checkpoint_steps is at least 1, not {checkpoint_steps}")
+    if any(count is not None and count < 1 for count in counts):
+        raise ConfigurationError(f"checkpoint_steps and threads are at least 1 or None, not {counts}")
 
 
 def _describe(

@@ -26,6 +26,7 @@ from .progress import Display
 from .rates import Rate
 from .run_directory import RunDirectory
 from .step import TrainingStep
+from .threads import product_threads
 
 
 @dataclass
@@ -60,6 +61,7 @@ class Loop:
     directory: RunDirectory | None
     checkpoint_seconds: float
     checkpoint_steps: int | None
+    threads: int | None
     description: dict[str, Any]
 
     def __post_init__(self) -> None:
@@ -75,7 +77,7 @@ class Loop:
     def run(self) -> History:
         """Train until the last epoch, early stopping, a callback, or Ctrl-C."""
         self._saved_at = self._resumed_at = time.monotonic()
-        with StopRequest() as request:
+        with StopRequest() as request, product_threads(self.threads):
             try:
                 while self.state.epoch < self.epochs and not self.ended:
                     if not self._finish_epoch(request):
