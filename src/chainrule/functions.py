@@ -64,13 +64,13 @@ def ones_like(x: Any, dtype: Any = None) -> Tensor:
 def arange(start: float, stop: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
     """Numbers from start up to, not including, stop; int64 for integers, else float32."""
     first, last = (0, start) if stop is None else (start, stop)
-    whole = all_integers(first, last, step)
+    whole = _all_integers(first, last, step)
     wanted = as_dtype(dtype) if dtype is not None else as_dtype(np.int64 if whole else float32)
     result: Tensor = wrap(constant(np.arange(first, last, step).astype(wanted)))
     return result
 
 
-def all_integers(*numbers: Any) -> bool:
+def _all_integers(*numbers: Any) -> bool:
     """Whether all are Python or NumPy integers."""
     return not [number for number in numbers if not isinstance(number, int | np.integer)]
 
@@ -260,3 +260,10 @@ take = lifted(getitem.take)
 take_along_axis = lifted(getitem.take_along_axis)
 put_along_axis = lifted(getitem.put_along_axis)
 scatter_add = lifted(getitem.scatter_add)
+
+# A new function is public by its line above: no second list to keep.
+__all__ = [
+    name
+    for name, each in globals().items()
+    if not name.startswith("_") and getattr(each, "__module__", "") in ("chainrule", __name__)
+]

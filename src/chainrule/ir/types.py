@@ -79,7 +79,8 @@ def as_dtype(given: Any) -> DType:
         raise DtypeError(f"{given!r} is no element type; known: {', '.join(d.name for d in DTYPES)}") from None
     if dtype not in KNOWN:
         raise DtypeError(f"the element type {dtype} is not supported; known: {', '.join(d.name for d in DTYPES)}")
-    return dtype.newbyteorder("=")
+    native: DType = dtype.newbyteorder("=")
+    return native
 
 
 def promote(first: DType, second: DType) -> DType:

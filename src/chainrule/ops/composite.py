@@ -30,7 +30,8 @@ def reciprocal(x: Any) -> Value:
 
 def rsqrt(x: Any) -> Value:
     """1 / sqrt(x)."""
-    return 1 / ew.sqrt(floating(x))
+    result: Value = 1 / ew.sqrt(floating(x))
+    return result
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Value:
@@ -80,10 +81,11 @@ def gelu(x: Any, approximate: str = "none") -> Value:
     value = floating(x)
     if approximate == "tanh":
         inner = math.sqrt(2 / math.pi) * (value + 0.044715 * value**3)
-        result: Value = 0.5 * value * (1 + ew.tanh(inner))
-        return result
-    # erfc keeps the digits that 1 + erf(x) loses in the left tail
-    return 0.5 * value * ew.erfc(value * -math.sqrt(0.5))
+        twice_cdf = 1 + ew.tanh(inner)
+    else:  # erfc keeps the digits that 1 + erf(x) loses in the left tail
+        twice_cdf = ew.erfc(value * -math.sqrt(0.5))
+    result: Value = 0.5 * value * twice_cdf
+    return result
 
 
 def silu(x: Any) -> Value:

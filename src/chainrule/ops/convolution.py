@@ -31,8 +31,8 @@ def _check(name: str, x: ArrayType, weight: ArrayType, groups: int) -> None:
     require_same(name, x.with_shape(()), weight.with_shape(()))
     if x.ndim < 3 or x.ndim != weight.ndim:
         raise ShapeError(
-            f"{name} needs an input (batch, channels, *sizes) and a weight (out, channels / groups, *kernel) of as many "
-            f"axes, but was given {x} and {weight}"
+            f"{name} needs an input (batch, channels, *sizes) and a weight (out, channels / groups, *kernel) of "
+            f"as many axes, but was given {x} and {weight}"
         )
     if groups < 1 or x.shape[1] % groups or weight.shape[0] % groups:
         raise ShapeError(f"{name}: {x.shape[1]} channels in and {weight.shape[0]} out must divide into groups={groups}")
@@ -102,7 +102,7 @@ def _weight_gradient(x: NumpyArray, g: NumpyArray, *, kernel: Shape, **params: A
     inner = x.shape[1] // groups * math.prod(kernel)
     rows = _rows_of(g, groups)
     product = np.matmul(rows, columns.reshape(groups, inner, rows.shape[-1]).swapaxes(1, 2))
-    return product.reshape(g.shape[1], x.shape[1] // groups, *kernel)
+    return np.reshape(product, (g.shape[1], x.shape[1] // groups, *kernel))
 
 
 def _input_gradient(g: NumpyArray, weight: NumpyArray, *, sizes: Shape, **params: Any) -> NumpyArray:
@@ -183,7 +183,7 @@ def _without(params: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: each for key, each in params.items() if key != name}
 
 
-convolution = register(
+convolution: Primitive = register(
     Primitive(
         "convolution",
         _convolution_type,
@@ -197,7 +197,7 @@ convolution = register(
     )
 )
 
-convolution_input_gradient = register(
+convolution_input_gradient: Primitive = register(
     Primitive(
         "convolution_input_gradient",
         _input_gradient_type,
@@ -213,7 +213,7 @@ convolution_input_gradient = register(
     )
 )
 
-convolution_weight_gradient = register(
+convolution_weight_gradient: Primitive = register(
     Primitive(
         "convolution_weight_gradient",
         _weight_gradient_type,

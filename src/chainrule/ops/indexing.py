@@ -27,7 +27,8 @@ def check_indices(indices: NumpyArray, size: int) -> None:
     wrong = np.flatnonzero((indices < 0) | (indices >= size))
     place = tuple(map(int, np.unravel_index(wrong[0], indices.shape)))
     raise OutOfRangeError(
-        f"index {indices.ravel()[wrong[0]]} (at position {place} of the indices) is out of range: expected 0 to {size - 1}"
+        f"index {indices.ravel()[wrong[0]]} (at position {place} of the indices) is out of range: "
+        f"expected 0 to {size - 1}"
     )
 
 

@@ -24,7 +24,7 @@ def _matmul_type(first: ArrayType, second: ArrayType) -> ArrayType:
         )
     if first.shape[-1] != second.shape[-2]:
         raise ShapeError(
-            f"matmul: {first} has {first.shape[-1]} columns but {second} has {second.shape[-2]} rows; they must be equal"
+            f"matmul: {first} has {first.shape[-1]} columns but {second} has {second.shape[-2]} rows; make them equal"
         )
     return first.with_shape((*first.shape[:-1], second.shape[-1]))
 
@@ -50,7 +50,7 @@ def _samples() -> Iterator[Sample]:
     yield Sample((np.array([[1.0, np.inf], [np.nan, 1e30]]), np.array([[1.0, 2.0], [0.0, 1e-300]])), smooth=False)
 
 
-matmul = register(
+matmul: Primitive = register(
     Primitive(
         "matmul",
         _matmul_type,

@@ -113,10 +113,10 @@ def _is_weak(operand: Any) -> bool:
 
 def astype(value: Any, dtype: Any) -> Value:
     """Cast to another element type; nothing where it has it already."""
-    value = lift(value)
-    if value.dtype is dtype or value.dtype == (wanted := as_dtype(dtype)):
-        return value
-    result: Value = ew.cast(value, dtype=wanted)
+    lifted = lift(value)
+    if lifted.dtype is dtype or lifted.dtype == (wanted := as_dtype(dtype)):
+        return lifted
+    result: Value = ew.cast(lifted, dtype=wanted)
     return result
 
 

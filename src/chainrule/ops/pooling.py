@@ -130,7 +130,7 @@ def _window_spread(g: NumpyArray, *, sizes: Shape, **params: Any) -> NumpyArray:
     padded = np.zeros(g.shape[:2] + tuple(size + low + high for size, (low, high) in zip(sizes, padding)), g.dtype)
     for _, index in taps(params["window"], params["stride"], params["dilation"], g.shape[2:]):
         padded[index] += g
-    return padded[inside(padding, sizes)]
+    return np.asarray(padded[inside(padding, sizes)])
 
 
 def _sum_samples() -> Iterator[Sample]:
@@ -147,7 +147,7 @@ def _spread_samples() -> Iterator[Sample]:
     yield from variants(Sample((spread((1, 2, 3), -1, 1),), params))
 
 
-window_sum = register(
+window_sum: Primitive = register(
     Primitive(
         "window_sum",
         _sum_type,
@@ -158,7 +158,7 @@ window_sum = register(
     )
 )
 
-window_spread = register(
+window_spread: Primitive = register(
     Primitive(
         "window_spread",
         _spread_type,
@@ -194,7 +194,7 @@ def adaptive_parts(size: int, count: int) -> list[tuple[int, int]]:
 
 
 def adaptive_pool(x: Any, output: Shape, reduce_axis: Any) -> Value:
-    """Each spatial axis cut into `output` parts, each reduced by `reduce_axis(part, axis)` (mean or max, keeping it)."""
+    """Each spatial axis cut into `output` parts, each reduced by `reduce_axis(part, axis)`, which keeps it."""
     value = floating(x)
     for axis, count in enumerate(output, start=2):
         parts = [narrow(value, axis, *bounds) for bounds in adaptive_parts(value.shape[axis], count)]

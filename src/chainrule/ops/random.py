@@ -15,8 +15,8 @@ import numpy as np
 from ..errors import DtypeError, ShapeError
 from ..ir.build import constant
 from ..ir.graph import Value
-from ..ir.primitive import DISCRETE, NumpyArray, Primitive, Sample, register
-from ..ir.types import ArrayType, DType, Shape, bool_, float32, float64, int64, uint32, uint64
+from ..ir.primitive import DISCRETE, Primitive, Sample, register
+from ..ir.types import ArrayType, DType, NumpyArray, Shape, bool_, float32, float64, int64, uint32, uint64
 from . import elementwise as ew
 from .arrays import argsort, roll
 from .operators import astype, binary, lift, reshape
@@ -118,7 +118,8 @@ def _same(number: float, like: Value) -> Value:
 
 def exponential(state: Any, shape: Shape, rate: float, dtype: DType) -> Value:
     """Exponential of rate `rate`."""
-    return ew.log(1 - unit(state, shape, dtype)) * (-1.0 / rate)
+    numbers: Value = ew.log(1 - unit(state, shape, dtype)) * (-1.0 / rate)
+    return numbers
 
 
 def bernoulli(state: Any, p: Any, shape: Shape) -> Value:

@@ -33,13 +33,13 @@ def converted(numbers: NumpyArray, dtype: DType, middle: float = 0.0) -> NumpyAr
     if dtype.kind == "b":
         return np.asarray(numbers > middle)
     scaled = np.rint(numbers * 3)
-    return np.abs(scaled).astype(dtype) if dtype.kind == "u" else scaled.astype(dtype)
+    return np.asarray(np.abs(scaled) if dtype.kind == "u" else scaled, dtype)
 
 
 def elementwise_samples(
     count: int, dtypes: Collection[DType], domain: tuple[float, float], kinks: tuple[float, ...] = ()
 ) -> Callable[[], Iterator[Sample]]:
-    """Samples for a primitive with `count` inputs of one type: every dtype, odd shapes, a strided view, nasty points."""
+    """Samples for a primitive with `count` inputs of one type: all dtypes, odd shapes, a strided view, nasty points."""
 
     def samples() -> Iterator[Sample]:
         for dtype in dtypes:

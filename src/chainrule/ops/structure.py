@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +33,7 @@ def _broadcast_to_rule(g: Any, y: Any, x: Any, *, shape: Shape) -> Any:
     return total if total.shape == x.shape else reshape(total, shape=x.shape)
 
 
-broadcast_to = register(
+broadcast_to: Primitive = register(
     Primitive(
         "broadcast_to",
         _broadcast_to_type,
@@ -62,7 +63,7 @@ def _reshape_type(kind: ArrayType, *, shape: Shape) -> ArrayType:
     return kind.with_shape(shape)
 
 
-reshape = register(
+reshape: Primitive = register(
     Primitive(
         "reshape",
         _reshape_type,
@@ -93,7 +94,7 @@ def inverse_permutation(axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
-permute_dims = register(
+permute_dims: Primitive = register(
     Primitive(
         "permute_dims",
         _permute_dims_type,
@@ -136,7 +137,7 @@ def _concat_rule_of(position: int, input_count: int) -> Rule:
     return rule
 
 
-concat = register(
+concat: Primitive = register(
     Primitive(
         "concat",
         _concat_type,
@@ -170,10 +171,7 @@ def _slice_type(kind: ArrayType, *, starts: Shape, stops: Shape, steps: Shape) -
 
 
 def _slice(x: NumpyArray, *, starts: Shape, stops: Shape, steps: Shape) -> Any:
-    return x[tuple(map(_python_slice, starts, stops, steps))]
-
-
-_python_slice = slice
+    return x[tuple(map(builtins.slice, starts, stops, steps))]
 
 
 def _slice_rule(g: Any, y: Any, x: Any, *, starts: Shape, stops: Shape, steps: Shape) -> Any:
@@ -182,7 +180,7 @@ def _slice_rule(g: Any, y: Any, x: Any, *, starts: Shape, stops: Shape, steps: S
     return pad(g, low=starts, high=after, interior=tuple(step - 1 for step in steps))
 
 
-slice = register(
+slice: Primitive = register(
     Primitive(
         "slice",
         _slice_type,
@@ -215,7 +213,7 @@ def _pad(x: NumpyArray, *, low: Shape, high: Shape, interior: Shape) -> Any:
     shape = _pad_type(ArrayType(x.shape, x.dtype), low=low, high=high, interior=interior).shape
     result = np.zeros(shape, x.dtype)
     inside = (
-        _python_slice(before, size - after, gap + 1) for before, after, gap, size in zip(low, high, interior, shape)
+        builtins.slice(before, size - after, gap + 1) for before, after, gap, size in zip(low, high, interior, shape)
     )
     result[tuple(inside)] = x
     return result
@@ -226,7 +224,7 @@ def _pad_rule(g: Any, y: Any, x: Any, *, low: Shape, high: Shape, interior: Shap
     return slice(g, starts=low, stops=stops, steps=tuple(gap + 1 for gap in interior))
 
 
-pad = register(
+pad: Primitive = register(
     Primitive(
         "pad",
         _pad_type,
@@ -260,7 +258,7 @@ def _flip_type(kind: ArrayType, *, axes: tuple[int, ...]) -> ArrayType:
     return kind
 
 
-flip = register(
+flip: Primitive = register(
     Primitive(
         "flip",
         _flip_type,
