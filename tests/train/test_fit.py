@@ -1,0 +1,221 @@
+"""fit: its modes, what it reports, when it stops, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.errors import ChainruleError, ConfigurationError, DataError, DivergenceError, ShapeError, UnknownNameError
+
+RANDOM = np.random.default_rng(0)
+INPUTS = RANDOM.normal(size=(40, 3)).astype(np.float32)
+NUMBERS = (INPUTS @ np.array([[1.0], [-2.0], [0.5]]) + 0.3).astype(np.float32)
+LABELS = (INPUTS[:, 0] > 0).astype(np.int64)
+
+
+def line() -> tuple[nn.Module, optim.Optimizer]:
+    cr.random.manual_seed(0)
+    model = nn.Linear(3, 1)
+    return model, optim.SGD(model.parameters(), lr=0.1)
+
+
+def fit(**options: Any) -> cr.train.History:
+    model, optimizer = line()
+    given: dict[str, Any] = {"loss": "mse", "data": (INPUTS, NUMBERS), "epochs": 3, "progress": False}
+    return cr.train.fit(model, optimizer, **{**given, **options})
+
+
+@pytest.mark.parametrize(("mode", "updates"), [("batch", 3), ("stochastic", 120), ("mini-batch", 3 * 5)])
+def test_a_mode_says_how_often_weights_move(mode: str, updates: int) -> None:
+    batch_size = 8 if mode == "mini-batch" else None
+    assert fit(mode=mode, batch_size=batch_size).last["step"] == updates
+
+
+def test_online_sees_each_example_once_in_order() -> None:
+    seen: list[float] = []
+
+    def examples() -> Iterator[Any]:
+        for x, y in zip(INPUTS, NUMBERS):
+            seen.append(float(x[0]))
+            yield x, y
+
+    history = fit(mode="online", data=examples(), epochs=None, batch_size=4)
+    assert seen == [float(x) for x in INPUTS[:, 0]]
+    assert history.last["step"] == 10
+
+
+def test_one_batch_step_is_gradient_descent() -> None:
+    model, optimizer = line()
+    weight, bias = (np.array(each.numpy(), np.float64) for each in model.parameters())
+    cr.train.fit(model, optimizer, loss="mse", data=(INPUTS, NUMBERS), mode="batch", epochs=1, progress=False)
+    error = INPUTS @ weight.T + bias - NUMBERS
+    expected = weight - 0.1 * 2 * (error * INPUTS).mean(axis=0)
+    np.testing.assert_allclose(model.weight.numpy(), expected, rtol=1e-5)
+
+
+def test_least_squares_is_found_and_reported() -> None:
+    history = fit(epochs=300, batch_size=8, metrics=["mae", "rmse", "r2"], validation=0.25)
+    assert history.last["val_loss"] < 1e-6
+    assert history.last["r2"] > 0.99999
+    assert history.last["rmse"] == pytest.approx(np.sqrt(history.last["loss"]), rel=1e-6)
+    assert len(history["mae"]) == 300
+
+
+def test_figures_do_not_depend_on_batches() -> None:
+    model, _ = line()
+    whole, parts = (
+        cr.train.evaluate(model, (INPUTS, NUMBERS), "mse", ["mae", "r2"], batch_size=size) for size in (40, 7)
+    )
+    for name, value in whole.items():
+        assert parts[name] == pytest.approx(value, rel=1e-6)
+
+
+def test_early_stopping_goes_back_to_the_best_epoch() -> None:
+    model, optimizer = line()
+    weights: list[Any] = []
+    rule = cr.train.EarlyStopping(patience=2, monitor="loss")
+    losses = iter([3.0, 1.0, 2.0, 2.0, 2.0, 2.0])
+    current = [0.0]
+
+    def loss(outputs: Any, targets: Any) -> Any:
+        return nn.functional.mse_loss(outputs, targets) * 0.0 + current[0] + 0.0 * cr.sum(outputs)
+
+    def advance(state: Any) -> None:
+        weights.append(state.model.state_dict())
+        current[0] = next(losses)
+
+    current[0] = next(losses)
+    history = cr.train.fit(
+        model,
+        optimizer,
+        loss=loss,
+        data=(INPUTS, NUMBERS),
+        epochs=6,
+        early_stopping=rule,
+        callbacks=[advance],
+        progress=False,
+    )
+    assert (history.stopped_early, history.best_epoch, len(history)) == (True, 2, 4)
+    np.testing.assert_array_equal(model.state_dict()["weight"], weights[1]["weight"])
+
+
+def test_a_callback_can_stop() -> None:
+    history = fit(epochs=9, callbacks=[lambda state: "stop" if state.epoch == 2 else None])
+    assert len(history) == 2
+    assert history.stopped_early
+
+
+def test_dropout_is_off_in_validation_and_on_again_in_training() -> None:
+    modes: list[bool] = []
+
+    class Spy(nn.Module):
+        def forward(self, x: Any) -> Any:
+            modes.append(self.training)
+            return x
+
+    model = nn.Sequential(Spy(), nn.Linear(3, 1))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    cr.train.fit(
+        model, optimizer, "mse", (INPUTS, NUMBERS), 20, 2, validation=(INPUTS[:5], NUMBERS[:5]), progress=False
+    )
+    assert modes[-6:] == [True, True, False, True, True, False]
+
+
+def test_what_a_run_directory_holds(tmp_path: Path) -> None:
+    history = fit(run_directory=tmp_path, metrics=["mae"], config={"task": "line"})
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["task"] == "line"
+    assert config["fit"]["loss"] == "mse"
+    with (tmp_path / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["mae"]) for row in rows] == history["mae"]
+    assert set(cr.train.RunDirectory(tmp_path).load_model()) == {"weight", "bias"}
+    assert not list(tmp_path.glob("*.tmp")) + list(tmp_path.glob(".*.tmp"))
+
+
+NAN = INPUTS.copy()
+NAN[7, 1] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"),
+    [
+        ({"data": (NAN, NUMBERS)}, DataError, "rows.*7"),
+        ({"data": (INPUTS, NUMBERS * np.inf)}, DataError, "targets"),
+        ({"data": (INPUTS[:3], NUMBERS)}, DataError, "3 inputs but 40 targets"),
+        ({"data": (INPUTS[:0], NUMBERS[:0])}, DataError, "empty"),
+        ({"data": INPUTS}, DataError, "pair"),
+        ({"data": None}, ConfigurationError, "data="),
+        ({"data": (INPUTS, NUMBERS[:, 0])}, ShapeError, "one shape"),
+        ({"loss": "mses"}, UnknownNameError, "mse"),
+        ({"metrics": ["acuracy"]}, UnknownNameError, "accuracy"),
+        ({"mode": "minibatch"}, UnknownNameError, "mini-batch"),
+        ({"schedule": "cosin"}, UnknownNameError, "cosine"),
+        ({"epochs": 0}, ConfigurationError, "epochs"),
+        ({"batch_size": 0}, ConfigurationError, "batch_size"),
+        ({"mode": "online", "epochs": 2}, ConfigurationError, "once"),
+        ({"mode": "stochastic", "batch_size": 4}, ConfigurationError, "each example"),
+        ({"resume": True}, ConfigurationError, "run_directory"),
+        ({"early_stopping": 0}, ConfigurationError, "patience"),
+        ({"threads": 0}, ConfigurationError, "threads"),
+    ],
+)
+def test_what_is_refused(options: dict[str, Any], kind: type[ChainruleError], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        fit(**options)
+
+
+def test_a_label_out_of_range_is_named_before_training() -> None:
+    labels = LABELS.copy()
+    labels[11] = 5
+    model = nn.Linear(3, 2)
+    with pytest.raises(DataError, match=r"label 5 in row 11 .* 2 outputs"):
+        cr.train.fit(model, optim.SGD(model.parameters(), lr=0.1), data=(INPUTS, labels), progress=False)
+
+
+def test_divergence_is_named_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    model = nn.Linear(3, 1)
+    with pytest.raises(DivergenceError, match=r"epoch \d+, step \d+, at learning rate 1e\+20"):
+        cr.train.fit(
+            model,
+            optim.SGD(model.parameters(), lr=1e20),
+            loss="mse",
+            data=(INPUTS, NUMBERS),
+            run_directory=tmp_path,
+            progress=False,
+        )
+    assert cr.train.load_checkpoint(tmp_path / "checkpoint.safetensors")["step"] == 1
+
+
+def test_an_optimizer_of_another_model_is_refused() -> None:
+    model, _ = line()
+    _, optimizer = line()
+    with pytest.raises(ConfigurationError, match="parameters"):
+        cr.train.fit(model, optimizer, "mse", (INPUTS, NUMBERS), progress=False)
+
+
+def test_lbfgs_solves_least_squares_in_a_few_updates() -> None:
+    model = nn.Linear(3, 1)
+    optimizer = optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe")
+    history = cr.train.fit(model, optimizer, "mse", (INPUTS, NUMBERS), mode="batch", epochs=5, progress=False)
+    assert history.last["loss"] < 1e-8
+
+
+def test_predict_gives_what_the_model_gives() -> None:
+    model, _ = line()
+    given = cr.train.predict(model, INPUTS, batch_size=7)
+    np.testing.assert_allclose(given, INPUTS @ model.weight.numpy().T + model.bias.numpy(), rtol=1e-5)
+
+
+def test_plain_lines_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    fit(progress=True, epochs=2)
+    lines = capfd.readouterr().err.splitlines()
+    assert [each.split("  ")[0] for each in lines] == ["epoch 1/2", "epoch 2/2"]
