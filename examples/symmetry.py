@@ -2,7 +2,7 @@
 
 Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature 323 (1986), figure 1.
 
-    python examples/symmetry.py [--seeds 200] [--sweeps 20000]
+    python examples/symmetry.py [--seeds 100] [--sweeps 20000]
 """
 
 import argparse
@@ -22,8 +22,8 @@ class SymmetryNetworks(nn.Module):
     """Many independent 6-2-1 networks of logistic units, side by side.
 
     An eager operation costs some 10 microseconds however small its arrays are. So all seeds are trained at once: every
-    weight has a leading seed axis, and `vectors @ weight` multiplies (64, 6) by (seeds, 6, 2) in one operation. The error
-    is summed over the seeds, so no seed's gradient sees any other seed.
+    weight has a leading seed axis, and `vectors @ weight` multiplies (64, 6) by (seeds, 6, 2) in one operation. The
+    error is summed over the seeds, so no seed's gradient sees any other seed.
     """
 
     def __init__(self, seeds: int) -> None:
@@ -100,7 +100,7 @@ def spread(counts: np.ndarray) -> str:
 def report(outcome: Outcome, sweeps: int) -> None:
     seeds = len(outcome.right_side)
     solved = outcome.within_tenth > 0
-    print(f"6-2-1, epsilon {EPSILON}, alpha {ALPHA}, weights uniform +-{WEIGHT_RANGE}, {seeds} seeds, {sweeps:,} sweeps at most\n")
+    print(f"6-2-1, epsilon {EPSILON}, alpha {ALPHA}, weights uniform +-{WEIGHT_RANGE}, {seeds} seeds")
     print(f"{'sweeps until all 64 are right':42} min / quartiles / max")
     print(f"{'published, 1986 (one run)':42} 1,425")
     print(f"{'a replication of 1,000 initialisations':42} 333 / 1,127 / 2,715 / 7,830 / 54,770")
@@ -119,14 +119,14 @@ def report(outcome: Outcome, sweeps: int) -> None:
     for unit in weights[0].T:
         print("   " + " ".join(f"{weight:8.2f}" for weight in unit))
     print(
-        "\nWhere they differ: 1986 reports one run, and the time depends on the initial weights by a factor of a hundred; neither"
-        "\n1986 nor the replication says when a vector counts as right, so both usual criteria are shown."
+        "\nWhere they differ: 1986 reports one run, and the time depends on the initial weights by a factor of 100."
+        "\nWe don't know when a vector counted as right in 1986 or in the replication, so two usual criteria are shown."
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> Outcome:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--sweeps", type=int, default=20_000)
     options = parser.parse_args(arguments)
     outcome = train(options.seeds, options.sweeps)
