@@ -15,25 +15,31 @@ def show_graph(graph: Graph, sources: bool = True) -> str:
     names = value_names(graph)
     inputs = ", ".join(f"{names[id(value)]}: {value.type}" for value in graph.inputs)
     lines = [f"{graph.name}({inputs}):"]
-    lines += [f"  {names[id(value)]}: {value.type} = constant" for value in constants(graph) if value.size != 1]
+    lines += [f"  {names[id(value)]}: {value.type} = constant" for value in constants(graph) if not is_splat(value)]
     lines += [_show_equation(equation, names, sources) for equation in graph.equations]
     lines.append(f"  return {', '.join(names[id(value)] for value in graph.outputs)}")
     return "\n".join(lines)
 
 
 def value_names(graph: Graph) -> dict[int, str]:
-    """A name for each value by id: %n for inputs and results, cn for constants, the number itself for single ones."""
-    names = {id(value): _constant_name(value, number) for number, value in enumerate(constants(graph))}
+    """A name for each value by id: %n for inputs and results, cn for constants, the number itself for splats."""
+    arrays = [value for value in constants(graph) if not is_splat(value)]
+    names = {id(value): splat_text(value) for value in constants(graph) if is_splat(value)}
+    names.update((id(value), f"c{number}") for number, value in enumerate(arrays))
     made = [*graph.inputs, *(value for equation in graph.equations for value in equation.outputs)]
     names.update((id(value), f"%{number}") for number, value in enumerate(made))
     return names
 
 
-def _constant_name(value: Value, number: int) -> str:
-    if value.size == 1 and value.data is not None:
-        text = repr(value.data.reshape(()).item())
-        return text if not value.shape else f"[{text}]"
-    return f"c{number}"
+def is_splat(value: Value) -> bool:
+    """Whether all elements of a constant are one number in memory."""
+    return value.data is not None and value.size > 0 and (value.size == 1 or not any(value.data.strides))
+
+
+def splat_text(value: Value) -> str:
+    """The number of a splat, with its shape where it has one."""
+    number = None if value.data is None else value.data[(0,) * value.ndim].item()
+    return repr(number) + (str(list(value.shape)) if value.shape else "")
 
 
 def _show_equation(equation: Equation, names: dict[int, str], sources: bool) -> str:
@@ -58,7 +64,7 @@ def formula(value: Value, names: dict[int, str]) -> str:
     if id(value) in names:
         return names[id(value)]
     if value.equation is None:
-        return _constant_name(value, 0)
+        return splat_text(value) if is_splat(value) else "constant"
     equation = value.equation
     arguments = [formula(each, names) for each in equation.inputs]
     shown = {name: show_parameter(parameter) for name, parameter in equation.params.items()}

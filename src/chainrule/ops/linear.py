@@ -24,7 +24,8 @@ def _matmul_type(first: ArrayType, second: ArrayType) -> ArrayType:
         )
     if first.shape[-1] != second.shape[-2]:
         raise ShapeError(
-            f"matmul: {first} has {first.shape[-1]} columns but {second} has {second.shape[-2]} rows; make them equal"
+            f"matmul: {first} has {first.shape[-1]} columns but {second} has {second.shape[-2]} rows; "
+            "they must be equal"
         )
     return first.with_shape((*first.shape[:-1], second.shape[-1]))
 
