@@ -53,6 +53,10 @@ class Generator:
             self.state.assign(wrap(bits.advanced(self.state._value)))
         return result
 
+    def draw_bits(self, shape: int | Sequence[int]) -> Tensor:
+        """Uniform 32-bit words, uint32."""
+        return self.draw(lambda state, wanted: bits.random_bits(state, shape=wanted), _shape(shape))
+
 
 def _checked_seed(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:

@@ -113,7 +113,9 @@ def test_layer(
     expected = torch.autograd.grad(their_second, [tx, *their_parameters], allow_unused=True)
     for mine, other in zip([x, *parameters], expected):
         if other is not None and mine.grad is not None:
-            np.testing.assert_allclose(mine.grad.numpy(), other.numpy(), rtol=LOOSER.get(name, 1e-9), atol=LOOSER.get(name, 1e-9))
+            np.testing.assert_allclose(
+                mine.grad.numpy(), other.numpy(), rtol=LOOSER.get(name, 1e-9), atol=LOOSER.get(name, 1e-9)
+            )
     for key, value in theirs.state_dict().items():
         close(ours.state_dict()[key], value)
 
@@ -172,4 +174,6 @@ def test_a_pytorch_state_dict_in_safetensors_loads(tmp_path: Any) -> None:
     ours = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 36, 5)).eval()
     ours.load_state_dict(cr.interop.load_file(tmp_path / "model.safetensors"))
     points = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
-    np.testing.assert_allclose(ours(points).numpy(), theirs(torch.tensor(points)).detach().numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        ours(points).numpy(), theirs(torch.tensor(points)).detach().numpy(), rtol=1e-4, atol=1e-5
+    )

@@ -13,7 +13,14 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.errors import ChainruleError, ConfigurationError, DataError, DivergenceError, ShapeError, UnknownNameError
+from chainrule.errors import (
+    ChainruleError,
+    ConfigurationError,
+    DataError,
+    DivergenceError,
+    ShapeError,
+    UnknownNameError,
+)
 
 RANDOM = np.random.default_rng(0)
 INPUTS = RANDOM.normal(size=(40, 3)).astype(np.float32)

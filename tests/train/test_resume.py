@@ -52,7 +52,13 @@ def train(directory: Path | None = None, **options: Any) -> tuple[nn.Module, cr.
     cr.random.manual_seed(3)
     model = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 2))
     optimizer = optim.AdamW(model.parameters(), lr=0.02)
-    given: dict[str, Any] = {"epochs": 3, "validation": 0.2, "metrics": ["accuracy"], "schedule": "one-cycle", "seed": 5}
+    given: dict[str, Any] = {
+        "epochs": 3,
+        "validation": 0.2,
+        "metrics": ["accuracy"],
+        "schedule": "one-cycle",
+        "seed": 5,
+    }
     given |= {"early_stopping": 2, "batch_size": 12, "progress": False, "checkpoint_steps": 1, "clip_norm": 1.0}
     history = cr.train.fit(model, optimizer, data=data(), run_directory=directory, **{**given, **options})
     return model, history
@@ -132,7 +138,12 @@ def test_the_number_of_cores_moves_no_bit() -> None:
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [({"batch_size": 10}, "batch_size"), ({"seed": 6}, "seed"), ({"clip_norm": 2.0}, "clip_norm"), ({"loss": "nll"}, "loss")],
+    [
+        ({"batch_size": 10}, "batch_size"),
+        ({"seed": 6}, "seed"),
+        ({"clip_norm": 2.0}, "clip_norm"),
+        ({"loss": "nll"}, "loss"),
+    ],
 )
 def test_other_settings_are_refused(options: dict[str, Any], word: str, tmp_path: Path) -> None:
     train(tmp_path, epochs=1)

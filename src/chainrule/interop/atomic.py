@@ -34,7 +34,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def _explained(error: OSError, path: Path) -> CheckpointError:
     if error.errno == errno.ENOSPC:
-        return CheckpointError(f"no space left to write {path}; the file that was there is untouched: make room and resume")
+        return CheckpointError(
+            f"no space left to write {path}; the file that was there is untouched: make room and resume"
+        )
     return CheckpointError(f"can't write {path}: {error.strerror}; the file that was there is untouched")
 
 

@@ -26,7 +26,9 @@ def to_bytes(arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = Non
     return content
 
 
-def save_file(arrays: Mapping[str, Any], path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
+def save_file(
+    arrays: Mapping[str, Any], path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
+) -> None:
     """Write arrays or tensors by name, atomically: `save_file(model.state_dict(), "model.safetensors")`.
 
     Raises CheckpointError where the file can't be written; an old file is then untouched.

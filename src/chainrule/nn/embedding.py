@@ -40,7 +40,9 @@ class Embedding(Module):
     def forward(self, x: Any) -> Any:
         x = asarray(x)
         if not x.is_traced and x.dtype.kind in "iu" and x.size and int(x.numpy().min()) < 0:
-            raise OutOfRangeError(f"an embedding has no row {int(x.numpy().min())}: indices go from 0 to {self.num_embeddings - 1}")
+            raise OutOfRangeError(
+                f"an embedding has no row {int(x.numpy().min())}: indices go from 0 to {self.num_embeddings - 1}"
+            )
         return functional.embedding(x, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:

@@ -84,7 +84,9 @@ def eye_(tensor: Tensor) -> Tensor:
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """A convolution that passes channels on unchanged (Zagoruyko and Komodakis 2017)."""
     if tensor.ndim < 3 or tensor.shape[0] % groups:
-        raise ShapeError(f"dirac_ fills a convolution's weight whose first axis groups={groups} divides, not {tensor.shape}")
+        raise ShapeError(
+            f"dirac_ fills a convolution's weight whose first axis groups={groups} divides, not {tensor.shape}"
+        )
     filled = np.zeros(tensor.shape, tensor.dtype)
     centre = tuple(size // 2 for size in tensor.shape[2:])
     out_channels = tensor.shape[0] // groups

@@ -124,7 +124,9 @@ def _classes_last(x: Tensor) -> Tensor:
 
 def _check_indices(name: str, x: Tensor, y: Tensor, ignore_index: int) -> None:
     if y.dtype.kind not in "iu":
-        raise DtypeError(f"{name} needs class indices as integers, but the targets are {y.dtype}; cast them with astype")
+        raise DtypeError(
+            f"{name} needs class indices as integers, but the targets are {y.dtype}; cast them with astype"
+        )
     expected = x.shape[:-1]
     if y.shape != expected:
         raise ShapeError(
@@ -142,9 +144,7 @@ def _check_indices(name: str, x: Tensor, y: Tensor, ignore_index: int) -> None:
         )
 
 
-def nll_loss(
-    input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
-) -> Tensor:
+def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """Negative log-likelihood: minus the log-probability of the right class; the mean is weighted by `weight`."""
     x, y = _classes_last(asarray(input)), asarray(target)
     _check_indices("nll_loss", x, y, ignore_index)

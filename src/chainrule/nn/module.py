@@ -64,7 +64,9 @@ class Module:
 
     def _check_free(self, name: str) -> None:
         if "_buffers" not in self.__dict__:
-            raise ChainruleError(f"call super().__init__() in {type(self).__name__}.__init__ before registering {name!r}")
+            raise ChainruleError(
+                f"call super().__init__() in {type(self).__name__}.__init__ before registering {name!r}"
+            )
         if "." in name or not name:
             raise ChainruleError(f"{name!r} can't name a part of a module: it must not be empty or hold a dot")
         if name in self.__dict__:

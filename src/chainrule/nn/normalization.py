@@ -45,7 +45,9 @@ class _BatchNorm(Module):
         x = asarray(x)
         if x.ndim not in self.ranks or x.shape[1] != self.num_features:
             axes = " or ".join(map(str, self.ranks))
-            raise ShapeError(f"{self!r} takes {axes} axes with {self.num_features} channels second, but was given {x.shape}")
+            raise ShapeError(
+                f"{self!r} takes {axes} axes with {self.num_features} channels second, but was given {x.shape}"
+            )
         momentum = self._count_batch() if self.training else 0.0
         training = self.training or not self.track_running_stats
         running = (self.running_mean, self.running_var)

@@ -20,7 +20,9 @@ class _Pool(Module):
         return type(self).function(x, self.kernel_size, **self.options)
 
     def extra_repr(self) -> str:
-        return ", ".join([f"kernel_size={self.kernel_size}"] + [f"{name}={each}" for name, each in self.options.items()])
+        return ", ".join(
+            [f"kernel_size={self.kernel_size}"] + [f"{name}={each}" for name, each in self.options.items()]
+        )
 
 
 class _MaxPool(_Pool):

@@ -124,7 +124,9 @@ def conv_transpose1d(
     dilation: Sizes = 1,
 ) -> Tensor:
     """What carries a cotangent back through conv1d: (batch, in, length) with weight (in, out / groups, kernel)."""
-    return _conv_transpose("conv_transpose1d", 1, input, weight, bias, (stride, padding, output_padding, groups, dilation))
+    return _conv_transpose(
+        "conv_transpose1d", 1, input, weight, bias, (stride, padding, output_padding, groups, dilation)
+    )
 
 
 def conv_transpose2d(
@@ -138,20 +140,29 @@ def conv_transpose2d(
     dilation: Sizes = 1,
 ) -> Tensor:
     """What carries a cotangent back through conv2d: (batch, in, height, width) with weight (in, out / groups, ...)."""
-    return _conv_transpose("conv_transpose2d", 2, input, weight, bias, (stride, padding, output_padding, groups, dilation))
+    return _conv_transpose(
+        "conv_transpose2d", 2, input, weight, bias, (stride, padding, output_padding, groups, dilation)
+    )
 
 
 # -- pooling
 
 
 def _pool_edges(
-    sizes: Sequence[int], window: Sequence[int], stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], ceil: bool
+    sizes: Sequence[int],
+    window: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil: bool,
 ) -> Padding:
     """Padding on both sides; in ceil_mode more after the end, so that the last part of a window counts too."""
     pairs = []
     for size, width, step, edge, gap in zip(sizes, window, stride, padding, dilation):
         if edge > span(width, gap) // 2:
-            raise ConfigurationError(f"padding {edge} must be at most half the window, which reaches {span(width, gap)}")
+            raise ConfigurationError(
+                f"padding {edge} must be at most half the window, which reaches {span(width, gap)}"
+            )
         room = size + 2 * edge - span(width, gap)
         count = -(-room // step) if ceil else room // step
         if ceil and count * step >= size + edge:  # a window must start inside the input or its left padding
@@ -200,7 +211,9 @@ def max_pool2d(
     return _max_pool("max_pool2d", 2, input, kernel_size, (stride, padding, dilation, ceil_mode, return_indices))
 
 
-def _avg_pool(name: str, rank: int, input: Any, kernel_size: Sizes, options: tuple[Any, Sizes, bool, bool, Any]) -> Tensor:
+def _avg_pool(
+    name: str, rank: int, input: Any, kernel_size: Sizes, options: tuple[Any, Sizes, bool, bool, Any]
+) -> Tensor:
     stride, padding, ceil_mode, count_include_pad, divisor_override = options
     x, alone = _batched(asarray(input), rank, name)
     window = per_axis(kernel_size, rank, "kernel_size")

@@ -12,7 +12,9 @@ from ..ir.types import NumpyArray
 from ..tensor import Tensor
 
 
-def checked_state(own: Mapping[str, Tensor], given: Mapping[str, Any], strict: bool, owner: str) -> dict[str, NumpyArray]:
+def checked_state(
+    own: Mapping[str, Tensor], given: Mapping[str, Any], strict: bool, owner: str
+) -> dict[str, NumpyArray]:
     """The arrays to assign, by path; raises CheckpointError that lists everything that does not fit."""
     missing = [path for path in own if path not in given] if strict else []
     unexpected = [path for path in given if path not in own] if strict else []

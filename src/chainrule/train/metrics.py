@@ -72,7 +72,12 @@ def _squared(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
 
 def _r2_parts(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
     wanted = targets.astype(np.float64).reshape(len(outputs), -1)
-    return [float(np.square(_errors(outputs, targets)).sum()), float(wanted.sum()), float(np.square(wanted).sum()), wanted.size]
+    return [
+        float(np.square(_errors(outputs, targets)).sum()),
+        float(wanted.sum()),
+        float(np.square(wanted).sum()),
+        wanted.size,
+    ]
 
 
 def _r2(sums: Sums, count: int) -> float:

@@ -34,7 +34,9 @@ def pace(mode: str, batch_size: int | None, epochs: int, length: int | None, shu
         return Pace(length or 1, bool(shuffle), epochs)
     if mode == "stochastic":
         if batch_size not in (None, 1):
-            raise ConfigurationError(f"mode 'stochastic' updates after each example, so batch_size={batch_size} can't be")
+            raise ConfigurationError(
+                f"mode 'stochastic' updates after each example, so batch_size={batch_size} can't be"
+            )
         return Pace(1, shuffle is not False, epochs)
     if mode == "online":
         if epochs != 1:

@@ -69,10 +69,14 @@ def as_rate(given: Any, optimizer: Optimizer, steps: int | None, each: str | Non
     made = BY_NAME[given] if isinstance(given, str) else given
     if not isinstance(made, LRScheduler):
         if steps is None:
-            raise ConfigurationError("a schedule over the whole training needs to know its length, which a stream has not")
+            raise ConfigurationError(
+                "a schedule over the whole training needs to know its length, which a stream has not"
+            )
         made = made(optimizer, steps)
     if made.optimizer is not optimizer:
         raise ConfigurationError("the schedule was made for another optimizer than the one that trains")
     plateau = isinstance(made, ReduceLROnPlateau)
-    by_itself = not plateau and (isinstance(given, str) or isinstance(made, OneCycleLR) or not isinstance(given, LRScheduler))
+    by_itself = not plateau and (
+        isinstance(given, str) or isinstance(made, OneCycleLR) or not isinstance(given, LRScheduler)
+    )
     return Rate(made, by_itself if each is None else each == "step")

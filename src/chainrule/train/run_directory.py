@@ -1,9 +1,9 @@
 """A run directory: everything needed to go on, evaluate, predict.
 
-    config.json              what was asked for
-    checkpoint.safetensors   weights, moments, step, epoch, data position, random state, figures so far
-    model.safetensors        the weights alone, for use elsewhere (the best ones, when the run is over)
-    metrics.csv              one row an epoch
+config.json              what was asked for
+checkpoint.safetensors   weights, moments, step, epoch, data position, random state, figures so far
+model.safetensors        the weights alone, for use elsewhere (the best ones, when the run is over)
+metrics.csv              one row an epoch
 """
 
 from __future__ import annotations

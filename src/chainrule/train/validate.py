@@ -23,7 +23,9 @@ def as_pair(data: Any, name: str) -> tuple[NumpyArray, NumpyArray]:
     inputs, targets = (np.asarray(part) for part in data)
     for part, array in (("inputs", inputs), ("targets", targets)):
         if array.ndim == 0 or array.dtype.kind not in "fiub":
-            raise DataError(f"the {part} of {name} must be an array of numbers with one row an example, not {array.dtype}")
+            raise DataError(
+                f"the {part} of {name} must be an array of numbers with one row an example, not {array.dtype}"
+            )
     if len(inputs) != len(targets):
         raise DataError(f"{name} has {len(inputs)} inputs but {len(targets)} targets; there must be one for each")
     if len(inputs) == 0:
@@ -52,7 +54,9 @@ def check_labels(outputs: tuple[int, ...], targets: NumpyArray, loss: Any, name:
     """A DataError for class labels outside the network's outputs."""
     from .step import LOSSES
 
-    needs_classes = loss in (LOSSES["cross_entropy"], LOSSES["nll"]) or isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss)
+    needs_classes = loss in (LOSSES["cross_entropy"], LOSSES["nll"]) or isinstance(
+        loss, nn.CrossEntropyLoss | nn.NLLLoss
+    )
     if not needs_classes or targets.dtype.kind == "f" or len(outputs) < 2:
         return
     if targets.dtype.kind == "b":

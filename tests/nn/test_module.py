@@ -1,0 +1,205 @@
+"""Modules: what they hold, how they are saved, what they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.errors import ChainruleError, CheckpointError, ShapeError
+
+
+def network() -> nn.Sequential:
+    cr.random.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Sequential(nn.Tanh(), nn.Linear(4, 2, bias=False)))
+
+
+def test_names_are_pytorchs() -> None:
+    assert list(network().state_dict()) == [
+        "0.weight",
+        "0.bias",
+        "1.weight",
+        "1.bias",
+        "1.running_mean",
+        "1.running_var",
+        "1.num_batches_tracked",
+        "2.1.weight",
+    ]
+    assert [name for name, _ in network().named_parameters()][-1] == "2.1.weight"
+    assert [name for name, _ in network().named_modules()] == ["", "0", "1", "2", "2.0", "2.1"]
+
+
+def test_a_state_dict_is_a_copy() -> None:
+    model = network()
+    model.state_dict()["0.bias"][:] = 9
+    assert not (model.state_dict()["0.bias"] == 9).any()
+
+
+def test_loading_gives_the_same_outputs() -> None:
+    first, second = network(), network()
+    nn.init.normal_(second[0].weight)
+    x = np.ones((5, 3), np.float32)
+    assert not np.array_equal(first.eval()(x).numpy(), second.eval()(x).numpy())
+    second.load_state_dict(first.state_dict())
+    np.testing.assert_array_equal(first.eval()(x).numpy(), second.eval()(x).numpy())
+
+
+def test_a_state_that_does_not_fit_is_explained_and_changes_nothing() -> None:
+    model = network()
+    before = model.state_dict()
+    state = {**before, "0.bias": np.zeros(7), "extra": np.zeros(1)}
+    state["0.weight"] = state["0.weight"] + 1
+    del state["2.1.weight"]
+    with pytest.raises(
+        CheckpointError, match=r"missing: 2\.1\.weight; unexpected: extra; of another shape: 0\.bias is \(4,\)"
+    ):
+        model.load_state_dict(state)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_not_strict_takes_what_fits() -> None:
+    model = network()
+    model.load_state_dict({"0.bias": np.ones(4), "other": np.zeros(2)}, strict=False)
+    assert (model.state_dict()["0.bias"] == 1).all()
+
+
+def test_a_shared_parameter_comes_once() -> None:
+    layer = nn.Linear(3, 3)
+    model = nn.Sequential(layer, nn.ReLU(), layer)
+    assert len(list(model.parameters())) == 2
+    assert len(model.state_dict()) == 4
+
+
+def test_train_and_eval_reach_all_modules() -> None:
+    model = network()
+    assert not any(module.training for module in model.eval().modules())
+    assert all(module.training for module in model.train().modules())
+
+
+def test_super_init_forgotten() -> None:
+    class Forgetful(nn.Module):
+        def __init__(self) -> None:
+            self.layer = nn.Linear(2, 2)
+
+    with pytest.raises(ChainruleError, match=r"super\(\).__init__\(\) in Forgetful"):
+        Forgetful()
+
+
+def test_forward_forgotten() -> None:
+    with pytest.raises(NotImplementedError, match="forward"):
+        nn.Module()(1)
+
+
+def test_the_wrong_width_is_named() -> None:
+    with pytest.raises(ShapeError, match=r"in_features=3.*3 features.*\(5, 4\)"):
+        network()(np.ones((5, 4), np.float32))
+
+
+def test_the_wrong_channels_are_named() -> None:
+    with pytest.raises(ShapeError, match=r"takes 3 channels.*\(1, 2, 5, 5\)"):
+        nn.Conv2d(3, 4, 3)(np.ones((1, 2, 5, 5), np.float32))
+
+
+def test_gradients_by_a_whole_module() -> None:
+    model = nn.Linear(2, 1)
+    x = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+    gradient = cr.grad(lambda model: cr.sum(model(x)))(model)
+    assert isinstance(gradient, nn.Linear)
+    np.testing.assert_array_equal(gradient.weight.numpy(), [[4.0, 6.0]])
+    np.testing.assert_array_equal(gradient.bias.numpy(), [2.0])
+    assert model.weight.grad is None
+
+
+def test_frozen_parameters_get_no_gradient() -> None:
+    model = network()
+    model[0].requires_grad_(False)
+    cr.sum(model(np.ones((5, 3), np.float32))).backward()
+    assert model[0].weight.grad is None
+    assert model[2][1].weight.grad is not None
+
+
+def test_double_and_back() -> None:
+    model = network().double()
+    assert model(np.ones((5, 3))).dtype == cr.float64
+    assert model.state_dict()["1.num_batches_tracked"].dtype == np.int64
+    assert model.float()(np.ones((5, 3), np.float32)).dtype == cr.float32
+
+
+def test_how_it_looks() -> None:
+    assert repr(network()).splitlines() == [
+        "Sequential(",
+        "  (0): Linear(in_features=3, out_features=4, bias=True)",
+        "  (1): BatchNorm1d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)",
+        "  (2): Sequential(",
+        "    (0): Tanh()",
+        "    (1): Linear(in_features=4, out_features=2, bias=False)",
+        "  )",
+        ")",
+    ]
+
+
+def test_containers() -> None:
+    model = network()
+    assert len(model) == 3
+    assert isinstance(model[-1], nn.Sequential)
+    assert len(model[:2]) == 2
+    listed = nn.ModuleList([nn.Linear(2, 2)])
+    listed.append(nn.Linear(2, 3))
+    assert [name for name, _ in listed.named_parameters()] == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    named = nn.ModuleDict({"a": nn.Linear(2, 2)})
+    assert "a" in named
+    assert list(named.state_dict()) == ["a.weight", "a.bias"]
+
+
+def test_dropout_keeps_the_mean_and_is_silent_in_evaluation() -> None:
+    cr.random.manual_seed(0)
+    layer = nn.Dropout(0.3)
+    x = np.ones((200, 200), np.float32)
+    y = layer(x).numpy()
+    assert set(np.unique(y)) == {0, np.float32(1 / 0.7)}
+    assert y.mean() == pytest.approx(1, abs=0.02)
+    np.testing.assert_array_equal(layer.eval()(x).numpy(), x)
+
+
+def test_dropout2d_silences_whole_channels() -> None:
+    cr.random.manual_seed(0)
+    y = nn.Dropout2d(0.5)(np.ones((8, 16, 3, 3), np.float32)).numpy()
+    assert (y.std(axis=(2, 3)) == 0).all()
+    assert 0.3 < (y == 0).mean() < 0.7
+
+
+def test_batch_norm_learns_the_statistics() -> None:
+    layer = nn.BatchNorm1d(2, momentum=None)
+    x = np.random.default_rng(0).normal(3, 2, size=(1000, 2)).astype(np.float32)
+    for part in np.split(x, 10):
+        y = layer(part).numpy()
+        np.testing.assert_allclose(y.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(layer.running_mean.numpy(), x.mean(0), rtol=1e-5)
+    assert layer.num_batches_tracked.item() == 10
+
+
+def test_an_embedding_refuses_other_rows() -> None:
+    with pytest.raises(ChainruleError, match="7"):
+        nn.Embedding(5, 2)(np.array([1, 7]))
+    with pytest.raises(ChainruleError, match="-1"):
+        nn.Embedding(5, 2)(np.array([1, -1]))
+
+
+LIMITS: list[tuple[nn.Module, str, float]] = [
+    (nn.Linear(100, 50), "weight", 0.1),
+    (nn.Linear(100, 50), "bias", 0.1),
+    (nn.Conv2d(4, 50, 5), "weight", 0.1),
+    (nn.Conv2d(4, 50, 5), "bias", 0.1),
+]
+
+
+@pytest.mark.parametrize(("layer", "name", "bound"), LIMITS)
+def test_defaults_are_uniform_within_pytorchs_bound(layer: nn.Module, name: str, bound: float) -> None:
+    drawn: Any = getattr(layer, name).numpy()
+    assert np.abs(drawn).max() <= bound
+    assert np.abs(drawn).max() > 0.9 * bound
+    assert drawn.std() == pytest.approx(bound / np.sqrt(3), rel=0.25)
