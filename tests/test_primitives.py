@@ -12,11 +12,13 @@ import pytest
 import chainrule as cr  # noqa: F401  (fills the registry)
 from chainrule.autodiff import gradients
 from chainrule.errors import ChainruleError
-from chainrule.ir.build import Trace, bind, constant, evaluate, leaf, recording, tracing
-from chainrule.ir.graph import Value
+from chainrule.ir.build import Trace, bind, constant, evaluate, leaf, placeholder, recording, tracing
+from chainrule.ir.check import check_graph
+from chainrule.ir.graph import Graph, Value
 from chainrule.ir.primitive import NoGradient, Primitive, Sample, all_primitives
 from chainrule.ir.show import formula
 from chainrule.ir.types import DTYPES, FLOATS, ArrayType, float32, float64
+from chainrule.reference import run
 
 PRIMITIVES = sorted(all_primitives().values(), key=lambda primitive: primitive.name)
 DIFFERENTIABLE = [primitive for primitive in PRIMITIVES if primitive.differentiable]
@@ -75,6 +77,25 @@ def test_layout_in_memory_does_not_matter(primitive: Primitive) -> None:
         spaced = evaluate(primitive, [_spaced(each) for each in inputs], dict(sample.params), types)
         for first, second in zip(plain, spaced):
             np.testing.assert_allclose(first, second, rtol=1e-12 if first.dtype == float64 else 1e-5)
+
+
+@every_primitive
+def test_a_traced_graph_runs_to_the_bits_of_eager_execution(primitive: Primitive) -> None:
+    for sample in primitive.samples():
+        arrays = [np.asarray(each) for each in sample.inputs]
+        eager = values_of(bind(primitive, *map(constant, arrays), **sample.params))
+        graph = _traced(primitive, sample)
+        for first, second in zip(run(graph, arrays), eager, strict=True):
+            assert type_of(first) == second.type
+            assert np.asarray(first).tobytes() == second.data.tobytes()
+
+
+def _traced(primitive: Primitive, sample: Sample) -> Graph:
+    inputs = tuple(placeholder(type_of(each)) for each in sample.inputs)
+    with tracing(Trace()) as writing:
+        outputs = values_of(bind(primitive, *inputs, **sample.params))
+    assert writing is not None and len(writing.equations) == 1
+    return check_graph(Graph(inputs, tuple(writing.equations), outputs))
 
 
 def _spaced(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -304,7 +325,9 @@ def test_samples_cover_the_element_types_it_takes(primitive: Primitive) -> None:
                 continue
             if same[place].dtype != types[place].dtype and types[place].dtype.kind in "iu":
                 continue  # indices: any integer type does, and one unsigned and one signed is tried
-            assert any(place < len(dtypes) and dtypes[place] == dtype for dtypes in seen), f"no sample has {dtype} as input {place}"
+            assert any(place < len(dtypes) and dtypes[place] == dtype for dtypes in seen), (
+                f"no sample has {dtype} as input {place}"
+            )
 
 
 NO_EMPTY = {"random_bits": "its input is always four words; an empty shape is among its samples"}
