@@ -1,4 +1,4 @@
-"""Kill a training run at random moments (SIGKILL), resume it each time, and compare the weights with an undisturbed run.
+"""Kill a training run at random moments (SIGKILL), resume it each time, compare the weights with an undisturbed run.
 
     python benchmarks/resume.py --kills 50
 

@@ -44,7 +44,7 @@ class _Convolution(Module):
     def _check(self, in_channels: int, out_channels: int, groups: int, padding_mode: str) -> None:
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ConfigurationError(
-                f"{type(self).__name__}: {in_channels} channels in and {out_channels} out must divide into groups={groups}"
+                f"{type(self).__name__}: {in_channels} channels in, {out_channels} out must divide into groups={groups}"
             )
         if padding_mode != "zeros":
             raise ConfigurationError(f"{type(self).__name__} supports padding_mode='zeros', not {padding_mode!r}")

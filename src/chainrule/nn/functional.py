@@ -178,7 +178,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Tensor
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, generator: Any = None) -> Tensor:
-    """Each element zero with probability p, the others divided by 1 - p (Srivastava et al. 2014); nothing in evaluation."""
+    """Each element zero with probability p, the others divided by 1 - p (Srivastava et al. 2014); in training only."""
     if not 0 <= p <= 1:
         raise ConfigurationError(f"dropout takes a probability from 0 to 1, but was given p={p}")
     x = asarray(input)

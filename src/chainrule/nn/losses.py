@@ -31,7 +31,7 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     x, y = asarray(input), asarray(target)
     if x.shape != y.shape:
         raise ShapeError(
-            f"{name} needs predictions and targets of one shape, but was given {x.shape} and {y.shape}; reshape one of them"
+            f"{name} needs predictions and targets of one shape, but was given {x.shape} and {y.shape}; reshape one"
         )
     return x, f.astype(y, x.dtype) if y.dtype != x.dtype else y
 
@@ -87,7 +87,7 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, reduction:
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
 ) -> Tensor:
-    """Cross-entropy of two classes from logits: -y log σ(x) - (1 - y) log σ(-x). pos_weight multiplies the first part."""
+    """Cross-entropy of two classes from logits: -y log σ(x) - (1 - y) log σ(-x); pos_weight scales the first part."""
     x, y = _pair("binary_cross_entropy_with_logits", input, target)
     positive = f.softplus(-x) * y
     positive = positive if pos_weight is None else positive * pos_weight

@@ -87,7 +87,8 @@ def _large_erfc(x: NumpyArray) -> NumpyArray:
     """erfc for x ≥ 0. x² is split so that its rounding is not blown up by exp."""
     head = np.trunc(x * 16) / 16
     decay = np.exp(-head * head) * np.exp(-(x - head) * (x + head))
-    return decay * _chebyshev(ERFC_SERIES, (x - 3.75) / (x + 3.75)) / (1 + 2 * x)
+    result: NumpyArray = decay * _chebyshev(ERFC_SERIES, (x - 3.75) / (x + 3.75)) / (1 + 2 * x)
+    return result
 
 
 def _pieces(x: NumpyArray) -> tuple[NumpyArray, NumpyArray, NumpyArray]:

@@ -15,8 +15,8 @@ from .metrics import METRICS
 class EarlyStopping:
     """Stop after `patience` epochs in a row without an improvement of `monitor` by more than min_delta.
 
-    monitor: a column of the history, "val_loss" by default ("loss" where there is no validation). mode: "min", "max", or
-    None to tell by the name. restore_best: go back to the weights of the best epoch at the end.
+    monitor: a column of the history, "val_loss" by default ("loss" where there is no validation). mode: "min", "max",
+    or None to tell by the name. restore_best: go back to the weights of the best epoch at the end.
     """
 
     patience: int = 5

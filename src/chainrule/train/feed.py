@@ -45,8 +45,8 @@ class ArrayFeed:
     def epoch(self) -> Iterator[tuple[NumpyArray, NumpyArray]]:
         """The batches of this epoch that are still to come."""
         for batch in self.source:
-            inputs, targets = batch  # type: ignore[misc]
-            yield inputs, targets  # type: ignore[misc]
+            inputs, targets = batch
+            yield inputs, targets
 
     def done(self) -> int:
         """How many batches of this epoch have been handed out."""
@@ -65,7 +65,7 @@ class ArrayFeed:
         parts = []
         for array in self.pair:
             rows = max(1, FINGERPRINT_BYTES // max(1, array.nbytes // len(array)))
-            parts.append(f"{array.dtype}{list(array.shape)}:{zlib.crc32(np.ascontiguousarray(array[:rows])):08x}")
+            parts.append(f"{array.dtype}{list(array.shape)}:{zlib.crc32(array[:rows].tobytes()):08x}")
         return " ".join(parts)
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-
 from .. import nn
 from ..data import split
 from ..errors import CheckpointError, ConfigurationError
@@ -60,16 +59,20 @@ def fit(
     data: (inputs, targets), arrays with one row an example; in mode "online" also any iterable of (input, target).
     batch_size: examples an update, 64 by default. epochs: passes over the data, 10 by default.
     mode: "batch", "stochastic", "mini-batch" or "online"; see `chainrule.train.MODES`.
-    validation: a fraction of the data to hold out, or (inputs, targets). metrics: names ("accuracy", "mae", "r2") or
-    functions (outputs, targets). schedule: a name ("cosine", "one-cycle", "linear", "plateau"), a schedule, or a function
-    (optimizer, steps). early_stopping: epochs to wait for an improvement, or an EarlyStopping. callbacks: functions of
-    the TrainingState, called after each epoch; one that returns "stop" ends the training. clip_norm: the largest
-    length of the gradient. seed: of the order of examples and of the split.
-    run_directory: where checkpoints go, every checkpoint_seconds (or checkpoint_steps), at the end of each epoch, and at
-    Ctrl-C; with resume=True the run goes on from the last one and ends with the same bits as if never interrupted. To go
-    on longer than planned, resume with more epochs. config: what else to keep in config.json.
+    validation: a fraction of the data to hold out, or (inputs, targets).
+    metrics: names ("accuracy", "mae", "r2") or functions (outputs, targets) -> mean over the batch.
+    schedule: a name ("cosine", "one-cycle", "linear", "plateau"), a schedule, or a function (optimizer, steps);
+        schedule_each says whether it moves on with each "step" or "epoch".
+    early_stopping: epochs to wait for an improvement, or an EarlyStopping.
+    callbacks: functions of the TrainingState, called after each epoch; one that returns "stop" ends the training.
+    seed: of the order of examples and of the split. clip_norm: the largest length of the gradient.
+    run_directory: where checkpoints go: every checkpoint_seconds (or checkpoint_steps), at the end of each epoch, and
+        at Ctrl-C. With resume=True the run goes on from the last one and ends with the same bits as if it had never
+        been interrupted; to go on longer than planned, resume with more epochs.
+    config: what else to keep in config.json.
     threads: of NumPy's matrix products. With another number the last bits of large products differ, so it is 1 unless
-    asked otherwise, and the result is the same on any number of cores; None takes all cores, for large networks.
+        asked otherwise, and the result is the same on any number of cores; None takes all cores, for large networks.
+    progress: True for a bar in a terminal and a line an epoch elsewhere, False for nothing, or a display of your own.
 
     Raises DataError for data that can't be learned from (NaN, lengths that differ, labels out of range),
     ConfigurationError for options that can't be, CheckpointError where a run can't be resumed, DivergenceError where
@@ -135,7 +138,7 @@ def _feed(
     check_labels(output_shape(model, inputs), targets, loss, "data")
     if isinstance(validation, float):
         rest, part = split((inputs, targets), validation, seed)
-        (inputs, targets), validation = rest, part  # type: ignore[misc]
+        (inputs, targets), validation = rest, part
     held_out = _held_out(model, validation, loss)
     tempo = pace(mode, batch_size, passes, len(inputs), shuffle)
     return ArrayFeed(inputs, targets, tempo, seed), held_out, tempo
@@ -201,6 +204,6 @@ def _check_same(saved: dict[str, Any], here: dict[str, Any], directory: RunDirec
     found = list(differences(saved, here))
     if found and directory is not None:
         raise CheckpointError(
-            f"the run in {directory.path} can't go on with these settings: {'; '.join(found)}. Resume with the settings it "
-            "was started with, or start a new run in another directory"
+            f"the run in {directory.path} can't go on with these settings: {'; '.join(found)}. Resume with "
+            "the settings it was started with, or start a new run in another directory"
         )

@@ -113,8 +113,9 @@ class Loop:
         rate = current_rate(self.training.optimizer.param_groups[0])
         kept = f"; the last checkpoint is kept in {self.directory.path}" if self.directory else ""
         return (
-            f"the loss is {error} in epoch {self.state.epoch + 1}, step {self.state.step + 1}, at learning rate {rate:g}: "
-            f"training has diverged. Try a smaller learning rate, clip_norm=1.0, or scaled inputs{kept}"
+            f"the loss is {error} in epoch {self.state.epoch + 1}, step {self.state.step + 1}, "
+            f"at learning rate {rate:g}: training has diverged. "
+            f"Try a smaller learning rate, clip_norm=1.0, or scaled inputs{kept}"
         )
 
     def _end_epoch(self) -> None:
@@ -127,7 +128,7 @@ class Loop:
         self.state.row, self.state.epoch = row, self.state.epoch + 1
         self.state.history.rows.append(row)
         self.totals = Totals(self.metrics)
-        self.rate.after_epoch(row.get("val_loss", row["loss"]))
+        self.rate.after_epoch(row["val_loss"] if self.validation is not None else row["loss"])
         self._judge(row)
         self.display.end_epoch(row)
         self._call_back()
@@ -160,8 +161,8 @@ class Loop:
         history.stopped_early = self.ended and self.state.epoch < self.epochs
         if self.best is not None:
             history.best_epoch = self.best.epoch or None
-            if self.best.rule.restore_best and self.best_weights is not None:
-                self.training.model.load_state_dict(self.best_weights)
+        if best := self._weights_to_keep():
+            self.training.model.load_state_dict(best)
         return history
 
     # -- saving and restoring
@@ -178,10 +179,12 @@ class Loop:
         if self.directory is None:
             return
         self.directory.save(self.state_dict())
-        keeps_best = self.best is not None and self.best.rule.restore_best and self.best_weights is not None
-        self.directory.save_model(self.best_weights if keeps_best else self.training.model.state_dict())  # type: ignore[arg-type]
+        self.directory.save_model(self._weights_to_keep() or self.training.model.state_dict())
         self.directory.save_history(self.state.history)
         self._saved_at = time.monotonic()
+
+    def _weights_to_keep(self) -> dict[str, NumpyArray] | None:
+        return self.best_weights if self.best is not None and self.best.rule.restore_best else None
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on with the same bits."""

@@ -35,15 +35,14 @@ def _mean(sums: Sums, count: int) -> float:
 def predicted_classes(outputs: NumpyArray) -> NumpyArray:
     """The class of each example: the largest of many outputs, or the sign of a single logit."""
     if outputs.ndim < 2 or outputs.shape[1] == 1:
-        classes: NumpyArray = (outputs.reshape(len(outputs), -1)[:, 0] > 0).astype(np.int64)
-        return classes
-    return np.argmax(outputs, axis=1)
+        return np.asarray(outputs.reshape(len(outputs), -1)[:, 0] > 0, np.int64)
+    return np.asarray(np.argmax(outputs, axis=1))
 
 
 def true_classes(targets: NumpyArray, outputs: NumpyArray) -> NumpyArray:
     """Class indices from indices, probabilities, or a column of zeros and ones."""
     if targets.shape == outputs.shape and outputs.ndim > 1 and outputs.shape[1] > 1:
-        return np.argmax(targets, axis=1)
+        return np.asarray(np.argmax(targets, axis=1))
     return targets.reshape(targets.shape[0], *targets.shape[2:] if targets.ndim > 1 and targets.shape[1] == 1 else ())
 
 

@@ -1,4 +1,4 @@
-"""What a run shows while it trains: a bar in a terminal, a line an epoch elsewhere, nothing, or a function of the user's."""
+"""What a run shows while it trains: a bar in a terminal, a line an epoch elsewhere, or nothing."""
 
 from __future__ import annotations
 

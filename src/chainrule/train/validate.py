@@ -41,7 +41,7 @@ def check_finite(array: NumpyArray, name: str) -> None:
         return
     rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
     raise DataError(
-        f"{name} hold NaN or infinite numbers in {len(rows)} rows (first: {_listed(rows)}); remove or fill them in first"
+        f"{name} hold NaN or infinite numbers in {len(rows)} rows ({_listed(rows)}); remove or fill them in first"
     )
 
 
@@ -67,8 +67,9 @@ def check_labels(outputs: tuple[int, ...], targets: NumpyArray, loss: Any, name:
     if len(wrong):
         place = tuple(int(index) for index in wrong[0])
         raise DataError(
-            f"the label {targets[place]} in row {place[0]} of {name} is out of range: the network has {classes} outputs, "
-            f"so labels go from 0 to {classes - 1} ({len(wrong)} labels are out of range)"
+            f"the label {targets[place]} in row {place[0]} of {name} is out of range: "
+            f"the network has {classes} outputs, so labels go from 0 to {classes - 1} "
+            f"({len(wrong)} labels are out of range)"
         )
 
 
