@@ -139,6 +139,9 @@ class Projection:
     def moved(self, place: int, along: np.ndarray[Any, Any], length: float) -> list[np.ndarray[Any, Any]]:
         return [each + length * along if index == place else each for index, each in enumerate(self.inputs)]
 
+    def turned(self, place: int, along: np.ndarray[Any, Any], length: float) -> list[np.ndarray[Any, Any]]:
+        return [each + length * along if index == place else each for index, each in enumerate(self.cotangents)]
+
     def value(self, inputs: list[np.ndarray[Any, Any]]) -> float:
         with np.errstate(all="ignore"):
             result = self.primitive.numpy(*inputs, **self.params)
@@ -176,49 +179,49 @@ def size(value: Value | None, along: np.ndarray[Any, Any]) -> float:
 WORST: dict[str, float] = {}
 
 
-def check(name: str, given: float, expected: float, scale: float, what: str) -> None:
-    error = relative_error(given, expected, scale)
+def check(function: Projection, given: float, expected: float, scale: float, what: str) -> None:
+    name, error = function.primitive.name, relative_error(given, expected, scale)
     WORST[name] = max(WORST.get(name, 0.0), error)
-    assert error < RELATIVE_ERROR, f"{name}, {what}: gradient {given}, differences {expected}"
+    assert error < RELATIVE_ERROR, f"{name}, {what}, {function.params}: gradient {given}, differences {expected}"
 
 
 @every_differentiable
 def test_gradient_against_central_differences(primitive: Primitive) -> None:
     for number, sample in enumerate(smooth_samples(primitive)):
-        function = Projection(primitive, sample, number)
-        wrt, _, found = function.first(function.inputs, function.cotangents)
-        for place, value, gradient in zip(function.places, wrt, found):
-            along = function.direction(value.data)
-            expected = difference(lambda t: function.value(function.moved(place, along, t)))
-            check(primitive.name, dot(gradient, along), expected, size(gradient, along), f"input {place}, {sample}")
+        check_first_order(Projection(primitive, sample, number))
+
+
+def check_first_order(function: Projection) -> None:
+    wrt, _, found = function.first(function.inputs, function.cotangents)
+    for place, value, gradient in zip(function.places, wrt, found):
+        along = function.direction(value.data)
+        expected = difference(lambda t, place=place, along=along: function.value(function.moved(place, along, t)))
+        check(function, dot(gradient, along), expected, size(gradient, along), f"input {place}")
 
 
 @every_differentiable
 def test_second_derivatives_against_differences_of_the_gradient(primitive: Primitive) -> None:
     for number, sample in enumerate(smooth_samples(primitive)):
-        function = Projection(primitive, sample, number)
-        wrt, seeds, found = function.first(function.inputs, function.cotangents)
-        directions = [function.direction(each.data) for each in wrt]
-        present = [(each, v) for each, v in zip(found, directions) if each is not None and each.tracked]
-        second = gradients([each for each, _ in present], [*wrt, *seeds], [constant(v) for _, v in present])
+        check_second_order(Projection(primitive, sample, number))
 
-        def along_directions(inputs: list[Any], cotangents: list[Any]) -> float:
-            with recording(True):
-                found = function.first(inputs, cotangents)[2]
-            return sum(map(dot, found, directions))
 
-        for place, value, gradient in zip(function.places, wrt, second):
-            w = function.direction(value.data)
-            expected = difference(lambda t: along_directions(function.moved(place, w, t), function.cotangents))
-            check(primitive.name, dot(gradient, w), expected, size(gradient, w), f"input {place} twice, {sample}")
-        for place, gradient in enumerate(second[len(wrt) :]):
-            w = function.direction(function.cotangents[place])
+def check_second_order(function: Projection) -> None:
+    wrt, seeds, found = function.first(function.inputs, function.cotangents)
+    directions = [function.direction(each.data) for each in wrt]
+    present = [(each, v) for each, v in zip(found, directions) if each is not None and each.tracked]
+    second = gradients([each for each, _ in present], [*wrt, *seeds], [constant(v) for _, v in present])
 
-            def at(t: float) -> list[Any]:
-                return [each + t * w if at == place else each for at, each in enumerate(function.cotangents)]
+    def slope(inputs: list[Any], cotangents: list[Any]) -> float:
+        return sum(map(dot, function.first(inputs, cotangents)[2], directions))
 
-            expected = difference(lambda t: along_directions(function.inputs, at(t)))
-            check(primitive.name, dot(gradient, w), expected, size(gradient, w), f"cotangent {place}, {sample}")
+    for place, value, gradient in zip(function.places, wrt, second):
+        w = function.direction(value.data)
+        expected = difference(lambda t, at=place, w=w: slope(function.moved(at, w, t), function.cotangents))
+        check(function, dot(gradient, w), expected, size(gradient, w), f"input {place} twice")
+    for place, gradient in enumerate(second[len(wrt) :]):
+        w = function.direction(function.cotangents[place])
+        expected = difference(lambda t, at=place, w=w: slope(function.inputs, function.turned(at, w, t)))
+        check(function, dot(gradient, w), expected, size(gradient, w), f"cotangent {place}")
 
 
 @every_differentiable

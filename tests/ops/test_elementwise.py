@@ -1,4 +1,4 @@
-"""Elementwise primitives at nasty points: derivatives against mpmath, and what is promised at kinks and singularities."""
+"""Elementwise primitives at nasty points: derivatives against mpmath, and what is promised at kinks."""
 
 from __future__ import annotations
 
@@ -129,7 +129,9 @@ KINKS = [  # function, arguments, gradient by each
 
 
 @pytest.mark.parametrize(("name", "arguments", "expected"), KINKS)
-def test_gradients_at_kinks_and_infinities(name: str, arguments: tuple[float, ...], expected: tuple[float, ...]) -> None:
+def test_gradients_at_kinks_and_infinities(
+    name: str, arguments: tuple[float, ...], expected: tuple[float, ...]
+) -> None:
     places = tuple(range(len(arguments)))
     found = cr.grad(getattr(cr, name), argnums=places)(*map(np.float64, arguments))
     np.testing.assert_allclose([each.item() for each in found], expected, rtol=1e-14, atol=1e-300)

@@ -249,7 +249,7 @@ def matmul(x: Any, y: Any) -> Value:
     if first.ndim == 0 or second.ndim == 0:
         raise ShapeError(f"matmul needs at least one axis on each side, but was given {first.type} @ {second.type}")
     if first.ndim == 1:
-        return _drop_axis(matmul(reshape(first, (1, *first.shape)), second), -2)
+        return _drop_axis(matmul(reshape(first, (1, *first.shape)), second), -1 if second.ndim == 1 else -2)
     if second.ndim == 1:
         return _drop_axis(matmul(first, reshape(second, (*second.shape, 1))), -1)
     if second.ndim == 2 and first.ndim > 2:
