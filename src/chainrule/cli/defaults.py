@@ -16,6 +16,7 @@ Wish = TypeVar("Wish")
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 TABLE_WIDTHS = ((300, 16), (2_000, 32), (20_000, 64))  # up to so many rows, so many units in each of two layers
 WIDEST = 128
+FEW, BATCH_SIZES, LARGEST_BATCH = 8_000, ((20_000, 64), (50_000, 128)), 256
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ def _batch_size(wishes: Wishes, recipe: Recipe, mode: str, rows: int) -> int:
         return wishes.batch_size or 1
     if wishes.batch_size is not None:
         return wishes.batch_size
-    return min(256, max(recipe.batch_size, 2 ** round(rows / 200).bit_length())) if rows > 5_000 else recipe.batch_size
+    return (
+        next((size for most, size in BATCH_SIZES if rows <= most), LARGEST_BATCH) if rows > FEW else recipe.batch_size
+    )
 
 
 def _rate(optimizer: str, recipe: Recipe, mode: str) -> float:
