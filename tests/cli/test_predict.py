@@ -80,9 +80,7 @@ def test_a_column_of_the_same_name_stays(run: Run, classes: str) -> None:
     ]
 
 
-def test_a_file_holds_what_would_be_printed_and_nothing_is_left_beside_it(
-    run: Run, classes: str, flowers: Path
-) -> None:
+def test_a_file_holds_what_would_be_printed(run: Run, classes: str, flowers: Path) -> None:
     printed = run("predict", classes, flowers).stdout
     result = run("predict", classes, flowers, "-o", "out.csv")
     assert result.exit_code == 0 and "60 predictions written to out.csv" in result.stdout
