@@ -34,10 +34,10 @@ ROW = "{:>10} {:>8} {:>7}  {:>22}  {:>24}  {:>13}"
 
 
 WHY = """Where they differ: with the settings as recalled and weights within 0.3 as in the symmetry network, so little
-error comes back through four layers of logistic units that nothing is learned, with or without the decay. The second row
-has larger initial weights, four times the epsilon and a tenth of the decay, the best of eight combinations for the
-trained triples. It learns nearly all in the same 1,500 sweeps, but never answers all four held-out ones: which four
-were held out in 1986 we don't know, and ours are other ones for each seed."""
+error comes back through four layers of logistic units that nothing is learned, with or without the decay. The second
+row has larger initial weights, four times the epsilon and a tenth of the decay, the best of eight combinations for
+the trained triples. It learns nearly all in the same 1,500 sweeps, but seldom or never answers all four held-out
+ones: which four were held out in 1986 we don't know, and ours are other ones for each seed."""
 
 
 @dataclass(frozen=True)

@@ -113,10 +113,10 @@ def report(train: Score, test: Score) -> None:
     ours = f"{train.squared_error:.1e}", f"{train.error:.2f}", f"{test.squared_error:.1e}", f"{test.error:.2f}"
     print(ROW.format("ours", *ours), f"  ({test.wrong} of {test.count} test digits wrong)")
     print(
-        "\nWhere they differ: the digits of 1989 are not public. Ours are MNIST digits as Karpathy's are, but other ones:"
-        "\nthe standard error of a test error on 2,007 digits is 0.45 points. 1989 set the learning rates by an approximate"
-        "\nsecond-order method and drew the weights within 2.4 / fan-in; the root of the fan-in is Karpathy's reading of it."
-        "\nMSE is the mean over images and outputs; 1989 may have counted half of it."
+        "\nWhere they differ: the digits of 1989 are not public. Ours are MNIST digits as Karpathy's are, but others;"
+        "\nthe standard error of a test error on 2,007 digits is 0.45 points. 1989 set the learning rates by an"
+        "\napproximate second-order method and drew the weights within 2.4 / fan-in; the root of the fan-in is"
+        "\nKarpathy's reading. MSE is the mean over images and outputs; 1989 may have counted half of it."
     )
 
 
