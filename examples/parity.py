@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Outcome]:
         "\nWhere they differ: 1986 shows one run that solved it; over many seeds most runs of a 4-4-1 network end in a"
         "\nlocal minimum. Without momentum the median of those that solve it is near the published figure. The"
         "\ninitial weights and the momentum of 1986 are not in the figures we have, so several momenta are shown. A"
-        "\ncounter is a hidden unit whose four weights have the same size within 10 %: it counts bits. Not all units do."
+        "\ncounter is a hidden unit whose four weights are the same size within 10 %: it counts bits."
     )
     return outcomes
 
