@@ -13,6 +13,7 @@ from ..errors import CheckpointError, ConfigurationError, DataError
 
 Kind: TypeAlias = Literal["digits", "table", "images"]
 DIGITS = "digits"
+NEAR = 0.75  # how alike a name must be to be offered; an equal ending alone is not enough
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _nothing_there(path: Path) -> str:
     if not folder.is_dir():
         return f"there is no file or folder {path}; there is no folder {folder} either"
     names = [DIGITS, *(str(entry.relative_to(folder)) for entry in sorted(folder.iterdir()))]
-    near = difflib.get_close_matches(path.name, names, n=3)
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=NEAR)
     hint = (
         f"did you mean {' or '.join(str(folder / name) if name != DIGITS else name for name in near)}?"
         if near
