@@ -1,0 +1,247 @@
+"""The architecture, read from the syntax trees: who may import whom, what stays optional, how long files are."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import chainrule
+
+SOURCE = Path(chainrule.__file__).parent
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors", "source", "tree"),
+    ("ir",),
+    ("ops",),
+    (
+        *("tensor", "tensor_view", "tensor_methods", "autodiff", "transforms", "trace", "functions", "dtypes", "random"),
+        *("custom_gradient", "custom_check", "gradient_check", "gradient_comparison", "differences"),
+    ),
+    ("passes", "reference", "compiler"),
+    ("nn", "optim", "data"),
+    ("train", "interop", "distributed", "reports"),
+    ("cli",),
+    ("__main__", ""),
+)
+"""From the lowest; a part imports its own layer and those below. "" is chainrule/__init__.py."""
+
+STRANGERS = [("reference", "compiler"), ("compiler", "reference"), ("optim", "nn"), ("data", "nn"), ("data", "optim")]
+STRANGERS += [("nn", "data"), ("optim", "data"), ("nn", "optim"), ("gradient_check", "nn"), ("interop", "train")]
+"""(who, whom): parts of one layer, or worth naming, that never import one another."""
+
+MAY_IMPORT_THE_PACKAGE = {"cli", "__main__"}
+"""Who may say `import chainrule`, which is the user's view and lies above everything else."""
+
+OPTIONAL = {"PIL", "pyarrow", "torch", "scipy", "sklearn", "safetensors", "threadpoolctl", "zipfile", "gzip"}
+ONLY_IN = {"llvmlite": "compiler", "rich": "cli", "click": "cli"}
+"""Package -> the one part that may import it at module level."""
+
+UNSAFE = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib", "cloudpickle"}
+
+LONGER_THAN_300_LINES = {
+    "ops/elementwise.py": "a table: one entry for each elementwise primitive, read from top to bottom",
+    "ops/operators.py": "the one place where operators get their meaning",
+    "ops/arrays.py": "one short function for each public array function",
+}
+
+
+class Import(NamedTuple):
+    """One import statement: the file's module, what it names, where it stands."""
+
+    module: str
+    target: str
+    line: int
+    at_module_level: bool
+    only_for_types: bool
+
+    @property
+    def place(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name below `chainrule`; "" is the package itself."""
+    found = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def syntax(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def imports_of(module: str) -> Iterator[Import]:
+    path = modules()[module]
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    package = ["chainrule", *filter(None, package)]
+    for node, inside, types in _statements(syntax(path), False, False):
+        for target in _targets(node, package):
+            yield Import(module, target, node.lineno, not inside, types)
+
+
+def _statements(node: ast.AST, inside: bool, types: bool) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, inside, types
+        within = inside or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        checking = types or (isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"))
+        yield from _statements(child, within, checking)
+
+
+def _targets(node: ast.Import | ast.ImportFrom, package: list[str]) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = package[: len(package) - node.level + 1] if node.level else []
+    whole = ".".join([*base, *(node.module.split(".") if node.module else [])])
+    for alias in node.names:
+        submodule = f"{whole}.{alias.name}"
+        yield submodule if submodule.removeprefix("chainrule.") in modules() else whole
+
+
+def part(dotted: str) -> str:
+    """The part of the package that a module below `chainrule` belongs to."""
+    return dotted.split(".")[0]
+
+
+def internal_imports() -> list[Import]:
+    return [
+        each._replace(target=each.target.removeprefix("chainrule").lstrip("."))
+        for module in modules()
+        for each in imports_of(module)
+        if each.target.split(".")[0] == "chainrule"
+    ]
+
+
+def external_imports() -> list[Import]:
+    return [each for module in modules() for each in imports_of(module) if each.target.split(".")[0] != "chainrule"]
+
+
+def layer_of(name: str) -> int:
+    for level, names in enumerate(LAYERS):
+        if name in names:
+            return level
+    raise AssertionError(f"{name or 'chainrule'} has no place in LAYERS: add it to the layer it belongs to")
+
+
+def test_imports_go_down() -> None:
+    wrong = []
+    for each in internal_imports():
+        if not each.target and part(each.module) in MAY_IMPORT_THE_PACKAGE:
+            continue
+        if layer_of(part(each.target)) > layer_of(part(each.module)):
+            wrong.append(each.place)
+    assert not wrong
+
+
+def test_strangers_do_not_import_one_another() -> None:
+    wrong = [each.place for each in internal_imports() if (part(each.module), part(each.target)) in STRANGERS]
+    assert not wrong
+
+
+def test_no_cycles_at_module_level() -> None:
+    reached: dict[str, set[str]] = {module: set() for module in modules()}
+    for each in internal_imports():
+        if each.at_module_level and not each.only_for_types:
+            reached[each.module].add(each.target)
+    done: set[str] = set()
+    while ready := {module for module in reached if module not in done and reached[module] <= done | {module}}:
+        done |= ready
+    assert done == set(reached), f"these import each other: {sorted(set(reached) - done)}"
+
+
+def test_optional_packages_are_imported_where_they_are_used() -> None:
+    wrong = [
+        each.place
+        for each in external_imports()
+        if each.target.split(".")[0] in OPTIONAL and each.at_module_level and not each.only_for_types
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(("package", "owner"), ONLY_IN.items())
+def test_packages_that_one_part_owns(package: str, owner: str) -> None:
+    wrong = [
+        each.place
+        for each in external_imports()
+        if each.target.split(".")[0] == package
+        and part(each.module) != owner
+        and (each.at_module_level or package == "llvmlite")
+        and not each.only_for_types
+    ]
+    assert not wrong
+
+
+def test_nothing_is_pickled() -> None:
+    wrong = [each.place for each in external_imports() if each.target.split(".")[0] in UNSAFE]
+    for path in modules().values():
+        for node in ast.walk(syntax(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.load", "numpy.load", "torch.load"):
+                safe = {ast.unparse(keyword) for keyword in node.keywords}
+                if not safe & {"allow_pickle=False", "weights_only=True"}:
+                    wrong.append(f"{path.name}:{node.lineno} loads without saying that nothing is unpickled")
+    assert not wrong
+
+
+def test_nothing_is_evaluated_from_text() -> None:
+    wrong = [
+        f"{path.relative_to(SOURCE)}:{node.lineno} calls {node.func.id}"
+        for path in modules().values()
+        for node in ast.walk(syntax(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec")
+    ]
+    assert not wrong
+
+
+def test_files_are_short() -> None:
+    lengths = {str(path.relative_to(SOURCE)): len(path.read_text("utf-8").splitlines()) for path in modules().values()}
+    long = {name for name, length in lengths.items() if length > 300}
+    assert long == set(LONGER_THAN_300_LINES), "split it, or give its reason; drop reasons that are no longer needed"
+
+
+def test_every_module_says_what_it_is() -> None:
+    missing = [str(path) for path in modules().values() if not ast.get_docstring(syntax(path))]
+    assert not missing
+
+
+# -- importing it
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has loaded after `statement`."""
+    code = f"{statement}; import sys; print(*{{name.split('.')[0] for name in sys.modules}})"
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, env=_environment())
+    return set(answer.stdout.split())
+
+
+def _environment() -> dict[str, str]:
+    return {"PYTHONPATH": str(SOURCE.parent), "PATH": ""}
+
+
+def test_import_loads_nothing_that_is_optional() -> None:
+    extra = loaded_by("import chainrule") - loaded_by("import numpy")
+    assert "chainrule" in extra
+    heavy = {"hypothesis", "pytest", "unittest", "tomllib", "asyncio", "email", "http"}
+    assert not extra & (OPTIONAL | UNSAFE | set(ONLY_IN) | heavy)
+
+
+def test_import_is_quick() -> None:
+    code = "import time, numpy; start = time.process_time(); import chainrule; print(time.process_time() - start)"
+    command = [sys.executable, "-c", code]
+    runs = [
+        subprocess.run(command, capture_output=True, text=True, check=True, env=_environment()) for _ in range(3)
+    ]
+    fastest = min(float(each.stdout) for each in runs)
+    assert fastest < 0.4, f"importing chainrule takes {fastest:.2f} s of processor time over NumPy alone"
