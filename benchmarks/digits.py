@@ -1,10 +1,10 @@
-"""The digits: this package's default training beside PyTorch's with the same network and settings, and scikit-learn's MLP.
+"""The digits: our default training, PyTorch's with the same network and settings, and scikit-learn's MLP.
 
     python benchmarks/digits.py --seeds 3
 
-Same 7,650 training digits, same 1,500 test digits. The PyTorch contestant has the network of `chainrule train digits`, its
-optimiser, schedule, label smoothing and random shifts; it runs only where PyTorch is installed, likewise scikit-learn.
-The contestants take turns, seed by seed; accuracy and seconds of training are printed for each.
+Same 7,650 training digits, same 1,500 test digits. The PyTorch contestant has the network of `chainrule train digits`,
+its optimiser, schedule, label smoothing and random shifts; it runs only where PyTorch is installed, likewise
+scikit-learn. The contestants take turns, seed by seed; accuracy and seconds of training are printed for each.
 """
 
 from __future__ import annotations

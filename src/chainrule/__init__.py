@@ -1,6 +1,8 @@
 """Chainrule trains neural networks by backpropagation and gives exact gradients of any program of its arrays."""
 
-from . import autodiff, data, errors, interop, nn, ops, optim, random, train, tree
+from math import e, inf, nan, pi
+
+from . import autodiff, data, dtypes, errors, functions, interop, nn, ops, optim, random, train, tree
 from .custom_gradient import custom_gradient
 from .dtypes import *  # noqa: F403
 from .functions import *  # noqa: F403
@@ -10,3 +12,43 @@ from .trace import trace
 from .transforms import grad, hessian, hvp, jacobian, jvp, no_grad, stop_gradient, value_and_grad, vjp
 
 __version__ = "0.1.0"
+
+newaxis = None
+
+__all__ = [
+    "Parameter",
+    "Tensor",
+    "__version__",
+    "asarray",
+    "autodiff",
+    "check_gradients",
+    "check_module",
+    "custom_gradient",
+    "data",
+    "e",
+    "errors",
+    "grad",
+    "hessian",
+    "hvp",
+    "inf",
+    "interop",
+    "jacobian",
+    "jvp",
+    "nan",
+    "newaxis",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "pi",
+    "random",
+    "stop_gradient",
+    "tensor",
+    "trace",
+    "train",
+    "tree",
+    "value_and_grad",
+    "vjp",
+]
+__all__ += dtypes.__all__
+__all__ += functions.__all__

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigurationError
 from ..ops.philox import LOW_WORD, WORD_BITS, philox
 
+
 def permutation(length: int, seed: int = 0, epoch: int = 0) -> NDArray[np.int64]:
     """The order of `length` elements for one seed and epoch: int64 indices (length,).
 
