@@ -56,6 +56,30 @@ def test_the_surest_mistakes_are_drawn_and_named() -> None:
     images[:, 0, 4:6, 4] = 1
     outputs = np.array([[0.0, 9.0], [0.0, 1.0], [3.0, 0.0], [5.0, 0.0]])
     page = _page(images, outputs, np.array([0, 0, 0, 1]), show=mistakes)
-    assert page.splitlines()[-1].split() == "0, taken for 1 1, taken for 0 0, taken for 1".split()
+    assert page.splitlines()[-1].split() == [
+        "0,",
+        "taken",
+        "for",
+        "1",
+        "1,",
+        "taken",
+        "for",
+        "0",
+        "0,",
+        "taken",
+        "for",
+        "1",
+    ]
     assert page.count("█") == 3
     assert _page(images, outputs, np.array([1, 1, 0, 0]), show=mistakes) == ""
+
+
+def test_a_screen_that_knows_ascii_alone_gets_ascii_alone() -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")  # strict: any other character is an error
+    screen = Console(file=file, width=80, markup=False, highlight=False)
+    result = class_result(np.eye(2)[[0, 1, 1]], np.array([0, 0, 1]), ("a", "b"), np.array([2, 1]))
+    result_page(screen, result, "Test", "rows")
+    result_page(screen, number_result(np.array([1.0, 2.0]), np.array([1.0, 3.0]), "price", 2.0), "Test")
+    mistakes(screen, np.zeros((1, 1, 28, 28)), np.array([[0.0, 1.0]]), np.array([0]))
+    file.flush()
+    assert isinstance(file.buffer, io.BytesIO) and b"variance explained (R2)" in file.buffer.getvalue()

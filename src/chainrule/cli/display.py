@@ -26,6 +26,11 @@ def console(quiet: bool = False) -> Console:
     return made
 
 
+def has_blocks(screen: Console) -> bool:
+    """Whether the screen shows more than ASCII."""
+    return screen.encoding.lower().startswith("utf")
+
+
 def heading(screen: Console, text: str) -> None:
     screen.print()
     screen.print(Text(text, style="bold"))

@@ -40,7 +40,7 @@ def class_page(screen: Console, result: ClassResult, title: str, things: str) ->
     display.facts(screen, [("baseline", f"{display.percent(result.baseline, 2)}, {always}")])
     if len(result.classes) <= MOST_COLUMNS and _matrix_width(result) <= screen.width:
         display.heading(screen, "Confusion matrix: a row for each true class, a column for each answer")
-        display.show(screen, _matrix(result))
+        display.show(screen, _matrix(result, "·" if display.has_blocks(screen) else "."))
     else:
         display.heading(screen, "The classes it finds least often")
         display.show(screen, _weakest(result))
@@ -57,7 +57,11 @@ def number_page(screen: Console, result: NumberResult, title: str) -> None:
     for name, own, baseline in rows:
         table.add_row(name, display.number(own), display.number(baseline))
     own_share, baseline_share = (_r_squared(value) for value in (result.r_squared, result.baseline_r_squared))
-    table.add_row("variance explained (R²)", own_share, baseline_share)
+    table.add_row(
+        "variance explained (R²)" if display.has_blocks(screen) else "variance explained (R2)",
+        own_share,
+        baseline_share,
+    )
     display.show(screen, table)
     screen.print(_verdict(result), style="dim")
 
@@ -81,18 +85,18 @@ def _matrix_width(result: ClassResult) -> int:
     return display.INDENT + max(names) + sum(max(name, cells) + 2 for name in names) + 12
 
 
-def _matrix(result: ClassResult) -> Table:
+def _matrix(result: ClassResult, nothing: str) -> Table:
     names = [display.label(name) for name in result.classes]
     table = display.table("", *names, "found", left=("",))
     for row, name in enumerate(names):
-        cells = [_cell(int(value), row == column) for column, value in enumerate(result.matrix[row])]
+        cells = [_cell(int(value), row == column, nothing) for column, value in enumerate(result.matrix[row])]
         table.add_row(Text(name, style="bold"), *cells, display.percent(result.recall[row]))
     return table
 
 
-def _cell(value: int, is_right: bool) -> Text:
+def _cell(value: int, is_right: bool, nothing: str) -> Text:
     if value == 0:
-        return Text("·", style="dim")
+        return Text(nothing, style="dim")
     return Text(str(value), style="green" if is_right else "red")
 
 
@@ -128,7 +132,7 @@ def mistakes(screen: Console, images: NDArray[Any], outputs: NDArray[Any], label
     answers = outputs.argmax(axis=1)
     margins = outputs.max(axis=1) - outputs[np.arange(len(labels)), labels]
     surest = [int(place) for place in np.argsort(-margins, kind="stable") if answers[place] != labels[place]]
-    if not surest:
+    if not surest or not display.has_blocks(screen):
         return
     display.heading(screen, "The mistakes it is surest of")
     shown = surest[:MOST_DRAWN]
