@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fan-in", choices=("root", "plain"), default="root")
     parser.add_argument("--activation", choices=tuple(ACTIVATIONS), default="tanh")
-    parser.add_argument("--resize", choices=("area", "bilinear"), default="bilinear", help="how 28x28 becomes 16x16")
+    parser.add_argument("--resize", choices=("area", "bilinear"), default="area", help="how 28x28 becomes 16x16")
     parser.add_argument("--images", type=int, default=7_291, help="show only the first so many images")
     options = parser.parse_args(arguments)
     (images, labels), test_set = cr.data.load_zip_digits(options.resize)
