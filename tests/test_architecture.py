@@ -21,8 +21,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ir",),
     ("ops",),
     (
-        *("tensor", "tensor_view", "tensor_methods", "autodiff", "transforms", "trace", "functions", "dtypes", "random"),
-        *("custom_gradient", "custom_check", "gradient_check", "gradient_comparison", "differences"),
+        *("tensor", "tensor_view", "tensor_methods", "autodiff", "transforms", "trace", "functions", "dtypes"),
+        *("random", "custom_gradient", "custom_check", "gradient_check", "gradient_comparison", "differences"),
     ),
     ("passes", "reference", "compiler"),
     ("nn", "optim", "data"),

@@ -1,5 +1,6 @@
-"""Special functions that NumPy lacks, as vectorised NumPy: computed in float64. Errors, in units in the last place: erf 3,
-erfc 8, erfinv 16, sigmoid 3 (tested against mpmath).
+"""Special functions that NumPy lacks, as vectorised NumPy: computed in float64.
+
+Errors, in units in the last place: erf 3, erfc 8, erfinv 16, sigmoid 3 (tested against mpmath).
 
 erf and erfc follow Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x) exp(x²) erfc(x) in 0 ≤ x < ∞"
 (Mathematics of Computation 36, 1981); the coefficients were computed anew with 50 digits.
