@@ -12,7 +12,7 @@ import pytest
 import chainrule as cr  # noqa: F401  (fills the registry)
 from chainrule.autodiff import gradients
 from chainrule.errors import ChainruleError
-from chainrule.ir.build import Trace, bind, constant, evaluate, leaf, placeholder, recording, tracing
+from chainrule.ir.build import Trace, bind, constant, evaluate, leaf, placeholder, tracing
 from chainrule.ir.check import check_graph
 from chainrule.ir.graph import Graph, Value
 from chainrule.ir.primitive import NoGradient, Primitive, Sample, all_primitives
