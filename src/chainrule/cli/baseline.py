@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import TableEncoder
 from ..data.target import NumberTarget
 from ..errors import CheckpointError
-from .problem import Encoder, Problem
+from .problem import Encoder, Problem, number_target
 from .results import Result, class_result, number_result
 
 
@@ -25,10 +24,10 @@ class Baseline:
 
     @classmethod
     def of(cls, problem: Problem) -> Baseline:
-        targets = problem.training.targets
-        if problem.is_classification:
+        targets, target = problem.training.targets, number_target(problem.encoder)
+        if target is None:
             return cls(counts=tuple(np.bincount(targets, minlength=problem.outputs).tolist()))
-        return cls(mean=float(in_own_units(problem.encoder, targets).mean()))
+        return cls(mean=float(in_own_units(target, targets).mean()))
 
     def to_dict(self) -> dict[str, Any]:
         return {"counts": list(self.counts), "mean": self.mean}
@@ -44,16 +43,15 @@ class Baseline:
 
 def judge(encoder: Encoder, outputs: NDArray[Any], targets: NDArray[Any], baseline: Baseline) -> Result:
     """How good a network's outputs are, in the user's own terms; raises DataError where there are no examples."""
-    if isinstance(encoder, TableEncoder) and isinstance(encoder.target, NumberTarget):
-        predicted = np.asarray(encoder.decode(outputs).values, dtype=np.float64)
-        return number_result(predicted, in_own_units(encoder, targets), encoder.target.name, baseline.mean)
+    target = number_target(encoder)
     predictions = encoder.decode(outputs)
-    assert predictions.probabilities is not None
-    counts = np.asarray(baseline.counts, dtype=np.int64)
-    return class_result(predictions.probabilities, targets, predictions.classes, counts)
+    if target is not None:
+        predicted = np.asarray(predictions.values, dtype=np.float64)
+        return number_result(predicted, in_own_units(target, targets), target.name, baseline.mean)
+    probabilities = np.asarray(predictions.probabilities, dtype=np.float64)
+    return class_result(probabilities, targets, predictions.classes, np.asarray(baseline.counts, dtype=np.int64))
 
 
-def in_own_units(encoder: Encoder, targets: NDArray[Any]) -> NDArray[np.float64]:
+def in_own_units(target: NumberTarget, targets: NDArray[Any]) -> NDArray[np.float64]:
     """Scaled number targets (n, 1) as the numbers they were, float64 (n,)."""
-    assert isinstance(encoder, TableEncoder) and isinstance(encoder.target, NumberTarget)
-    return encoder.target.scale.decode(targets.astype(np.float64))[:, 0]
+    return target.scale.decode(targets.astype(np.float64))[:, 0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from pathlib import Path
 
@@ -31,11 +30,12 @@ def make(directory: Path | None, name: str) -> Path:
         return directory
     ROOT.mkdir(exist_ok=True)
     plain = re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "run"
-    for number in itertools.count(1):
+    number = 1
+    while True:
         free = ROOT / f"{plain}-{number}"
         try:
             free.mkdir()
         except FileExistsError:
-            continue
-        return free
-    raise AssertionError("unreachable")
+            number += 1
+        else:
+            return free

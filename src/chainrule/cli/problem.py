@@ -57,7 +57,7 @@ class Problem:
 
     @property
     def is_classification(self) -> bool:
-        return not isinstance(self.encoder, TableEncoder) or self.encoder.task == "classification"
+        return number_target(self.encoder) is None
 
     @property
     def outputs(self) -> int:
@@ -75,6 +75,13 @@ class Problem:
                 digest.update(f"{array.dtype}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+
+def number_target(encoder: Encoder) -> NumberTarget | None:
+    """The number to predict; None where classes are to be told apart."""
+    if isinstance(encoder, TableEncoder) and isinstance(encoder.target, NumberTarget):
+        return encoder.target
+    return None
 
 
 def load(source: Source) -> Problem:

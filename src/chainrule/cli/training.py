@@ -10,8 +10,6 @@ import numpy as np
 from rich.console import Console
 
 from .. import nn, random
-from ..data import TableEncoder
-from ..data.target import NumberTarget
 from ..interop.atomic import write_json
 from ..train import EarlyStopping, History, Metric, fit, predict
 from . import directories, display, pages
@@ -21,7 +19,7 @@ from .failures import EXIT_INTERRUPTED
 from .introduction import introduction
 from .networks import build, weight_count
 from .optimisers import make_optimizer, make_schedule
-from .problem import Encoder, Problem, load
+from .problem import Encoder, Problem, load, number_target
 from .progress import TrainingProgress
 from .record import Record
 from .runs import judged_by, load_unchanged
@@ -119,9 +117,10 @@ def _loss(problem: Problem, settings: Settings) -> nn.Module:
 
 def _metric(encoder: Encoder) -> tuple[str | Metric, str]:
     """What to watch beside the loss, and its heading: accuracy, or the mean error in the target's own units."""
-    if not isinstance(encoder, TableEncoder) or not isinstance(encoder.target, NumberTarget):
+    target = number_target(encoder)
+    if target is None:
         return "accuracy", "accuracy"
-    deviation = encoder.target.scale.deviation
+    deviation = target.scale.deviation
 
     def total(outputs: Any, targets: Any) -> list[float]:
         return [float(np.abs(outputs.astype(np.float64) - targets).sum()) * deviation]
