@@ -17,6 +17,9 @@ from .ops.operators import lift
 from .tensor import Tensor, unwrap, wrap
 
 
+tree.register(ArrayType, lambda _: None)  # a dataclass, but one leaf: it stands for an array
+
+
 def trace(function: Callable[..., Any]) -> Callable[..., Graph]:
     """A function that gives the graph of `function` instead of its result.
 

@@ -41,15 +41,18 @@ class Structure:
 
 LEAF = Structure(None, (), (), rebuild=lambda leaves: leaves[0])
 
-_REGISTERED: dict[type, Callable[[Any], Children]] = {}
+_REGISTERED: dict[type, Callable[[Any], Children | None]] = {}
 
 
-def register(kind: type, children: Callable[[Any], Children]) -> None:
-    """Make instances of `kind` (and its subclasses) containers: `children(instance)` lists what they hold."""
+def register(kind: type, children: Callable[[Any], Children | None]) -> None:
+    """Make instances of `kind` (and its subclasses) containers: `children(instance)` lists what they hold.
+
+    Where it gives None the instance is a leaf: so a dataclass can be kept in one piece.
+    """
     _REGISTERED[kind] = children
 
 
-def _registered(tree: Any) -> Callable[[Any], Children] | None:
+def _registered(tree: Any) -> Callable[[Any], Children | None] | None:
     for kind in type(tree).__mro__:
         if kind in _REGISTERED:
             return _REGISTERED[kind]

@@ -56,7 +56,7 @@ def _check_types(equation: Equation, place: str, after: str) -> None:
     given = tuple(value.type for value in equation.inputs)
     try:
         answer = equation.primitive.type_rule(*given, **equation.params)
-    except ChainruleError as error:
+    except (ChainruleError, TypeError, IndexError) as error:  # the last two: wrong numbers of inputs, parameters
         raise _broken(after, f"{place} does not take its inputs: {error}") from error
     expected = (answer,) if isinstance(answer, ArrayType) else answer
     actual = tuple(value.type for value in equation.outputs)

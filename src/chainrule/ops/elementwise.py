@@ -35,7 +35,7 @@ def _unary(
 ) -> Primitive:
     rules = derivative if isinstance(derivative, NoGradient) else (derivative,)
     samples = elementwise_samples(1, dtypes, domain, kinks)
-    rule = elementwise(name, dtypes)
+    rule = elementwise(name, dtypes, 1)
     return register(Primitive(name, rule, numpy, rules, formula or f"{name}({{0}})", samples))
 
 
@@ -48,17 +48,17 @@ def _binary(
     dtypes: Collection[DType] = NUMBERS,
 ) -> Primitive:
     samples = elementwise_samples(2, dtypes, domain)
-    return register(Primitive(name, elementwise(name, dtypes), numpy, derivatives, formula, samples))
+    return register(Primitive(name, elementwise(name, dtypes, 2), numpy, derivatives, formula, samples))
 
 
 def _compare(name: str, numpy: Callable[..., Any], formula: str, dtypes: Collection[DType] = NUMBERS) -> Primitive:
     samples = elementwise_samples(2, dtypes, (-2.0, 2.0))
-    return register(Primitive(name, predicate(name, dtypes), numpy, DISCRETE, formula, samples))
+    return register(Primitive(name, predicate(name, dtypes, 2), numpy, DISCRETE, formula, samples))
 
 
 def _test(name: str, numpy: Callable[..., Any]) -> Primitive:
     samples = elementwise_samples(1, FLOATS, (-2.0, 2.0))
-    return register(Primitive(name, predicate(name, FLOATS), numpy, DISCRETE, f"{name}({{0}})", samples))
+    return register(Primitive(name, predicate(name, FLOATS, 1), numpy, DISCRETE, f"{name}({{0}})", samples))
 
 
 # Derivatives are written with primitives that are defined further down.

@@ -115,6 +115,8 @@ permute_dims: Primitive = register(
 
 
 def _concat_type(*types: ArrayType, axis: int) -> ArrayType:
+    if not types:
+        raise ShapeError("concat needs at least one array")
     first = types[0]
     for other in types[1:]:
         if other.dtype != first.dtype:

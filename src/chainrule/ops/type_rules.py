@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
-from ..errors import DtypeError, ShapeError
+from ..errors import ChainruleError, DtypeError, ShapeError
 from ..ir.types import ArrayType, DType, bool_
 
 
@@ -25,10 +25,17 @@ def require_same(name: str, *types: ArrayType) -> None:
             raise DtypeError(f"{name} needs inputs of one element type, but was given {first} and {other}")
 
 
-def elementwise(name: str, allowed: Collection[DType]) -> Callable[..., ArrayType]:
-    """Inputs of one type, output of the same type."""
+def require_count(name: str, count: int, types: Sequence[ArrayType]) -> None:
+    """An error unless there are `count` inputs."""
+    if len(types) != count:
+        raise ChainruleError(f"{name} takes {count} input{'s' * (count != 1)}, but was given {len(types)}")
+
+
+def elementwise(name: str, allowed: Collection[DType], count: int) -> Callable[..., ArrayType]:
+    """`count` inputs of one type, output of the same type."""
 
     def rule(*types: ArrayType) -> ArrayType:
+        require_count(name, count, types)
         require_dtype(name, types[0], allowed)
         require_same(name, *types)
         return types[0]
@@ -36,10 +43,11 @@ def elementwise(name: str, allowed: Collection[DType]) -> Callable[..., ArrayTyp
     return rule
 
 
-def predicate(name: str, allowed: Collection[DType]) -> Callable[..., ArrayType]:
-    """Inputs of one type, output bool of the same shape."""
+def predicate(name: str, allowed: Collection[DType], count: int) -> Callable[..., ArrayType]:
+    """`count` inputs of one type, output bool of the same shape."""
 
     def rule(*types: ArrayType) -> ArrayType:
+        require_count(name, count, types)
         require_dtype(name, types[0], allowed)
         require_same(name, *types)
         return types[0].with_dtype(bool_)
