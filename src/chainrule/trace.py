@@ -16,7 +16,6 @@ from .ir.types import ArrayType
 from .ops.operators import lift
 from .tensor import Tensor, unwrap, wrap
 
-
 tree.register(ArrayType, lambda _: None)  # a dataclass, but one leaf: it stands for an array
 
 
