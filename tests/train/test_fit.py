@@ -145,6 +145,8 @@ def test_what_a_run_directory_holds(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [float(row["mae"]) for row in rows] == history["mae"]
     assert set(cr.train.RunDirectory(tmp_path).load_model()) == {"weight", "bias"}
+    (tmp_path / "plain").touch()
+    assert {file.stat().st_mode for file in tmp_path.iterdir()} == {(tmp_path / "plain").stat().st_mode}
     assert not list(tmp_path.glob("*.tmp")) + list(tmp_path.glob(".*.tmp"))
 
 
@@ -199,7 +201,7 @@ def test_divergence_is_named_and_keeps_the_checkpoint(tmp_path: Path) -> None:
             run_directory=tmp_path,
             progress=False,
         )
-    assert cr.train.load_checkpoint(tmp_path / "checkpoint.safetensors")["step"] == 1
+    assert cr.train.load_checkpoint(tmp_path / "checkpoint.safetensors")["step"] == 0
 
 
 def test_an_optimizer_of_another_model_is_refused() -> None:

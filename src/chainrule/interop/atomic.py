@@ -20,6 +20,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files for the owner alone
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -30,6 +31,13 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise _explained(error, path) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """The permissions new files go without. It can only be read by setting it."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def _explained(error: OSError, path: Path) -> CheckpointError:

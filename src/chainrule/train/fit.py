@@ -66,8 +66,8 @@ def fit(
     early_stopping: epochs to wait for an improvement, or an EarlyStopping.
     callbacks: functions of the TrainingState, called after each epoch; one that returns "stop" ends the training.
     seed: of the order of examples and of the split. clip_norm: the largest length of the gradient.
-    run_directory: where checkpoints go: every checkpoint_seconds (or checkpoint_steps), at the end of each epoch, and
-        at Ctrl-C. With resume=True the run goes on from the last one and ends with the same bits as if it had never
+    run_directory: where checkpoints go: every checkpoint_seconds (or checkpoint_steps), at the end of each epoch (of
+        those in one second, one), and at Ctrl-C. With resume=True the run goes on from the last one and ends with the same bits as if it had never
         been interrupted; to go on longer than planned, resume with more epochs.
     config: what else to keep in config.json.
     threads: of NumPy's matrix products. With another number the last bits of large products differ, so it is 1 unless
@@ -180,7 +180,7 @@ def _describe(
 ) -> dict[str, Any]:
     """What must be the same for a resumed run to be the same run."""
     return {
-        "loss": loss if isinstance(loss, str) else getattr(loss, "__name__", None) or repr(loss),
+        "loss": _name(loss),
         "optimizer": type(optimizer).__name__,
         "schedule": _name(schedule),
         "mode": mode,
@@ -194,10 +194,14 @@ def _describe(
     }
 
 
-def _name(schedule: Any) -> str | None:
-    if schedule is None or isinstance(schedule, str):
-        return schedule
-    return getattr(schedule, "__name__", type(schedule).__name__)
+def _name(given: Any) -> str | None:
+    """The name of a loss or schedule that is the same in another process."""
+    if given is None or isinstance(given, str):
+        return given
+    if isinstance(given, nn.Module):
+        return repr(given)
+    name: str = getattr(given, "__name__", type(given).__name__)
+    return name
 
 
 def _check_same(saved: dict[str, Any], here: dict[str, Any], directory: RunDirectory | None) -> None:

@@ -29,6 +29,9 @@ from .step import TrainingStep
 from .threads import product_threads
 
 
+SHORT_EPOCH = 1.0  # seconds: epochs that are shorter don't each write a checkpoint
+
+
 @dataclass
 class TrainingState:
     """What a callback sees. `row` holds the figures of the epoch that has just ended; `step` counts updates."""
@@ -132,7 +135,8 @@ class Loop:
         self._judge(row)
         self.display.end_epoch(row)
         self._call_back()
-        self.save()
+        if self._epoch_is_worth_saving():
+            self.save()
 
     def _judge(self, row: Row) -> None:
         if self.best is None:
@@ -173,6 +177,12 @@ class Loop:
         if self.checkpoint_steps is not None:
             return self.state.step % self.checkpoint_steps == 0
         return time.monotonic() - self._saved_at >= self.checkpoint_seconds
+
+    def _epoch_is_worth_saving(self) -> bool:
+        """Epochs of a tiny data set end many times a second: then writing files would take longer than training."""
+        last = self.ended or self.state.epoch >= self.epochs
+        waited = time.monotonic() - self._saved_at
+        return last or self.checkpoint_steps is not None or waited >= min(SHORT_EPOCH, self.checkpoint_seconds)
 
     def save(self) -> None:
         """Write a checkpoint, the weights and the figures; which moments it is done at moves no bit."""
