@@ -52,7 +52,7 @@ class Outcome:
 
     def middling(self) -> np.ndarray:
         """Per seed, is some activity between 0.25 and 0.75?"""
-        return (np.abs(self.codes - 0.5) < 0.25).any(axis=(1, 2))
+        return np.asarray((np.abs(self.codes - 0.5) < 0.25).any(axis=(1, 2)))
 
 
 def train(seeds: int, sweeps: int, seed: int = 0) -> Outcome:

@@ -63,7 +63,7 @@ def relatives(person: int) -> dict[str, set[int]]:
     own_and_spouses = siblings | {each for other in spouse for each in siblings_of(other)}
     siblings_children = {child for child, pair in PARENTS.items() if pair & own_and_spouses}
     kinds = (parents, spouse, children, parents_siblings, siblings, siblings_children)
-    named = {}
+    named: dict[str, set[int]] = {}
     for place, kind in enumerate(kinds):
         first, second = RELATIONS[2 * place : 2 * place + 2]  # of a man, of a woman
         named |= {first: kind & MEN, second: kind - MEN}

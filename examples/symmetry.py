@@ -81,7 +81,7 @@ def train(seeds: int, sweeps: int, seed: int = 0) -> Outcome:
 def antisymmetry(hidden_weight: np.ndarray) -> np.ndarray:
     """Largest |w_i + w_mirror| over the largest |w|, per seed: 0 when equal and opposite about the middle."""
     mirrored = hidden_weight + hidden_weight[:, ::-1, :]
-    return np.abs(mirrored).max(axis=(1, 2)) / np.abs(hidden_weight).max(axis=(1, 2))
+    return np.asarray(np.abs(mirrored).max(axis=(1, 2)) / np.abs(hidden_weight).max(axis=(1, 2)))
 
 
 def ratios(hidden_weight: np.ndarray) -> np.ndarray:
