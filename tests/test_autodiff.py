@@ -70,10 +70,10 @@ def test_what_is_not_asked_for_is_not_computed() -> None:
     writing = Trace()
     with tracing(writing):
         x, y = placeholder(ArrayType((), float64)), placeholder(ArrayType((), float64))
-        z = x * 2.0 + operators.floating(y) ** 3
+        z = x * x + y**3
         before = len(writing.equations)
         gradients([z], [x])
-    assert [equation.primitive.name for equation in writing.equations[before:]] == ["multiply"]
+    assert {equation.primitive.name for equation in writing.equations[before:]} == {"multiply", "add"}
 
 
 def test_walking_does_not_visit_shared_equations_twice() -> None:
@@ -161,12 +161,8 @@ def test_scatter_promotes_instead_of_cutting_off() -> None:
 
 def test_where_sends_to_the_side_chosen_only() -> None:
     mask = np.array([True, False])
-    assert gradient(
-        lambda x, y: cr.where(mask, x * x, y * y).sum(), np.array([3.0, np.nan]), np.array([np.nan, 5.0])
-    ) == [
-        [6, 0],
-        [0, 10],
-    ]
+    x, y = np.array([4.0, -1.0]), np.array([0.0, 2.0])
+    assert gradient(lambda x, y: cr.where(mask, cr.sqrt(x), cr.log(y)).sum(), x, y) == [[0.25, 0], [0, 0.5]]
 
 
 def test_casts_give_back_their_own_type() -> None:
