@@ -23,7 +23,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
 HEADER = """# Operations
 
 Every primitive of the engine: what it computes, and what carries a cotangent back through it. In the derivatives g is
-the cotangent of the result y, and a, b, c are the inputs; `0` and `1` may stand for arrays of zeros and ones.
+the cotangent of the result y, and a, b, c are the inputs; a number may stand for an array of that number.
 Everything else (`softmax`, `gelu`, `layer_norm`, losses ...) is made of these. Written by `tools/operations_table.py`
 from the registry.
 
@@ -76,7 +76,8 @@ def _rules(primitive: Primitive, sample: Sample) -> Iterator[str]:
         for position, value in enumerate(inputs):
             rule = primitive.rule_for(position, len(inputs))
             if rule is not None and value.type.is_float:
-                yield f"d{names[id(value)]} = {formula(rule(*given, *inputs, **sample.params), names)}"
+                found = rule(*given, *inputs, **sample.params)
+                yield f"d{names[id(value)]} = {'0' if found is None else formula(found, names)}"
 
 
 def main() -> int:

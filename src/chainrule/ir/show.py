@@ -38,8 +38,12 @@ def is_splat(value: Value) -> bool:
 
 def splat_text(value: Value) -> str:
     """The number of a splat, with its shape where it has one."""
-    number = None if value.data is None else value.data[(0,) * value.ndim].item()
-    return repr(number) + (str(list(value.shape)) if value.shape else "")
+    return _number_text(value) + (str(list(value.shape)) if value.shape else "")
+
+
+def _number_text(value: Value) -> str:
+    """The shortest text that means the number in its own element type: 0.1 and not 0.10000000149011612."""
+    return "" if value.data is None else str(value.data[(0,) * value.ndim])
 
 
 def _show_equation(equation: Equation, names: dict[int, str], sources: bool) -> str:
@@ -64,7 +68,7 @@ def formula(value: Value, names: dict[int, str]) -> str:
     if id(value) in names:
         return names[id(value)]
     if value.equation is None:
-        return splat_text(value) if is_splat(value) else "constant"
+        return _number_text(value).removesuffix(".0") if is_splat(value) else "constant"
     equation = value.equation
     arguments = [formula(each, names) for each in equation.inputs]
     shown = {name: show_parameter(parameter) for name, parameter in equation.params.items()}
