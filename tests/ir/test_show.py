@@ -1,4 +1,4 @@
-"""The text form of graphs, against texts that were read and found right
+"""The text form of graphs, against texts that were read and found right: a test fails on any change.
 
 To accept a change: `CHAINRULE_WRITE_GOLDEN=1 python -m pytest tests/ir/test_show.py`, then read the difference.
 """
