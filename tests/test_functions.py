@@ -132,6 +132,9 @@ def test_powers() -> None:
     same(cr.tensor(X) ** 2, X**2)
     same(cr.tensor(X) ** -3, X**-3.0)
     same(abs(cr.tensor(X)) ** 0.3, np.abs(X) ** 0.3)
+    same(cr.power(x, 2.0), (x**2).astype(np.float32))
+    same(cr.power(x, np.array([3, 2])), np.array([8, 9], np.float32))
+    same(cr.power(2, 10), np.array(1024))
     with pytest.raises(DtypeError, match="no integer"):
         cr.power(x, -1)
 

@@ -290,6 +290,14 @@ def test_no_grad_as_a_decorator_of_a_recursive_function() -> None:
     assert depth(3) == [False] * 4 and (x * 2).requires_grad
 
 
+def test_no_grad_refuses_what_runs_after_its_block() -> None:
+    def later() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(ConfigurationError, match="its body runs later"):
+        cr.no_grad()(later)
+
+
 def test_grad_works_inside_no_grad_and_leaves_nothing_tracked() -> None:
     w = cr.tensor([2.0], requires_grad=True)
     with cr.no_grad():

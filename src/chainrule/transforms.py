@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ContextDecorator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from .ops.operators import lift
 from .tensor import Tensor, unwrap, wrap
 
 Function = Callable[..., Any]
+Decorated = TypeVar("Decorated", bound=Function)
 
 
 class no_grad(ContextDecorator):  # PyTorch's name
@@ -36,6 +38,12 @@ class no_grad(ContextDecorator):  # PyTorch's name
 
     def __exit__(self, *exception: Any) -> None:
         self._entered.pop().__exit__(None, None, None)
+
+    def __call__(self, func: Decorated) -> Decorated:
+        """Decorate a function; a generator is refused, because its body would run after the block has ended."""
+        if inspect.isgeneratorfunction(func) or inspect.iscoroutinefunction(func):
+            raise ConfigurationError(f"no_grad can't decorate {func.__name__}: its body runs later; use it inside")
+        return super().__call__(func)
 
     def _recreate_cm(self) -> no_grad:
         return no_grad()

@@ -1,7 +1,8 @@
 """The one place where + * @ get their meaning: numbers are lifted, types promoted, broadcasts inserted.
 
 Everything here takes Values, NumPy arrays and Python numbers in any mix and gives a Value. Python numbers are weak:
-they take the element type of the array beside them.
+they take the element type of the array beside them. NumPy's scalars are not: they keep their type, as in NumPy 2, so
+np.float64(2) times a float32 array is float64.
 """
 
 from __future__ import annotations
@@ -17,7 +18,19 @@ from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.operand import MEANING
 from ..ir.primitive import Primitive
-from ..ir.types import KNOWN, DType, NumpyArray, Shape, as_dtype, bool_, broadcast_shapes, float32, int64, promote
+from ..ir.types import (
+    KNOWN,
+    ArrayType,
+    DType,
+    NumpyArray,
+    Shape,
+    as_dtype,
+    bool_,
+    broadcast_shapes,
+    float32,
+    int64,
+    promote,
+)
 from . import elementwise as ew
 from . import linear
 from .structure import broadcast_to as broadcast_p
@@ -34,7 +47,7 @@ def lift(operand: Any, like: DType | None = None) -> Value:
         dtype = _number_dtype(operand, like)
         if dtype.kind in "iu":
             check_fits(operand, dtype)
-        return constant(np.asarray(operand, dtype))
+        return splat(operand, ArrayType((), dtype))
     return constant(own_array(operand))
 
 
@@ -209,9 +222,12 @@ def multiply(x: Any, y: Any) -> Value:
 
 
 def power(x: Any, y: Any) -> Value:
-    """x to the power y. A whole Python number as exponent is exact to any order of derivative, at 0 too."""
-    if _is_weak(y) and float(y).is_integer() and abs(y) <= 64:
-        return _whole_power(lift(x), int(y))
+    """x to the power y. A whole Python number as exponent is exact to any order of derivative, at 0 too.
+
+    Integers to the power of a Python integer stay integers; to the power of an array or a float they become floats.
+    """
+    if _is_weak(y) and abs(y) <= 64 and float(y).is_integer():
+        return _whole_power(floating(x) if isinstance(y, float) else lift(x), int(y))
     if _is_weak(y) and y == 0.5:
         return unary_float(ew.sqrt)(x)
     return binary_float(ew.power)(x, y)
