@@ -3,7 +3,7 @@
 LeCun et al., "Backpropagation applied to handwritten zip code recognition", Neural Computation 1 (1989). Settings the
 paper leaves open (learning rate, padding, which map reads which) are those of Andrej Karpathy's replication of 2022.
 
-    python examples/zip_codes_1989.py [--passes 23] [--seed 0] [--fan-in root|plain] [--activation tanh|scaled]
+    python examples/zip_codes_1989.py [--passes 23] [--seed 0] [--fan-in plain|root] [--activation tanh|scaled]
 """
 
 import argparse
@@ -35,7 +35,7 @@ ACTIVATIONS: dict[str, Callable[[cr.Tensor], cr.Tensor]] = {"tanh": cr.tanh, "sc
 class ZipNetwork(nn.Module):
     """256 - H1 12x8x8 - H2 12x4x4 - H3 30 - 10. Kernels are shared over a map, biases are not: one for each unit."""
 
-    def __init__(self, fan_in: str = "root", activation: str = "tanh") -> None:
+    def __init__(self, fan_in: str = "plain", activation: str = "tanh") -> None:
         super().__init__()
         power = {"root": 0.5, "plain": 1.0}[fan_in]
 
@@ -115,8 +115,8 @@ def report(train: Score, test: Score) -> None:
     print(
         "\nWhere they differ: the digits of 1989 are not public. Ours are MNIST digits as Karpathy's are, but others;"
         "\nthe standard error of a test error on 2,007 digits is 0.45 points. 1989 set the learning rates by an"
-        "\napproximate second-order method and drew the weights within 2.4 / fan-in; the root of the fan-in is"
-        "\nKarpathy's reading. MSE is the mean over images and outputs; 1989 may have counted half of it."
+        "\napproximate second-order method. The initial weights are within 2.4 / fan-in as 1989 says (--fan-in plain);"
+        "\nKarpathy takes the root of the fan-in. MSE is the mean over images and outputs; 1989 may count half of it."
     )
 
 
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--passes", type=int, default=23)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--fan-in", choices=("root", "plain"), default="root")
+    parser.add_argument("--fan-in", choices=("root", "plain"), default="plain")
     parser.add_argument("--activation", choices=tuple(ACTIVATIONS), default="tanh")
     parser.add_argument("--resize", choices=("area", "bilinear"), default="area", help="how 28x28 becomes 16x16")
     parser.add_argument("--images", type=int, default=7_291, help="show only the first so many images")

@@ -61,7 +61,7 @@ def test_xor_prints_every_experiment(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_zip_network_has_the_published_counts(capsys: pytest.CaptureFixture[str]) -> None:
     module = load("zip_codes_1989")
-    outcome = module.main(["--passes", "1", "--images", "300"])
+    outcome = module.main(["--passes", "1", "--images", "300", "--fan-in", "root"])
     assert (outcome["parameters"], outcome["connections"]) == (9_760, 64_660)
     assert outcome["test"].count == 2_007
     assert outcome["train"].error < 70  # chance is 90 %
