@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ShapeError
+from .errors import DtypeError, ShapeError
 from .ir.build import constant, splat
 from .ir.graph import Value
-from .ir.types import ArrayType, as_dtype, float32
+from .ir.types import ArrayType, as_dtype, as_shape, float32
 from .ops import arrays, composite, getitem, operators
 from .ops import elementwise as ew
 from .ops.operators import binary, binary_float, floats_only, unary, unary_float
@@ -19,19 +19,16 @@ from .tensor import Tensor, lifted, unwrap, wrap
 # -- creation
 
 
-def _shape(shape: int | Sequence[int]) -> tuple[int, ...]:
-    sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(size) for size in shape)
-    if [size for size in sizes if size < 0]:
-        raise ShapeError(f"sizes must not be negative, but the shape is {sizes}")
-    return sizes
-
-
 def full(shape: int | Sequence[int], fill_value: float, dtype: Any = None) -> Tensor:
     """A tensor of one number; float32 for a float, int64 for an integer, unless dtype says otherwise."""
+    if not isinstance(fill_value, bool | int | float | np.number | np.bool_):
+        raise DtypeError(
+            f"fill_value is a number, but was given as {fill_value!r}; to repeat a tensor use broadcast_to"
+        )
     wanted = operators.lift(fill_value).dtype if dtype is None else as_dtype(dtype)
     if wanted.kind in "iu":
         operators.check_fits(fill_value, wanted)
-    result: Tensor = wrap(splat(fill_value, ArrayType(_shape(shape), wanted)))
+    result: Tensor = wrap(splat(fill_value, ArrayType(as_shape(shape), wanted)))
     return result
 
 

@@ -157,7 +157,8 @@ def splat(number: float, kind: ArrayType) -> Value:
 
 
 def _splat(number: float, kind: ArrayType) -> Value:
-    return Value(kind, np.broadcast_to(np.asarray(number).astype(kind.dtype), kind.shape))
+    with np.errstate(over="ignore"):  # a number too large for its type is infinite
+        return Value(kind, np.broadcast_to(np.asarray(number).astype(kind.dtype), kind.shape))
 
 
 _cached_splat = lru_cache(maxsize=2048)(_splat)

@@ -78,6 +78,12 @@ class Value(Operand):
         """Whether nothing computes it: it only has data."""
         return self.equation is None and self.data is not None
 
+    def __index__(self) -> int:
+        """A known integer serves as a size or an axis."""
+        if self.data is None or self.size != 1 or self.dtype.kind not in "iu":
+            raise TypeError(f"{self!r} is no single known integer")
+        return int(self.data.item())
+
     def __repr__(self) -> str:
         return f"<value {self.type}>"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,19 +127,46 @@ def _broadcast_axis(axis: int, sizes: tuple[int, ...], shapes: tuple[Shape, ...]
     return wide.pop() if wide else 1
 
 
+def as_integer(number: Any, what: str) -> int:
+    """A Python or NumPy integer as an int; anything else is a DtypeError."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise DtypeError(f"{what} is an integer, but was given as {number!r}") from None
+
+
+def as_sizes(sizes: Any) -> tuple[int, ...]:
+    """One integer, or a sequence of them, as a tuple."""
+    try:
+        return (operator.index(sizes),)
+    except TypeError:
+        listed = tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
+    return tuple(as_integer(size, "a size") for size in listed)
+
+
+def as_shape(shape: Any) -> Shape:
+    """A size, or a sequence of them, as a shape; a negative size is a ShapeError."""
+    sizes = as_sizes(shape)
+    if min(sizes, default=0) < 0:
+        raise ShapeError(f"sizes must not be negative, but the shape is {sizes}")
+    return sizes
+
+
 def normalize_axis(axis: int, ndim: int) -> int:
     """`axis` counted from the front; an axis outside -ndim..ndim-1 is a ShapeError."""
-    if not -ndim <= axis < ndim:
-        raise ShapeError(f"axis {axis} is out of range for an array of {ndim} axes: expected {-ndim} to {ndim - 1}")
-    return axis % ndim
+    place = as_integer(axis, "an axis")
+    if not -ndim <= place < ndim:
+        allowed = f"expected {-ndim} to {ndim - 1}" if ndim else "it has no axis"
+        raise ShapeError(f"axis {place} is out of range for an array of {ndim} axes: {allowed}")
+    return place % ndim
 
 
 def normalize_axes(axes: int | tuple[int, ...] | list[int] | None, ndim: int) -> tuple[int, ...]:
     """Axes counted from the front, sorted; None means all of them; a repeated axis is a ShapeError."""
     if axes is None:
         return tuple(range(ndim))
-    listed = (axes,) if isinstance(axes, int | np.integer) else tuple(axes)
-    normal = tuple(sorted(normalize_axis(int(axis), ndim) for axis in listed))
+    listed = tuple(axes) if isinstance(axes, tuple | list) else (axes,)
+    normal = tuple(sorted(normalize_axis(axis, ndim) for axis in listed))
     if len(set(normal)) != len(normal):
         raise ShapeError(f"axes {listed} name one axis twice")
     return normal

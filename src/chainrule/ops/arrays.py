@@ -11,7 +11,20 @@ import numpy as np
 from ..errors import ShapeError
 from ..ir.build import splat
 from ..ir.graph import Value
-from ..ir.types import FLOATS, ArrayType, Shape, as_dtype, bool_, int64, normalize_axes, normalize_axis, promote
+from ..ir.types import (
+    FLOATS,
+    ArrayType,
+    Shape,
+    as_dtype,
+    as_integer,
+    as_shape,
+    as_sizes,
+    bool_,
+    int64,
+    normalize_axes,
+    normalize_axis,
+    promote,
+)
 from . import elementwise as ew
 from . import reduction, structure
 from .operators import astype, broadcast, common, floating, lift
@@ -175,7 +188,7 @@ def cumulative_sum(x: Any, axis: int | None = None, include_initial: bool = Fals
 def reshape(x: Any, shape: int | Sequence[int]) -> Value:
     """The same elements in another shape; one size may be -1: whatever remains."""
     value = lift(x)
-    wanted = (shape,) if isinstance(shape, int | np.integer) else tuple(int(size) for size in shape)
+    wanted = as_sizes(shape)
     if wanted.count(-1) > 1:
         raise ShapeError(f"reshape to {wanted}: only one size may be -1")
     known = math.prod(size for size in wanted if size != -1)
@@ -258,7 +271,7 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Value:
 
 def broadcast_to(x: Any, shape: Sequence[int]) -> Value:
     """Repeated along axes of size 1 and new leading axes."""
-    return broadcast(lift(x), tuple(shape))
+    return broadcast(lift(x), as_shape(shape))
 
 
 def flip(x: Any, axis: Axis = None) -> Value:
@@ -270,7 +283,7 @@ def flip(x: Any, axis: Axis = None) -> Value:
 
 def roll(x: Any, shift: int, axis: int | None = None) -> Value:
     """Elements moved on by `shift` along `axis`, round the end."""
-    value = lift(x)
+    value, shift = lift(x), as_integer(shift, "a shift")
     if axis is None:
         return reshape_to(roll(reshape_to(value, (value.size,)), shift, 0), value.shape)
     place = normalize_axis(axis, value.ndim)
@@ -286,9 +299,7 @@ def roll(x: Any, shift: int, axis: int | None = None) -> Value:
 
 def concat(arrays: Sequence[Any], axis: int | None = 0) -> Value:
     """Arrays joined along an existing axis; flattened first when axis is None."""
-    if not arrays:
-        raise ShapeError("concat needs at least one array")
-    values = _promoted(arrays)
+    values = _promoted(_lifted("concat", arrays))
     if axis is None:
         values, axis = [reshape_to(value, (value.size,)) for value in values], 0
     place = normalize_axis(axis, values[0].ndim)
@@ -296,8 +307,18 @@ def concat(arrays: Sequence[Any], axis: int | None = 0) -> Value:
     return result
 
 
-def _promoted(arrays: Sequence[Any]) -> list[Value]:
-    values = [lift(array) for array in arrays]
+def _lifted(name: str, arrays: Sequence[Any]) -> list[Value]:
+    """The arrays of a sequence; an array counts as the sequence of its rows."""
+    try:
+        values = [lift(array) for array in arrays]
+    except TypeError:
+        raise ShapeError(f"{name} takes a sequence of arrays, but was given {arrays!r}") from None
+    if not values:
+        raise ShapeError(f"{name} needs at least one array")
+    return values
+
+
+def _promoted(values: list[Value]) -> list[Value]:
     dtype = values[0].dtype
     for value in values[1:]:
         dtype = promote(dtype, value.dtype)
@@ -306,9 +327,7 @@ def _promoted(arrays: Sequence[Any]) -> list[Value]:
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Value:
     """Arrays of one shape joined along a new axis."""
-    if not arrays:
-        raise ShapeError("stack needs at least one array")
-    values = [lift(array) for array in arrays]
+    values = _lifted("stack", arrays)
     if len({value.shape for value in values}) > 1:
         listed = ", ".join(str(value.type) for value in values)
         raise ShapeError(f"stack needs arrays of one shape, but was given {listed}")
@@ -337,8 +356,8 @@ def min_(first: int, second: int) -> int:
 def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Value:
     """`value` added around: widths[i] = (before, after) along axis i; negative widths cut."""
     array = lift(x)
-    if len(widths) != array.ndim:
-        raise ShapeError(f"pad: {array.type} needs {array.ndim} pairs of widths, but was given {len(widths)}")
+    if not _are_pairs(widths, array.ndim):
+        raise ShapeError(f"pad: {array.type} needs {array.ndim} pairs of widths, but was given {widths}")
     for place, (before, after) in enumerate(widths):
         if before < 0 or after < 0:
             stop = array.shape[place] + (after if after < 0 else 0)
@@ -352,10 +371,16 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Value:
     return result
 
 
+def _are_pairs(widths: Any, count: int) -> bool:
+    if not hasattr(widths, "__len__") or len(widths) != count:
+        return False
+    return not [each for each in widths if np.shape(each) != (2,)]
+
+
 def tile(x: Any, repetitions: Sequence[int] | int) -> Value:
     """The whole array repeated along each axis."""
     value = lift(x)
-    times = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
+    times = as_shape(repetitions)
     ndim = value.ndim if value.ndim > len(times) else len(times)
     shape = (1,) * (ndim - value.ndim) + value.shape
     times = (1,) * (ndim - len(times)) + times
@@ -367,12 +392,13 @@ def tile(x: Any, repetitions: Sequence[int] | int) -> Value:
 def repeat(x: Any, repeats: int, axis: int | None = None) -> Value:
     """Each element repeated along `axis`; flattened first when axis is None."""
     value = lift(x)
+    times = as_integer(repeats, "how often an element is repeated")
     if axis is None:
         return repeat(reshape_to(value, (value.size,)), repeats, 0)
     place = normalize_axis(axis, value.ndim)
     spaced = expand_dims(value, place + 1)
-    wide = broadcast(spaced, (*value.shape[: place + 1], repeats, *value.shape[place + 1 :]))
-    return reshape_to(wide, (*value.shape[:place], value.shape[place] * repeats, *value.shape[place + 1 :]))
+    wide = broadcast(spaced, (*value.shape[: place + 1], times, *value.shape[place + 1 :]))
+    return reshape_to(wide, (*value.shape[:place], value.shape[place] * times, *value.shape[place + 1 :]))
 
 
 # -- products

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import DtypeError
 from ..ir.build import constant, splat
 from ..ir.graph import Value
-from ..ir.types import as_dtype, float32
+from ..ir.types import as_dtype, as_integer, float32
 from . import elementwise as ew
 from .arrays import expand_dims, logsumexp, max, mean, sum
 from .operators import astype, common, floating, lift
@@ -154,7 +154,7 @@ def one_hot(indices: Any, num_classes: int, dtype: Any = float32) -> Value:
     places = lift(indices)
     if places.dtype.kind not in "iu":
         raise DtypeError(f"one_hot needs integer indices, but was given {places.type}")
-    classes = constant(np.arange(num_classes))
+    classes = constant(np.arange(as_integer(num_classes, "the number of classes")))
     return astype(ew.equal(*common(astype(expand_dims(places, -1), classes.dtype), classes)), as_dtype(dtype))
 
 

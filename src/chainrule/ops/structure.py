@@ -19,7 +19,8 @@ from .samples import fixed, spread
 
 def _broadcast_to_type(kind: ArrayType, *, shape: Shape) -> ArrayType:
     padded = (1,) * (len(shape) - kind.ndim) + kind.shape
-    if len(padded) != len(shape) or any(have not in (1, want) for have, want in zip(padded, shape)):
+    fits = len(padded) == len(shape) and all(have in (1, want) for have, want in zip(padded, shape))
+    if not fits or min(shape, default=0) < 0:
         raise ShapeError(f"broadcast_to: {kind} can't be broadcast to {shape}; sizes must be equal or 1")
     return kind.with_shape(shape)
 
