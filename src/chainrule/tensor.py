@@ -188,7 +188,8 @@ def _as_array(data: Any, dtype: Any) -> NumpyArray:
         return own_array(data)
     wanted = as_dtype(dtype)
     try:
-        return np.array(data, wanted)
+        with np.errstate(over="ignore"):  # too large for its type is infinite
+            return np.array(data, wanted)
     except (ValueError, TypeError, OverflowError) as error:
         raise DtypeError(f"can't make an array of {wanted} of this: {error}") from None
 

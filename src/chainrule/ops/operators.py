@@ -82,7 +82,8 @@ def _nested(data: Any) -> NumpyArray:
     except ValueError as error:
         raise ShapeError(f"nested lists must be of equal lengths to make an array: {error}") from None
     if array.dtype == np.float64 and not hasattr(data, "dtype") and not hasattr(data, "__array__"):
-        return array if _holds_numpy_float64(data) else array.astype(np.float32)
+        with np.errstate(over="ignore"):  # too large for float32 is infinite
+            return array if _holds_numpy_float64(data) else array.astype(np.float32)
     return array
 
 

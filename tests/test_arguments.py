@@ -1,0 +1,128 @@
+"""Sizes, axes and numbers of the wrong kind are refused in words, and of every right kind are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.errors import ChainruleError, DtypeError, ShapeError
+
+X = cr.tensor(np.arange(6.0).reshape(2, 3))
+
+
+@pytest.mark.parametrize(
+    "axis", [1, -1, np.int8(1), np.array(1), cr.tensor(1), cr.tensor([1]), True], ids=lambda axis: type(axis).__name__
+)
+def test_an_axis_is_any_integer(axis: Any) -> None:
+    np.testing.assert_array_equal(cr.sum(X, axis).numpy(), [3, 12])
+    np.testing.assert_array_equal(cr.argmax(X, axis).numpy(), [2, 2])
+    np.testing.assert_array_equal(cr.flip(X, axis).numpy(), X.numpy()[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    "shape", [6, [6], (6,), (-1,), np.array([6]), cr.tensor(6), (cr.tensor(6),), np.int32(6)], ids=str
+)
+def test_a_shape_is_an_integer_or_a_sequence_of_them(shape: Any) -> None:
+    assert X.reshape(shape).shape == cr.reshape(X, shape).shape == (6,)
+
+
+@pytest.mark.parametrize("shape", [2, [2], np.int64(2), cr.tensor(2)], ids=str)
+def test_shapes_of_new_tensors(shape: Any) -> None:
+    assert cr.zeros(shape).shape == cr.full(shape, 1.5).shape == cr.broadcast_to(1.0, shape).shape == (2,)
+    assert cr.one_hot([0, 1], shape).shape == (2, 2) if not isinstance(shape, list) else True
+
+
+AXES: tuple[Callable[[Any], Any], ...] = (
+    *(lambda axis, f=f: f(X, axis) for f in (cr.sum, cr.mean, cr.max, cr.std, cr.logsumexp, cr.all, cr.prod)),
+    *(lambda axis, f=f: f(X, axis) for f in (cr.argmax, cr.cumulative_sum, cr.sort, cr.argsort, cr.flip, cr.softmax)),
+    *(lambda axis, f=f: f(X, axis) for f in (cr.squeeze, cr.expand_dims, cr.log_softmax)),
+    lambda axis: cr.take(X, [0], axis),
+    lambda axis: cr.concat([X, X], axis=[axis]),
+    lambda axis: cr.stack([X, X], axis),
+    lambda axis: cr.split(X, 1, axis),
+    lambda axis: cr.roll(X, 1, axis),
+    lambda axis: cr.repeat(X, 2, axis),
+    lambda axis: cr.moveaxis(X, axis, 0),
+    lambda axis: cr.swapaxes(X, 0, axis),
+    lambda axis: cr.permute_dims(X, (axis, 0)),
+    lambda axis: cr.take_along_axis(X, cr.argsort(X), axis),
+    lambda axis: cr.scatter_add(X, [0], 1.0, axis),
+)
+
+
+@pytest.mark.parametrize("axis", [1.0, "1", 7, -4, (0.5,), object(), cr.tensor(1.0), X])
+@pytest.mark.parametrize("function", AXES)
+def test_no_axis(function: Callable[[Any], Any], axis: Any) -> None:
+    with pytest.raises((DtypeError, ShapeError), match=r"axis|size"):
+        function(axis)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: cr.zeros(-1),
+        lambda: cr.zeros(1.5),
+        lambda: cr.zeros("3"),
+        lambda: cr.ones((2, -3)),
+        lambda: cr.full(2, "x"),
+        lambda: cr.full(2, [1, 2]),
+        lambda: cr.full_like(X, X),
+        lambda: cr.broadcast_to(X, (-1, 3)),
+        lambda: cr.broadcast_to(1.0, -2),
+        lambda: cr.tile(X, -1),
+        lambda: cr.tile(X, 1.5),
+        lambda: cr.repeat(X, -1),
+        lambda: cr.repeat(X, 0.5),
+        lambda: cr.roll(X, 0.5),
+        lambda: cr.reshape(X, 2.0),
+        lambda: cr.reshape(X, "x"),
+        lambda: cr.reshape(X, (4, -1)),
+        lambda: cr.reshape(X, (-1, -1)),
+        lambda: cr.pad(X, 1),
+        lambda: cr.pad(X, [1, 1]),
+        lambda: cr.pad(X, [(1, 1)]),
+        lambda: cr.pad(X, [(1, 1), (1,)]),
+        lambda: cr.pad(X, X),
+        lambda: cr.concat([]),
+        lambda: cr.concat(3),
+        lambda: cr.stack([]),
+        lambda: cr.stack(cr.zeros(0)),
+        lambda: cr.stack(None),
+        lambda: cr.split(X, 0),
+        lambda: cr.split(X, [1, 2], 0),
+        lambda: cr.one_hot([0], 1.5),
+        lambda: cr.one_hot([0.5], 3),
+        lambda: cr.one_hot([0], cr.ones(2)),
+    ],
+)
+def test_arguments_that_are_refused_in_our_words(call: Callable[[], Any]) -> None:
+    with pytest.raises(ChainruleError):
+        call()
+
+
+def test_rows_of_an_array_may_be_joined() -> None:
+    np.testing.assert_array_equal(cr.concat(X).numpy(), np.arange(6))
+    np.testing.assert_array_equal(cr.stack(X, 1).numpy(), X.numpy().T)
+
+
+@pytest.mark.parametrize("function", [cr.add, cr.less, cr.matmul, cr.where, cr.full_like])
+def test_numbers_too_large_for_their_type_are_infinite_without_a_warning(function: Callable[..., Any]) -> None:
+    x = cr.ones(1)
+    assert cr.tensor([1e40]).item() == cr.tensor(1e40, "float32").item() == np.inf
+    if function is cr.where:
+        assert cr.where(True, x, 1e40).tolist() == [1]
+    elif function is cr.matmul:
+        assert cr.matmul(x, [1e40]).item() == np.inf
+    else:
+        assert function(x, 1e40).item() in (np.inf, True)
+
+
+@pytest.mark.parametrize("number", [300, -1, 2**70])
+def test_integers_that_do_not_fit_are_refused(number: int) -> None:
+    for call in (lambda: cr.full(2, number, "uint8"), lambda: cr.tensor([1], "uint8") + number):
+        with pytest.raises(DtypeError, match=r"does not fit into (uint8|int64)"):
+            call()
