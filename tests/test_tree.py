@@ -7,6 +7,8 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chainrule import tree
 from chainrule.errors import ChainruleError
@@ -120,3 +122,18 @@ def test_deep_trees() -> None:
     for _ in range(200):
         nested = [nested]
     assert tree.leaves(tree.map(lambda x: x + 1, nested)) == [2]
+
+
+nested = st.recursive(
+    st.integers() | st.none(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner) | st.tuples(inner, inner),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=50, derandomize=True, deadline=None, database=None)
+@given(nested)
+def test_any_tree_is_built_anew(example: Any) -> None:
+    leaves, shape = tree.flatten(example)
+    assert tree.unflatten(shape, leaves) == example
+    assert tree.structure(tree.map(lambda leaf: [leaf], example)) != shape or not leaves
