@@ -100,7 +100,7 @@ def spread(counts: np.ndarray) -> str:
 def report(outcome: Outcome, sweeps: int) -> None:
     seeds = len(outcome.right_side)
     solved = outcome.within_tenth > 0
-    print(f"6-2-1, epsilon {EPSILON}, alpha {ALPHA}, weights uniform +-{WEIGHT_RANGE}, {seeds} seeds")
+    print(f"6-2-1, epsilon {EPSILON}, alpha {ALPHA}, weights uniform +-{WEIGHT_RANGE}, {seeds} seeds\n")
     print(f"{'sweeps until all 64 are right':42} min / quartiles / max")
     print(f"{'published, 1986 (one run)':42} 1,425")
     print(f"{'a replication of 1,000 initialisations':42} 333 / 1,127 / 2,715 / 7,830 / 54,770")
