@@ -99,8 +99,12 @@ def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
 
 
 def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
-    """Product over `axis`, by halves: exact derivatives of any order also where elements are zero."""
+    """Product over `axis`, by halves: exact derivatives of any order also where elements are zero.
+
+    Bools and small integers are multiplied in int64, as `sum` adds them.
+    """
     value = lift(x)
+    value = value if value.dtype in FLOATS else astype(value, _sum_dtype(value))
     axes = normalize_axes(axis, value.ndim)
     rest = tuple(other for other in range(value.ndim) if other not in axes)
     kept = tuple(value.shape[other] for other in rest)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError
+from ..errors import ConfigurationError, DtypeError
 from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.types import as_dtype, as_integer, float32
@@ -79,6 +79,8 @@ def celu(x: Any, alpha: float = 1.0) -> Value:
 def gelu(x: Any, approximate: str = "none") -> Value:
     """x · Φ(x) (Hendrycks and Gimpel 2016); approximate="tanh" for their approximation."""
     value = floating(x)
+    if approximate not in ("none", "tanh"):
+        raise ConfigurationError(f'gelu: approximate is "none" or "tanh", but was given as {approximate!r}')
     if approximate == "tanh":
         inner = math.sqrt(2 / math.pi) * (value + 0.044715 * value**3)
         twice_cdf = 1 + ew.tanh(inner)
