@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.errors import ChainruleError, CheckpointError, ShapeError
+from chainrule.errors import ChainruleError, CheckpointError, DtypeError, ShapeError, UnknownNameError
 
 
 def network() -> nn.Sequential:
@@ -67,6 +67,38 @@ def test_not_strict_takes_what_fits() -> None:
     assert (model.state_dict()["0.bias"] == 1).all()
 
 
+def test_what_was_missing_and_unexpected_is_told() -> None:
+    keys = nn.Linear(2, 1).load_state_dict({"weight": np.zeros((1, 2)), "other": np.zeros(1)}, strict=False)
+    assert keys.missing_keys == ["bias"]
+    assert keys.unexpected_keys == ["other"]
+
+
+def test_other_floats_are_converted_and_tensors_are_taken() -> None:
+    layer = nn.Linear(2, 1)
+    layer.load_state_dict({"weight": np.array([[0.1, 2]]), "bias": cr.tensor([3], dtype=cr.float64)})
+    assert layer.weight.dtype == cr.float32
+    assert layer.weight.tolist() == [[np.float32(0.1), 2.0]]
+
+
+@pytest.mark.parametrize("bias", [np.array(["a"]), np.array([1j]), np.array([None])])
+def test_what_is_no_number_is_not_loaded(bias: np.ndarray) -> None:
+    layer = nn.Linear(2, 1)
+    before = layer.state_dict()
+    with pytest.raises(CheckpointError, match="of another kind: bias is float32 here"):
+        layer.load_state_dict({"weight": np.zeros((1, 2)), "bias": bias})
+    np.testing.assert_array_equal(layer.weight.numpy(), before["weight"])
+
+
+def test_a_state_must_be_a_mapping() -> None:
+    with pytest.raises(CheckpointError, match="given list"):
+        nn.Linear(2, 1).load_state_dict([1])  # type: ignore[arg-type]
+
+
+def test_networks_are_not_moved_to_integers() -> None:
+    with pytest.raises(DtypeError, match="int64"):
+        network().to(np.int64)
+
+
 def test_a_shared_parameter_comes_once() -> None:
     layer = nn.Linear(3, 3)
     model = nn.Sequential(layer, nn.ReLU(), layer)
@@ -112,6 +144,96 @@ def test_gradients_by_a_whole_module() -> None:
     np.testing.assert_array_equal(gradient.weight.numpy(), [[4.0, 6.0]])
     np.testing.assert_array_equal(gradient.bias.numpy(), [2.0])
     assert model.weight.grad is None
+
+
+def test_a_penalty_on_all_parameters_reaches_the_gradient() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    gradient = cr.grad(lambda model: sum(cr.sum(each * each) for each in model.parameters()))(model)
+    for mine, weight in zip(gradient.parameters(), model.parameters(), strict=True):
+        np.testing.assert_allclose(mine.numpy(), 2 * weight.numpy(), rtol=1e-6)
+
+
+def test_a_step_of_gradient_descent_on_the_tree() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    gradient = cr.grad(lambda model: cr.sum(model(np.ones((4, 2), np.float32))))(model)
+    stepped = cr.tree.map(lambda weight, slope: weight - 0.5 * slope, model, gradient)
+    np.testing.assert_array_equal(stepped[1].bias.numpy(), model[1].bias.numpy() - 2)
+    assert len(list(stepped.parameters())) == 4
+
+
+def test_a_shared_layer_is_one_layer_in_the_tree() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(layer.weight, 3.0)
+    model = nn.Sequential(layer, layer)
+    gradient = cr.grad(lambda model: cr.sum(model(np.ones((1, 1), np.float32))))(model)
+    assert gradient[0] is gradient[1]
+    assert gradient[0].weight.tolist() == [[6.0]]
+
+
+def test_frozen_parameters_are_differentiated_when_the_module_is_the_argument() -> None:
+    model = nn.Linear(2, 1).requires_grad_(False)
+    gradient = cr.grad(lambda model: cr.sum(model(np.ones((1, 2), np.float32))))(model)
+    assert gradient.weight.tolist() == [[1.0, 1.0]]
+
+
+def test_batch_norm_inside_a_gradient_updates_the_statistics_once() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    x = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    cr.grad(lambda model: cr.sum(model(x) ** 2))(model)
+    assert model[1].num_batches_tracked.item() == 1
+    assert model[1].running_var.requires_grad is False
+
+
+def test_a_parameter_is_not_lost_by_setting_a_tensor() -> None:
+    layer = nn.Linear(2, 2)
+    with pytest.raises(ChainruleError, match=r"'weight' is a parameter of Linear.*nn\.Parameter"):
+        layer.weight = layer.weight * 2
+    layer.weight = nn.Parameter(layer.weight.numpy() * 2)
+    assert len(list(layer.parameters())) == 2
+
+
+def test_a_buffer_stays_a_buffer() -> None:
+    layer = nn.BatchNorm1d(2)
+    with pytest.raises(ChainruleError, match="'running_mean' is a buffer of BatchNorm1d"):
+        layer.running_mean = np.zeros(2)
+    layer.running_mean = cr.ones(2)
+    assert layer.state_dict()["running_mean"].tolist() == [1, 1]
+    del layer.running_mean
+    assert "running_mean" not in layer.state_dict()
+
+
+def test_buffers_that_are_not_saved() -> None:
+    module = nn.Module()
+    module.register_buffer("kept", cr.ones(2))
+    module.register_buffer("scratch", cr.ones(3), persistent=False)
+    module.register_buffer("empty", None)
+    module.register_parameter("absent", None)
+    assert list(module.state_dict()) == ["kept"]
+    assert [name for name, _ in module.named_buffers()] == ["kept", "scratch"]
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "training", "forward", "parameters"])
+def test_names_that_can_not_be_registered(name: str) -> None:
+    with pytest.raises(ChainruleError):
+        nn.Module().register_buffer(name, cr.ones(2))
+
+
+def test_parts_are_found_by_path() -> None:
+    model = network()
+    assert model.get_submodule("2.1") is model[2][1]
+    assert model.get_parameter("0.bias") is model[0].bias
+    assert model.get_buffer("1.running_var") is model[1].running_var
+    with pytest.raises(UnknownNameError, match=r"no parameter named '0\.biass'; did you mean '0\.bias'"):
+        model.get_parameter("0.biass")
+
+
+def test_zero_grad() -> None:
+    model = network()
+    cr.sum(model(np.ones((5, 3), np.float32))).backward()
+    model.zero_grad(set_to_none=False)
+    assert all((each.grad.numpy() == 0).all() for each in model.parameters() if each.grad is not None)
+    model.zero_grad()
+    assert all(each.grad is None for each in model.parameters())
 
 
 def test_frozen_parameters_get_no_gradient() -> None:

@@ -8,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 
 from .. import tree
-from ..errors import ChainruleError
+from ..errors import ChainruleError, DtypeError, unknown_name
 from ..ir.types import NumpyArray, as_dtype
 from ..tensor import Parameter, Tensor
-from .state import checked_state
+from .copies import children_of
+from .state import LoadedKeys, checked_state
 
 
 class Module:
@@ -49,7 +50,23 @@ class Module:
     def __setattr__(self, name: str, part: Any) -> None:
         if isinstance(part, Parameter | Module) and "_buffers" not in self.__dict__:
             raise ChainruleError(f"call super().__init__() in {type(self).__name__}.__init__ before setting {name!r}")
+        self._check_kept(name, part)
         super().__setattr__(name, part)
+
+    def _check_kept(self, name: str, part: Any) -> None:
+        """What replaces a parameter or a buffer must be one too, or it would silently no longer be trained or saved."""
+        before = self.__dict__.get(name)
+        if isinstance(before, Parameter) and isinstance(part, Tensor) and not isinstance(part, Parameter):
+            raise ChainruleError(
+                f"{name!r} is a parameter of {type(self).__name__}, but a plain tensor was given: wrap it in "
+                f"nn.Parameter(...), or use {name}.assign(...) to change its contents"
+            )
+        if name in self.__dict__.get("_buffers", ()) and not isinstance(part, Tensor | None):
+            raise ChainruleError(f"{name!r} is a buffer of {type(self).__name__}: a tensor or None, not {part!r}")
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._buffers.pop(name, None)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """A tensor that belongs to the module but is not trained; persistent ones are in the state_dict."""
@@ -69,8 +86,8 @@ class Module:
             )
         if "." in name or not name:
             raise ChainruleError(f"{name!r} can't name a part of a module: it must not be empty or hold a dot")
-        if name in self.__dict__:
-            raise ChainruleError(f"{type(self).__name__} already has an attribute {name!r}")
+        if hasattr(self, name):
+            raise ChainruleError(f"{type(self).__name__} already has an attribute {name!r}; choose another name")
 
     def add_module(self, name: str, module: Module) -> None:
         """A module under a name."""
@@ -127,6 +144,21 @@ class Module:
         """All buffers."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
+    def get_submodule(self, target: str) -> Module:
+        """The module at a path such as `encoder.0`; the empty path is this module."""
+        found: Module = _found("module", target, dict(self._all_places("")))
+        return found
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path such as `encoder.0.weight`."""
+        found: Parameter = _found("parameter", target, dict(self._named(Parameter, "", True)))
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path such as `encoder.1.running_mean`."""
+        found: Tensor = _found("buffer", target, dict(self.named_buffers()))
+        return found
+
     def _named(self, kind: type, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
         for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
             for name, part in module._parts():
@@ -158,13 +190,16 @@ class Module:
             parameter.requires_grad_(wanted)
         return self
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, or with set_to_none=False make them zero."""
         for parameter in self.parameters():
-            parameter.grad = None
+            keep = not set_to_none and parameter.grad is not None
+            parameter.grad = Tensor(np.zeros(parameter.shape, parameter.dtype)) if keep else None
 
     def to(self, dtype: Any) -> Self:
         """All floating parameters and buffers in another float type, in place."""
+        if as_dtype(dtype).kind != "f":
+            raise DtypeError(f"parameters are trained in floats: to() takes float32 or float64, not {as_dtype(dtype)}")
         for tensor in [*self.parameters(), *self.buffers()]:
             if tensor.dtype.kind == "f":
                 tensor.recast(as_dtype(dtype))
@@ -198,14 +233,18 @@ class Module:
         """Copies of all parameters and persistent buffers by path, with PyTorch's names and shapes."""
         return {path: np.array(tensor.numpy()) for path, tensor in self._state().items()}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadedKeys:
         """Take over parameters and buffers; with strict=False names that are missing or unexpected are passed over.
 
-        Raises ChainruleError that lists what is missing, unexpected or of another shape; then nothing is changed.
+        state: tensors or arrays by path (PyTorch's too), of any float type where ours are floats.
+        Gives the missing and the unexpected names.
+        Raises CheckpointError that lists what is missing, unexpected or does not fit; then nothing is changed.
         """
         own = self._state()
-        for path, array in checked_state(own, state, strict, type(self).__name__).items():
+        arrays, keys = checked_state(own, state, strict, type(self).__name__)
+        for path, array in arrays.items():
             own[path].assign(array)
+        return keys
 
     # -- how it looks
 
@@ -225,30 +264,10 @@ def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
-def _tree_children(module: Module) -> tree.Children:
-    """For gradients by a whole module: its trainable parameters are the leaves."""
-    named = [(path, each) for path, each in module.named_parameters() if each.requires_grad]
-    paths = tuple(path for path, _ in named)
-    replaced = {id(each): position for position, (_, each) in enumerate(named)}
-
-    def rebuild(values: Any) -> Module:
-        return _copy_with(module, replaced, list(values), {})
-
-    return tree.Children(paths, tuple(each for _, each in named), rebuild)
+def _found(kind: str, path: str, known: Mapping[str, Any]) -> Any:
+    if path not in known:
+        raise unknown_name(kind, path, known)
+    return known[path]
 
 
-def _copy_with(module: Module, replaced: dict[int, int], values: list[Any], done: dict[int, Module]) -> Module:
-    if id(module) in done:
-        return done[id(module)]
-    copy = object.__new__(type(module))
-    done[id(module)] = copy
-    for name, part in module.__dict__.items():
-        if isinstance(part, Module):
-            part = _copy_with(part, replaced, values, done)
-        elif id(part) in replaced:
-            part = values[replaced[id(part)]]
-        copy.__dict__[name] = part
-    return copy
-
-
-tree.register(Module, _tree_children)
+tree.register(Module, children_of)
