@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -125,4 +126,27 @@ def test_numbers_too_large_for_their_type_are_infinite_without_a_warning(functio
 def test_integers_that_do_not_fit_are_refused(number: int) -> None:
     for call in (lambda: cr.full(2, number, "uint8"), lambda: cr.tensor([1], "uint8") + number):
         with pytest.raises(DtypeError, match=r"does not fit into (uint8|int64)"):
+            call()
+
+
+def test_comparing_with_what_is_no_array() -> None:
+    x = cr.ones(2)
+    assert (x == None) is False and (x != None) is True  # noqa: E711
+    assert (x == "name") is False and x not in [None, "name"]
+    with cr.no_grad():
+        assert (x == [1, 2]).tolist() == [True, False]
+
+
+def test_a_shallow_copy_is_a_tensor_of_its_own() -> None:
+    x = cr.Parameter([1.0, 2.0])
+    twin = copy.copy(x)
+    (twin * 3).sum().backward()
+    assert type(twin) is cr.Parameter and x.grad is None and twin.grad is not None
+    assert twin.grad.tolist() == [3, 3]
+
+
+def test_masked_arrays_are_refused() -> None:
+    masked = np.ma.array([1.0, 2.0], mask=[False, True])
+    for call in (lambda: cr.tensor(masked), lambda: cr.tensor(masked, "float32"), lambda: cr.ones(2) + masked):
+        with pytest.raises(DtypeError, match="lose its mask"):
             call()

@@ -18,7 +18,7 @@ from .ir.build import current_trace, recording
 from .ir.graph import Value
 from .ir.operand import MEANING
 from .ir.types import ArrayType, NumpyArray, as_dtype
-from .ops.operators import lift, own_array
+from .ops.operators import lift, own_array, refuse_masked
 from .source import user_source
 from .tensor_view import TensorView
 
@@ -169,6 +169,9 @@ class Tensor(TensorView):
         memo[id(self)] = copy
         return copy
 
+    def __copy__(self) -> Self:
+        return self.__deepcopy__({})  # two handles of one content would share one gradient
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("tensors are not pickled; save them with chainrule.interop.save_file (safetensors)")
 
@@ -187,6 +190,7 @@ def _as_array(data: Any, dtype: Any) -> NumpyArray:
     if dtype is None:
         return own_array(data)
     wanted = as_dtype(dtype)
+    refuse_masked(data)
     try:
         with np.errstate(over="ignore"):  # too large for its type is infinite
             return np.array(data, wanted)

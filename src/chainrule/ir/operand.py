@@ -9,6 +9,11 @@ MEANING: dict[str, Callable[..., Any]] = {}
 """Name of an operator -> its function; filled by ops/operators.py."""
 
 
+def _is_no_array(other: Any) -> bool:
+    """What an array can be asked to equal without being one: `x == None`, and `x in [None, "name"]`."""
+    return other is None or isinstance(other, str | bytes | type)
+
+
 class Operand:
     """Anything that can stand beside + * @ []: a Value of the IR or the user's Tensor."""
 
@@ -117,9 +122,13 @@ class Operand:
         return self._operator("greater_equal", self, other)
 
     def __eq__(self, other: Any) -> Self:  # type: ignore[override]
+        if _is_no_array(other):
+            return NotImplemented  # Python then says False
         return self._operator("equal", self, other)
 
     def __ne__(self, other: Any) -> Self:  # type: ignore[override]
+        if _is_no_array(other):
+            return NotImplemented
         return self._operator("not_equal", self, other)
 
     def __getitem__(self, key: Any) -> Self:

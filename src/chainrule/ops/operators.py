@@ -67,6 +67,7 @@ def check_fits(number: Number, dtype: DType) -> None:
 
 def own_array(data: Any) -> NumpyArray:
     """A NumPy copy of `data` in a supported element type: Python floats become float32, integers int64."""
+    refuse_masked(data)
     source = data if isinstance(data, np.ndarray | np.generic) else _nested(data)
     if source.dtype.newbyteorder("=") not in KNOWN:
         raise DtypeError(
@@ -74,6 +75,12 @@ def own_array(data: Any) -> NumpyArray:
         )
     array: NumpyArray = np.array(source, source.dtype.newbyteorder("="))
     return array
+
+
+def refuse_masked(data: Any) -> None:
+    """A DtypeError for a masked array. It is known by its field: numpy.ma takes long to import."""
+    if isinstance(data, np.ndarray) and hasattr(data, "_mask"):
+        raise DtypeError("a masked array would lose its mask; use its .filled(...), and cr.where for the rest")
 
 
 def _nested(data: Any) -> NumpyArray:
