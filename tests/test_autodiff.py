@@ -14,7 +14,7 @@ from chainrule.ir.build import Trace, constant, leaf, placeholder, tracing
 from chainrule.ir.graph import Value
 from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import ArrayType, float64
-from chainrule.ops import arrays, getitem, operators
+from chainrule.ops import arrays, gathers, operators
 
 
 def vector(*numbers: float) -> Value:
@@ -181,5 +181,5 @@ def test_empty_arrays_have_empty_gradients() -> None:
 
 def test_gather_through_an_index_that_repeats() -> None:
     x = vector(1.0, 2.0, 3.0)
-    picked = getitem.take(x, [2, 2, 0])
+    picked = gathers.take(x, [2, 2, 0])
     assert gradients([arrays.sum(picked * picked)], [x])[0].data.tolist() == [2, 0, 12]

@@ -11,7 +11,7 @@ from .errors import DtypeError, ShapeError
 from .ir.build import constant, splat
 from .ir.graph import Value
 from .ir.types import ArrayType, as_dtype, as_shape, float32
-from .ops import arrays, composite, getitem, operators
+from .ops import arrays, composite, gathers, operators
 from .ops import elementwise as ew
 from .ops.operators import binary, binary_float, floats_only, unary, unary_float
 from .tensor import Tensor, lifted, unwrap, wrap
@@ -225,7 +225,7 @@ argmin = lifted(arrays.argmin)
 logsumexp = lifted(arrays.logsumexp)
 cumulative_sum = lifted(arrays.cumulative_sum)
 argsort = lifted(arrays.argsort)
-sort = lifted(getitem.sort)
+sort = lifted(gathers.sort)
 
 # -- shape
 
@@ -253,10 +253,10 @@ matmul = lifted(operators.matmul)
 vecdot = lifted(arrays.vecdot)
 outer = lifted(arrays.outer)
 tensordot = lifted(arrays.tensordot)
-take = lifted(getitem.take)
-take_along_axis = lifted(getitem.take_along_axis)
-put_along_axis = lifted(getitem.put_along_axis)
-scatter_add = lifted(getitem.scatter_add)
+take = lifted(gathers.take)
+take_along_axis = lifted(gathers.take_along_axis)
+put_along_axis = lifted(gathers.put_along_axis)
+scatter_add = lifted(gathers.scatter_add)
 
 # A new function is public by its line above: no second list to keep.
 __all__ = [

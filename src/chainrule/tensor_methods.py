@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from .ir.operand import Operand
-from .ops import arrays, composite, getitem, operators
+from .ops import arrays, composite, gathers, operators
 from .ops import elementwise as ew
 from .ops.operators import floats_only, unary, unary_float
 
@@ -182,7 +182,7 @@ class ArrayMethods(Operand):
 
     def sort(self, axis: int = -1, descending: bool = False) -> Tensor:
         """Sorted along `axis`."""
-        return self._apply(getitem.sort, axis, descending)
+        return self._apply(gathers.sort, axis, descending)
 
     # -- shape
 
@@ -268,8 +268,8 @@ class ArrayMethods(Operand):
 
     def take(self, indices: Any, axis: int | None = None) -> Tensor:
         """Elements at `indices` along `axis`."""
-        return self._apply(getitem.take, indices, axis)
+        return self._apply(gathers.take, indices, axis)
 
     def take_along_axis(self, indices: Any, axis: int = -1) -> Tensor:
         """For each place of `indices` the element at that index along `axis`."""
-        return self._apply(getitem.take_along_axis, indices, axis)
+        return self._apply(gathers.take_along_axis, indices, axis)

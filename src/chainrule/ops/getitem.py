@@ -1,4 +1,4 @@
-"""Indexing: what x[...] means, and gathers along an axis. Everything becomes slices, flips, reshapes and one gather."""
+"""Indexing: what x[...] means. Everything becomes slices, flips, reshapes and one gather."""
 
 from __future__ import annotations
 
@@ -11,26 +11,33 @@ from ..errors import DtypeError, OutOfRangeError, ShapeError, TraceError
 from ..ir.build import constant
 from ..ir.graph import Value
 from ..ir.operand import MEANING
-from ..ir.types import Shape, bool_, broadcast_shapes, int64, normalize_axis, promote
+from ..ir.types import Shape, bool_, broadcast_shapes, int64
 from . import elementwise as ew
 from . import indexing, structure
-from .arrays import argsort, moveaxis, permute_dims
+from .arrays import permute_dims
 from .operators import astype, broadcast, common, lift, reshape
 
 
 def getitem(x: Any, key: Any) -> Value:
     """NumPy's indexing: integers, slices, ..., None, integer arrays, and bool masks of known values."""
     value = lift(x)
-    keys = _expand_ellipsis(key if isinstance(key, tuple) else (key,), value.ndim)
-    keys = _replace_masks(keys, value)
-    return _index_arrays(*_index_basic(value, keys))
+    given = key if isinstance(key, tuple) else (key,)
+    keys = _replace_masks(_expand_ellipsis(given, value.ndim), value)
+    return _index_arrays(*_index_basic(value, keys), _are_apart(given))
+
+
+def _are_apart(keys: tuple[Any, ...]) -> bool:
+    """Whether '...' stands between index arrays: even where it stands for no axis, NumPy puts their axes first."""
+    dots = [place for place, key in enumerate(keys) if key is Ellipsis]
+    picking = [place for place, key in enumerate(keys) if key is not Ellipsis and not isinstance(key, slice | None)]
+    return bool(dots and picking) and picking[0] < dots[0] < picking[-1]
 
 
 def _is_array(key: Any) -> bool:
     return isinstance(key, Value | np.ndarray | list)
 
 
-def _as_indices(key: Any) -> Value:
+def as_indices(key: Any) -> Value:
     """An index array as a value; an empty list picks nothing."""
     if not isinstance(key, list):
         return lift(key)
@@ -42,7 +49,7 @@ def _axes_taken(key: Any) -> int:
     if key is None:
         return 0
     if _is_array(key):
-        mask = _as_indices(key)
+        mask = as_indices(key)
         return mask.ndim if mask.dtype == bool_ else 1
     return 1
 
@@ -63,7 +70,7 @@ def _replace_masks(keys: tuple[Any, ...], x: Value) -> tuple[Any, ...]:
     found: list[Any] = []
     axis = 0
     for key in keys:
-        array = _as_indices(key) if _is_array(key) else None
+        array = as_indices(key) if _is_array(key) else None
         if isinstance(key, bool | np.bool_):
             raise DtypeError("an index of True or False is not supported; use None for an axis or a bool array as mask")
         if array is None or array.dtype != bool_:
@@ -154,7 +161,7 @@ def _integer(key: Any, size: int, axis: int) -> int:
     return int(place) % size
 
 
-def _index_arrays(x: Value, arrays: list[Value | None]) -> Value:
+def _index_arrays(x: Value, arrays: list[Value | None], apart: bool) -> Value:
     places = [place for place, array in enumerate(arrays) if array is not None]
     if not places:
         return x
@@ -165,11 +172,11 @@ def _index_arrays(x: Value, arrays: list[Value | None]) -> Value:
     linear = _linear_index(given, shape, tuple(x.shape[axis] for axis in places))
     rows = reshape(front, (math.prod(x.shape[axis] for axis in places), *front.shape[len(places) :]))
     picked: Value = indexing.gather(rows, linear)
-    together = places == list(range(places[0], places[-1] + 1))
-    return _move_block(picked, len(shape), places[0]) if together else picked
+    together = not apart and places == list(range(places[0], places[-1] + 1))
+    return move_block(picked, len(shape), places[0]) if together else picked
 
 
-def _move_block(x: Value, width: int, destination: int) -> Value:
+def move_block(x: Value, width: int, destination: int) -> Value:
     """Move the first `width` axes so that they start at `destination`."""
     rest = list(range(width, x.ndim))
     return permute_dims(x, (*rest[:destination], *range(width), *rest[destination:]))
@@ -210,89 +217,6 @@ def _check_range(indices: Any, size: int) -> None:
             f"index {indices.ravel()[wrong[0]]} is out of range for an axis of size {size}: "
             f"expected {-size} to {size - 1}"
         )
-
-
-# -- gathers along one axis
-
-
-def take(x: Any, indices: Any, axis: int | None = None) -> Value:
-    """Elements at `indices` along `axis`; the indices' axes take its place. A vector needs no axis."""
-    value, places = lift(x), _as_indices(list(indices) if isinstance(indices, tuple) else indices)
-    if axis is None and value.ndim != 1:
-        raise ShapeError(f"take from {value.type} needs axis=: only a vector has a single one")
-    place = normalize_axis(0 if axis is None else axis, value.ndim)
-    picked = indexing.gather(moveaxis(value, place, 0), wrap_negative(places, value.shape[place]))
-    return _move_block(picked, places.ndim, place)
-
-
-def _positions_along(x: Value, indices: Value, axis: int) -> Value:
-    """For take_along_axis: the index of each wanted element in x laid out flat."""
-    wrapped = wrap_negative(indices, x.shape[axis])
-    strides = np.cumprod((1, *x.shape[:0:-1]))[::-1]
-    base = np.zeros((1,) * x.ndim, np.int64)
-    for other, size in enumerate(indices.shape):
-        if other != axis:
-            base = base + np.arange(size).reshape((-1, *(1,) * (x.ndim - other - 1))) * int(strides[other])
-    return wrapped * int(strides[axis]) + constant(base)
-
-
-def _require_along(x: Value, indices: Value, axis: int, name: str) -> int:
-    place = normalize_axis(axis, x.ndim)
-    others = [size for other, size in enumerate(x.shape) if other != place]
-    if x.ndim != indices.ndim or [size for o, size in enumerate(indices.shape) if o != place] != others:
-        raise ShapeError(
-            f"{name}: the indices must have the shape of the array except along axis {place}, "
-            f"but were given {indices.type} for {x.type}"
-        )
-    return place
-
-
-def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Value:
-    """For each place of `indices` the element of x at that index along `axis`."""
-    value, places = lift(x), lift(indices)
-    place = _require_along(value, places, axis, "take_along_axis")
-    flat = reshape(value, (value.size,))
-    result: Value = indexing.gather(flat, _positions_along(value, places, place))
-    return result
-
-
-def put_along_axis(x: Any, indices: Any, updates: Any, axis: int = -1) -> Value:
-    """x with `updates` added at `indices` along `axis`; repeated indices add up."""
-    (value, added), places = _promoted_pair(x, updates), lift(indices)
-    place = _require_along(value, places, axis, "put_along_axis")
-    added = broadcast(added, places.shape)
-    flat = indexing.scatter_add(reshape(value, (value.size,)), _positions_along(value, places, place), added)
-    return reshape(flat, value.shape)
-
-
-def scatter_add(x: Any, indices: Any, updates: Any, axis: int = 0) -> Value:
-    """x with `updates` added at rows `indices` along `axis`; repeated indices add up, in order.
-
-    updates: broadcast to the shape of x with the indices' axes in place of `axis`; element types are promoted.
-    """
-    value, added = _promoted_pair(x, updates)
-    places = _as_indices(list(indices) if isinstance(indices, tuple) else indices)
-    place = normalize_axis(axis, value.ndim)
-    wide = broadcast(added, (*value.shape[:place], *places.shape, *value.shape[place + 1 :]))
-    around = (*range(place), *range(place + places.ndim, wide.ndim))
-    rows = permute_dims(wide, (*range(place, place + places.ndim), *around))
-    front = moveaxis(value, place, 0)
-    result = indexing.scatter_add(front, wrap_negative(places, value.shape[place]), rows)
-    return moveaxis(result, 0, place)
-
-
-def _promoted_pair(x: Any, updates: Any) -> tuple[Value, Value]:
-    """Both in their common element type; a Python number takes that of x."""
-    value = lift(x)
-    added = lift(updates, value.dtype)
-    dtype = promote(value.dtype, added.dtype)
-    return astype(value, dtype), astype(added, dtype)
-
-
-def sort(x: Any, axis: int = -1, descending: bool = False) -> Value:
-    """Sorted along `axis`; gradients go back to where each element came from."""
-    value = lift(x)
-    return take_along_axis(value, argsort(value, axis, descending), axis)
 
 
 MEANING["getitem"] = getitem

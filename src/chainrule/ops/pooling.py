@@ -16,7 +16,7 @@ from ..errors import ShapeError
 from ..ir.graph import Value
 from ..ir.primitive import DISCRETE, Primitive, Sample, register
 from ..ir.types import FLOATS, ArrayType, NumpyArray, Shape, int64
-from .getitem import take_along_axis
+from .gathers import take_along_axis
 from .operators import floating, reshape
 from .samples import spread, variants
 from .structure import concat, narrow
