@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.errors import ConfigurationError, DtypeError
 from chainrule.ir.types import DTYPES
 
@@ -93,3 +94,23 @@ def test_integers_are_whole_already(function: Callable[..., Any]) -> None:
 def test_an_unknown_approximation_is_refused() -> None:
     with pytest.raises(ConfigurationError, match='"none" or "tanh"'):
         cr.gelu(cr.ones(2), approximate="sigmoid")
+
+
+@pytest.mark.parametrize("number", [-1, -100, 256, 300, 2**70, -(2**70)])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint64", "int64"])
+def test_whole_numbers_beyond_the_element_type_can_be_compared(number: int, dtype: str) -> None:
+    x = np.array([0, 1, 100], dtype)
+    for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"):
+        ours, theirs = getattr(cr, name), getattr(np, name)
+        agree(ours(x, number), theirs(x, number))
+        agree(ours(number, x), theirs(number, x))
+    assert (cr.tensor(x) == number).tolist() == [False] * 3
+    assert (number < cr.tensor(x)).tolist() == [number < 0] * 3
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+def test_class_labels_and_indices_of_any_integer_type(dtype: np.dtype[Any]) -> None:
+    labels, scores = np.array([2, 0], dtype), np.arange(6.0).reshape(2, 3)
+    assert nn.functional.cross_entropy(scores, labels).item() == nn.functional.cross_entropy(scores, [2, 0]).item()
+    assert cr.take(scores, labels, 1).shape == scores[:, labels].shape
+    assert cr.one_hot(labels, 3).tolist() == [[0, 0, 1], [1, 0, 0]]

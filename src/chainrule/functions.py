@@ -10,6 +10,7 @@ import numpy as np
 from .errors import DtypeError, ShapeError
 from .ir.build import constant, splat
 from .ir.graph import Value
+from .ir.operand import MEANING
 from .ir.types import ArrayType, as_dtype, as_shape, float32
 from .ops import arrays, composite, gathers, operators
 from .ops import elementwise as ew
@@ -167,12 +168,12 @@ floor = lifted(floats_only(ew.floor), "floor", "The largest whole number not abo
 ceil = lifted(floats_only(ew.ceil), "ceil", "The smallest whole number not below x.")
 round = lifted(floats_only(ew.round), "round", "The nearest whole number; halves go to the even one.")
 trunc = lifted(floats_only(ew.trunc), "trunc", "The whole part of x.")
-equal = lifted(binary(ew.equal), "equal", "x = y, as bools.")
-not_equal = lifted(binary(ew.not_equal), "not_equal", "x ≠ y, as bools.")
-less = lifted(binary(ew.less), "less", "x < y, as bools.")
-less_equal = lifted(binary(ew.less_equal), "less_equal", "x ≤ y, as bools.")
-greater = lifted(binary(ew.greater), "greater", "x > y, as bools.")
-greater_equal = lifted(binary(ew.greater_equal), "greater_equal", "x ≥ y, as bools.")
+equal = lifted(MEANING["equal"], "equal", "x = y, as bools.")
+not_equal = lifted(MEANING["not_equal"], "not_equal", "x ≠ y, as bools.")
+less = lifted(MEANING["less"], "less", "x < y, as bools.")
+less_equal = lifted(MEANING["less_equal"], "less_equal", "x ≤ y, as bools.")
+greater = lifted(MEANING["greater"], "greater", "x > y, as bools.")
+greater_equal = lifted(MEANING["greater_equal"], "greater_equal", "x ≥ y, as bools.")
 isnan = lifted(unary_float(ew.isnan), "isnan", "Whether x is not a number.")
 isinf = lifted(unary_float(ew.isinf), "isinf", "Whether x is infinite.")
 isfinite = lifted(unary_float(ew.isfinite), "isfinite", "Whether x is neither infinite nor NaN.")

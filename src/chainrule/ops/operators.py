@@ -7,6 +7,7 @@ np.float64(2) times a float32 array is float64.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -204,6 +205,31 @@ def binary(primitive: Primitive) -> Callable[[Any, Any], Value]:
     return function
 
 
+def comparison(primitive: Primitive, verdict: Callable[[int, int], bool]) -> Callable[[Any, Any], Value]:
+    """A function that compares two operands, promoted and broadcast.
+
+    A whole number that the other's element type can't hold lies beyond all its elements: uint8 labels may be compared
+    with -100.
+    """
+
+    def function(x: Any, y: Any) -> Value:
+        if _lies_beyond(x, y):
+            return splat(verdict(x, 0), ArrayType(lift(y).shape, bool_))
+        if _lies_beyond(y, x):
+            return splat(verdict(0, y), ArrayType(lift(x).shape, bool_))
+        result: Value = primitive(*common(x, y))
+        return result
+
+    return function
+
+
+def _lies_beyond(number: Any, array: Any) -> bool:
+    if type(number) is not int or getattr(array, "dtype", bool_).kind not in "iu":
+        return False
+    limits = np.iinfo(array.dtype)
+    return not limits.min <= number <= limits.max
+
+
 def binary_float(primitive: Primitive) -> Callable[[Any, Any], Value]:
     """A function of two operands, promoted and broadcast, that computes in floats."""
 
@@ -331,10 +357,10 @@ MEANING.update(
     bitwise_xor=binary(ew.bitwise_xor),
     bitwise_left_shift=binary(ew.bitwise_left_shift),
     bitwise_right_shift=binary(ew.bitwise_right_shift),
-    less=binary(ew.less),
-    less_equal=binary(ew.less_equal),
-    greater=binary(ew.greater),
-    greater_equal=binary(ew.greater_equal),
-    equal=binary(ew.equal),
-    not_equal=binary(ew.not_equal),
+    less=comparison(ew.less, operator.lt),
+    less_equal=comparison(ew.less_equal, operator.le),
+    greater=comparison(ew.greater, operator.gt),
+    greater_equal=comparison(ew.greater_equal, operator.ge),
+    equal=comparison(ew.equal, operator.eq),
+    not_equal=comparison(ew.not_equal, operator.ne),
 )
