@@ -150,3 +150,11 @@ def test_masked_arrays_are_refused() -> None:
     for call in (lambda: cr.tensor(masked), lambda: cr.tensor(masked, "float32"), lambda: cr.ones(2) + masked):
         with pytest.raises(DtypeError, match="lose its mask"):
             call()
+
+
+@pytest.mark.parametrize("number", [0.5, float("nan"), float("inf"), 300])
+def test_numbers_that_an_integer_type_does_not_have_are_not_cut_off(number: float) -> None:
+    for call in (lambda: cr.full(2, number, "uint8"), lambda: cr.pad(cr.tensor([1], "uint8"), [(1, 1)], number)):
+        with pytest.raises(DtypeError, match=r"whole number|does not fit"):
+            call()
+    assert cr.pad(cr.tensor([1], "uint8"), [(1, 0)], 7.0).tolist() == [7, 1]

@@ -23,7 +23,8 @@ def trace(function: Callable[..., Any]) -> Callable[..., Graph]:
     """A function that gives the graph of `function` instead of its result.
 
     Arguments may be arrays, tensors, numbers (only their shape and element type matter) or ArrayTypes, nested in
-    containers. Arrays that the function reads from outside become constants of the graph.
+    containers. Arrays that the function reads from outside become constants of the graph, and so do random numbers
+    that it draws: the graph gives the same ones on each run.
 
     >>> import chainrule as cr
     >>> print(cr.trace(lambda x: x * 2.0)(cr.zeros(3)))  # doctest: +ELLIPSIS

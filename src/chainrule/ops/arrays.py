@@ -27,7 +27,7 @@ from ..ir.types import (
 )
 from . import elementwise as ew
 from . import reduction, structure
-from .operators import astype, broadcast, common, floating, lift
+from .operators import astype, broadcast, check_fits, common, floating, lift
 from .operators import reshape as reshape_to
 
 Axis = int | tuple[int, ...] | list[int] | None
@@ -370,6 +370,8 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Value:
     padded: Value = structure.pad(array, low=low, high=high, interior=(0,) * array.ndim)
     if value == 0:
         return padded
+    if array.dtype.kind in "iu":
+        check_fits(value, array.dtype)
     inside = structure.pad(splat(True, array.type.with_dtype(bool_)), low=low, high=high, interior=(0,) * array.ndim)
     result: Value = ew.where(inside, padded, splat(value, padded.type))
     return result

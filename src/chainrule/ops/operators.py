@@ -60,7 +60,9 @@ def _number_dtype(number: Number, like: DType | None) -> DType:
 
 
 def check_fits(number: Number, dtype: DType) -> None:
-    """A DtypeError where a whole number lies outside its element type: it would wrap round."""
+    """A DtypeError where a number is not one of an integer type: it would be cut off or wrap round."""
+    if isinstance(number, float | np.floating) and not float(number).is_integer():
+        raise DtypeError(f"{number} is no whole number, as {dtype} needs; use a float dtype")
     limits = np.iinfo(dtype)
     if not limits.min <= number <= limits.max:
         raise DtypeError(f"{number} does not fit into {dtype} ({limits.min} to {limits.max}); use another dtype")
