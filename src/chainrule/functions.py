@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DtypeError, ShapeError
+from .errors import ConfigurationError, DtypeError, ShapeError
 from .ir.build import constant, splat
 from .ir.graph import Value
 from .ir.operand import MEANING
@@ -62,6 +62,8 @@ def ones_like(x: Any, dtype: Any = None) -> Tensor:
 def arange(start: float, stop: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
     """Numbers from start up to, not including, stop; int64 for integers, else float32."""
     first, last = (0, start) if stop is None else (start, stop)
+    if step == 0:
+        raise ConfigurationError("arange: a step of 0 never arrives")
     whole = _all_integers(first, last, step)
     wanted = as_dtype(dtype) if dtype is not None else as_dtype(np.int64 if whole else float32)
     result: Tensor = wrap(constant(np.arange(first, last, step).astype(wanted)))

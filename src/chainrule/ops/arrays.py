@@ -431,6 +431,7 @@ def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
         axes = (tuple(range(first.ndim - axes, first.ndim)), tuple(range(axes)))
     left = tuple(normalize_axis(axis, first.ndim) for axis in axes[0])
     right = tuple(normalize_axis(axis, second.ndim) for axis in axes[1])
+    _require_equal_sizes(first, left, second, right)
     left_rest = tuple(axis for axis in range(first.ndim) if axis not in left)
     right_rest = tuple(axis for axis in range(second.ndim) if axis not in right)
     rows, inner = _count(first.shape, left_rest), _count(first.shape, left)
@@ -442,3 +443,12 @@ def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
         product,
         (*(first.shape[axis] for axis in left_rest), *(second.shape[axis] for axis in right_rest)),
     )
+
+
+def _require_equal_sizes(first: Value, left: tuple[int, ...], second: Value, right: tuple[int, ...]) -> None:
+    sizes = [tuple(value.shape[axis] for axis in axes) for value, axes in ((first, left), (second, right))]
+    if sizes[0] != sizes[1]:
+        raise ShapeError(
+            f"tensordot sums over pairs of axes of equal sizes, but axes {left} of {first.type} have sizes {sizes[0]} "
+            f"and axes {right} of {second.type} have sizes {sizes[1]}"
+        )
