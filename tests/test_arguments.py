@@ -99,6 +99,11 @@ def test_no_axis(function: Callable[[Any], Any], axis: Any) -> None:
         lambda: cr.tensordot(X, X, ((0, 1), (1, 0))),
         lambda: cr.tensordot(X, X, ((0, 1), (0,))),
         lambda: cr.tensordot(X, X, 3),
+        lambda: cr.vecdot(X, cr.ones(1)),
+        lambda: cr.vecdot(X, cr.ones(3), 0),
+        lambda: cr.vecdot(X, 2.0),
+        lambda: cr.grad(cr.power, (0, 0))(2.0, 3.0),
+        lambda: cr.grad(cr.power, (0, -2))(2.0, 3.0),
         lambda: cr.arange(0, 3, 0),
         lambda: cr.one_hot([0], 1.5),
         lambda: cr.one_hot([0.5], 3),
@@ -163,3 +168,10 @@ def test_numbers_that_an_integer_type_does_not_have_are_not_cut_off(number: floa
         with pytest.raises(DtypeError, match=r"whole number|does not fit"):
             call()
     assert cr.pad(cr.tensor([1], "uint8"), [(1, 0)], 7.0).tolist() == [7, 1]
+
+
+def test_vecdot_broadcasts_all_other_axes() -> None:
+    other = np.arange(12.0).reshape(4, 1, 3)
+    np.testing.assert_allclose(cr.vecdot(X, other).numpy(), (X.numpy() * other).sum(-1))
+    np.testing.assert_allclose(cr.vecdot(X, X, 0).numpy(), (X.numpy() ** 2).sum(0))
+    np.testing.assert_allclose(cr.vecdot(X, np.ones((5, 2, 1)), 0).numpy(), np.tile(X.numpy().sum(0), (5, 1)))

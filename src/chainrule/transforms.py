@@ -123,6 +123,8 @@ def _by_argnums(function: Function, args: tuple[Any, ...], argnums: int | Sequen
         if not -len(args) <= place < len(args):
             raise ConfigurationError(f"argnums={argnums} names argument {place}, but {len(args)} were given")
     places = tuple(place % len(args) for place in places)
+    if len(set(places)) != len(places):
+        raise ConfigurationError(f"argnums={argnums} names one argument twice")
 
     def call(chosen: Sequence[Any]) -> Any:
         new = dict(zip(places, chosen))

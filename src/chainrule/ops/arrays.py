@@ -27,7 +27,7 @@ from ..ir.types import (
 )
 from . import elementwise as ew
 from . import reduction, structure
-from .operators import astype, broadcast, check_fits, common, floating, lift
+from .operators import astype, broadcast, check_fits, floating, lift
 from .operators import reshape as reshape_to
 
 Axis = int | tuple[int, ...] | list[int] | None
@@ -411,9 +411,12 @@ def repeat(x: Any, repeats: int, axis: int | None = None) -> Value:
 
 
 def vecdot(x: Any, y: Any, axis: int = -1) -> Value:
-    """Sum of products along one axis."""
-    first, second = common(x, y)
-    return sum(first * second, axis)
+    """Sum of products along one axis, which must have one size; the others broadcast."""
+    first, second = lift(x), lift(y)
+    place = normalize_axis(axis, first.ndim) - first.ndim  # from the end: broadcasting adds axes in front
+    if -place > second.ndim or first.shape[place] != second.shape[place]:
+        raise ShapeError(f"vecdot along axis {axis} needs equal sizes, but was given {first.type} and {second.type}")
+    return sum(first * second, place)
 
 
 def outer(x: Any, y: Any) -> Value:
