@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from ..errors import ChainruleError, OutOfRangeError
-from ..tensor import Parameter
+from ..errors import ChainruleError, OutOfRangeError, unknown_name
 from .module import Module
 
 
 def _require_module(part: Any, owner: str) -> Module:
-    if not isinstance(part, Module):
-        raise ChainruleError(f"{owner} holds modules, but was given {part!r} ({type(part).__name__})")
-    return part
+    if isinstance(part, Module):
+        return part
+    given = f"{part!r} ({type(part).__name__})"
+    if isinstance(part, type) and issubclass(part, Module):
+        hint = f"; make one of it with {part.__name__}(...)"
+    else:
+        hint = f"; unpack it: {owner}(*layers)" if isinstance(part, list | tuple) else ""
+    raise ChainruleError(f"{owner} holds modules, but was given {given}{hint}")
 
 
-class _Indexed(Module):
-    """Modules by number, under the names "0", "1", ..."""
+class Indexed(Module):
+    """Modules by number, under the names "0", "1", ... or names of their own."""
 
     def __len__(self) -> int:
         return len(list(self.children()))
@@ -27,26 +31,58 @@ class _Indexed(Module):
 
     def __getitem__(self, place: int | slice) -> Any:
         named = list(self.named_children())
-        if isinstance(place, slice):
-            return type(self)._of(named[place])
-        if not -len(named) <= place < len(named):
-            raise OutOfRangeError(f"there is no module {place}: {type(self).__name__} holds {len(named)}")
-        return named[place][1]
+        return self._part(named[place]) if isinstance(place, slice) else named[self._place(place)][1]
+
+    def _part(self, named: list[tuple[str, Module]]) -> Any:
+        """A container of some of the modules."""
+        raise NotImplementedError
+
+    def _place(self, place: int) -> int:
+        if not -len(self) <= place < len(self):
+            raise OutOfRangeError(f"there is no module {place}: {type(self).__name__} holds {len(self)}")
+        return place % len(self)
+
+    def __setitem__(self, place: int, module: Module) -> None:
+        name = [name for name, _ in self.named_children()][self._place(place)]
+        setattr(self, name, _require_module(module, type(self).__name__))
+
+    def __delitem__(self, place: int | slice) -> None:
+        named = list(self.named_children())
+        del named[place if isinstance(place, slice) else self._place(place)]
+        self._hold(named)
+
+    def _hold(self, named: list[tuple[str, Module]]) -> None:
+        """These modules instead of the present ones; numbers are given anew, other names stay."""
+        for name, _ in list(self.named_children()):
+            delattr(self, name)
+        for place, (name, module) in enumerate(named):
+            self.add_module(str(place) if name.isdigit() else name, module)
+
+    def insert(self, place: int, module: Module) -> None:
+        """One more module before the one at `place`."""
+        named = list(self.named_children())
+        named.insert(place, ("0", _require_module(module, type(self).__name__)))
+        self._hold(named)
 
     def append(self, module: Module) -> Self:
         """One more module at the end."""
-        self.add_module(str(len(self)), _require_module(module, type(self).__name__))
+        self._hold([*self.named_children(), ("0", _require_module(module, type(self).__name__))])
         return self
 
-    @classmethod
-    def _of(cls, named: Iterable[tuple[str, Module]]) -> Self:
-        new = cls()
-        for name, module in named:
-            new.add_module(name, module)
-        return new
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """More modules at the end."""
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def pop(self, place: int = -1) -> Module:
+        """The module at `place`, taken out."""
+        module: Module = self[place]
+        del self[place]
+        return module
 
 
-class Sequential(_Indexed):
+class Sequential(Indexed):
     """Modules one after another: each gets what the one before it gives. Also from an ordered dict of names.
 
     >>> from chainrule import nn
@@ -63,24 +99,25 @@ class Sequential(_Indexed):
         for name, module in named:
             self.add_module(str(name), _require_module(module, "Sequential"))
 
+    def _part(self, named: list[tuple[str, Module]]) -> Sequential:
+        return Sequential(dict(named))  # names stay, as in PyTorch
+
     def forward(self, x: Any) -> Any:
         for module in self.children():
             x = module(x)
         return x
 
 
-class ModuleList(_Indexed):
+class ModuleList(Indexed):
     """A list of modules, found by `parameters()` and the like; it computes nothing itself."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
-        self.extend(modules)
+        for place, module in enumerate(modules):
+            self.add_module(str(place), _require_module(module, "ModuleList"))
 
-    def extend(self, modules: Iterable[Module]) -> Self:
-        """More modules at the end."""
-        for module in modules:
-            self.append(module)
-        return self
+    def _part(self, named: list[tuple[str, Module]]) -> ModuleList:
+        return ModuleList(module for _, module in named)
 
 
 class ModuleDict(Module):
@@ -88,17 +125,36 @@ class ModuleDict(Module):
 
     def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__()
-        for name, module in (modules or {}).items():
+        self.update(modules or {})
+
+    def update(self, modules: Mapping[str, Module]) -> None:
+        """More modules; those of a name that is taken replace the ones before."""
+        for name, module in modules.items():
             self[name] = module
 
     def __setitem__(self, name: str, module: Module) -> None:
-        self.add_module(name, _require_module(module, "ModuleDict"))
+        _require_module(module, "ModuleDict")
+        if name in self:
+            setattr(self, name, module)
+        else:
+            self.add_module(name, module)
 
     def __getitem__(self, name: str) -> Module:
-        found: Module = dict(self.named_children())[name]
-        return found
+        found = dict(self.named_children())
+        if name not in found:
+            raise unknown_name("module", name, found)
+        return found[name]
 
-    def __contains__(self, name: str) -> bool:
+    def __delitem__(self, name: str) -> None:
+        self.pop(name)
+
+    def pop(self, name: str) -> Module:
+        """The module of this name, taken out."""
+        module = self[name]
+        delattr(self, name)
+        return module
+
+    def __contains__(self, name: object) -> bool:
         return name in dict(self.named_children())
 
     def __len__(self) -> int:
@@ -118,21 +174,3 @@ class ModuleDict(Module):
     def items(self) -> Iterator[tuple[str, Module]]:
         """Names and modules."""
         return self.named_children()
-
-
-class ParameterList(Module):
-    """A list of parameters, found by `parameters()` and the like."""
-
-    def __init__(self, parameters: Iterable[Any] = ()) -> None:
-        super().__init__()
-        for place, each in enumerate(parameters):
-            self.register_parameter(str(place), each if isinstance(each, Parameter) else Parameter(each))
-
-    def __getitem__(self, place: int) -> Parameter:
-        return list(self.parameters(recurse=False))[place]
-
-    def __len__(self) -> int:
-        return len(list(self.parameters(recurse=False)))
-
-    def __iter__(self) -> Iterator[Parameter]:
-        return self.parameters(recurse=False)

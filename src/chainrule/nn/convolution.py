@@ -6,11 +6,10 @@ import math
 from typing import Any
 
 from ..errors import ConfigurationError, ShapeError
-from ..ops.windows import per_axis
 from ..tensor import Parameter, asarray
-from . import init, spatial
+from . import functional, init
+from .functional.axes import Sizes, sizes_per_axis
 from .module import Module
-from .spatial import Sizes
 
 
 class _Convolution(Module):
@@ -31,23 +30,31 @@ class _Convolution(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self._check(in_channels, out_channels, groups, padding_mode)
+        self._check(in_channels, out_channels, groups, padding, padding_mode)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size = per_axis(kernel_size, self.rank, "kernel_size")
-        self.stride, self.dilation = per_axis(stride, self.rank, "stride"), per_axis(dilation, self.rank, "dilation")
-        self.padding = padding if isinstance(padding, str) else per_axis(padding, self.rank, "padding")
+        self.kernel_size = sizes_per_axis(kernel_size, self.rank, "kernel_size")
+        self.stride = sizes_per_axis(stride, self.rank, "stride")
+        self.dilation = sizes_per_axis(dilation, self.rank, "dilation")
+        self.padding = padding if isinstance(padding, str) else sizes_per_axis(padding, self.rank, "padding", 0)
+        self.padding_mode = padding_mode
         outer, inner = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         self.weight = init.empty((outer, inner // groups, *self.kernel_size), dtype)
         self.bias: Parameter | None = init.empty((out_channels,), dtype) if bias else None
         self.reset_parameters()
 
-    def _check(self, in_channels: int, out_channels: int, groups: int, padding_mode: str) -> None:
+    def _check(self, in_channels: int, out_channels: int, groups: int, padding: Any, padding_mode: str) -> None:
+        if isinstance(padding, str) and (self.transposed or padding not in ("same", "valid")):
+            known = "a number or numbers" if self.transposed else "a number, numbers, 'same' or 'valid'"
+            raise ConfigurationError(f"{type(self).__name__}: padding is {known}, not {padding!r}")
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ConfigurationError(
                 f"{type(self).__name__}: {in_channels} channels in, {out_channels} out must divide into groups={groups}"
             )
         if padding_mode != "zeros":
-            raise ConfigurationError(f"{type(self).__name__} supports padding_mode='zeros', not {padding_mode!r}")
+            raise ConfigurationError(
+                f"{type(self).__name__} supports padding_mode='zeros', not {padding_mode!r}: "
+                "pad before it with functional.pad"
+            )
 
     def reset_parameters(self) -> None:
         """Draw the weights anew: uniform within ±1/√fan-in."""
@@ -67,10 +74,14 @@ class _Convolution(Module):
 
     def extra_repr(self) -> str:
         shown = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        shown += f", padding={self.padding!r}" if self.padding != (0,) * self.rank else ""
+        shown += f", padding={self.padding}" if self.padding != (0,) * self.rank else ""
         shown += f", dilation={self.dilation}" if self.dilation != (1,) * self.rank else ""
+        shown += self._more()
         shown += f", groups={self.groups}" if self.groups != 1 else ""
         return shown + (", bias=False" if self.bias is None else "")
+
+    def _more(self) -> str:
+        return ""
 
 
 class _Forward(_Convolution):
@@ -85,7 +96,7 @@ class Conv1d(_Forward):
     """Convolution along the length: (batch, in, length) to (batch, out, places)."""
 
     rank = 1
-    function = staticmethod(spatial.conv1d)
+    function = staticmethod(functional.conv1d)
 
 
 class Conv2d(_Forward):
@@ -97,14 +108,14 @@ class Conv2d(_Forward):
     """
 
     rank = 2
-    function = staticmethod(spatial.conv2d)
+    function = staticmethod(functional.conv2d)
 
 
 class Conv3d(_Forward):
     """Convolution over volumes: (batch, in, depth, height, width)."""
 
     rank = 3
-    function = staticmethod(spatial.conv3d)
+    function = staticmethod(functional.conv3d)
 
 
 class _Transposed(_Convolution):
@@ -125,10 +136,13 @@ class _Transposed(_Convolution):
         padding_mode: str = "zeros",
         dtype: Any = None,
     ) -> None:
-        self.output_padding = per_axis(output_padding, self.rank, "output_padding")
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, dtype
         )
+        self.output_padding = sizes_per_axis(output_padding, self.rank, "output_padding", 0)
+
+    def _more(self) -> str:
+        return f", output_padding={self.output_padding}" if any(self.output_padding) else ""
 
     def forward(self, x: Any) -> Any:
         options = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
@@ -139,11 +153,18 @@ class ConvTranspose1d(_Transposed):
     """Transposed convolution along the length."""
 
     rank = 1
-    function = staticmethod(spatial.conv_transpose1d)
+    function = staticmethod(functional.conv_transpose1d)
 
 
 class ConvTranspose2d(_Transposed):
     """Transposed convolution over images: makes them larger."""
 
     rank = 2
-    function = staticmethod(spatial.conv_transpose2d)
+    function = staticmethod(functional.conv_transpose2d)
+
+
+class ConvTranspose3d(_Transposed):
+    """Transposed convolution over volumes."""
+
+    rank = 3
+    function = staticmethod(functional.conv_transpose3d)

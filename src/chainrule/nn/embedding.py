@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OutOfRangeError
-from ..tensor import asarray
+from ..errors import OutOfRangeError, ShapeError
+from ..tensor import Parameter, asarray
 from . import functional, init
 from .module import Module
 
 
 class Embedding(Module):
-    """Indices of any shape to vectors: (...,) to (..., embedding_dim). The row padding_idx is zero and stays so.
+    """Indices of any shape to vectors: (...,) to (..., embedding_dim). The row padding_idx starts at zero and stays so.
 
+    weight (num_embeddings, embedding_dim) starts standard normal, as in PyTorch.
     Raises OutOfRangeError for an index outside 0..num_embeddings-1.
     """
 
@@ -26,8 +27,18 @@ class Embedding(Module):
             raise OutOfRangeError(f"padding_idx {padding_idx} is not a row of a table of {num_embeddings}")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
-        self.weight = init.empty((num_embeddings, embedding_dim), dtype)
+        self.weight: Parameter = init.empty((num_embeddings, embedding_dim), dtype)
         self.reset_parameters()
+
+    @classmethod
+    def from_pretrained(cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None) -> Embedding:
+        """A table of given vectors (rows, width), which are not trained unless freeze=False."""
+        table = asarray(embeddings)
+        if table.ndim != 2:
+            raise ShapeError(f"Embedding.from_pretrained takes a matrix (rows, width), but was given {table.shape}")
+        layer = cls(table.shape[0], table.shape[1], padding_idx, table.dtype)
+        layer.weight = Parameter(table, requires_grad=not freeze)
+        return layer
 
     def reset_parameters(self) -> None:
         """Draw the vectors anew, from the standard normal distribution."""
@@ -38,11 +49,6 @@ class Embedding(Module):
             self.weight.assign(filled)
 
     def forward(self, x: Any) -> Any:
-        x = asarray(x)
-        if not x.is_traced and x.dtype.kind in "iu" and x.size and int(x.numpy().min()) < 0:
-            raise OutOfRangeError(
-                f"an embedding has no row {int(x.numpy().min())}: indices go from 0 to {self.num_embeddings - 1}"
-            )
         return functional.embedding(x, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..errors import ShapeError, unknown_name
+from ..errors import ConfigurationError, ShapeError, unknown_name
 from ..ir.types import NumpyArray, as_dtype, float32
 from ..tensor import Parameter, Tensor
 
@@ -21,7 +21,10 @@ GAINS |= {f"{kind}{rank}d": 1.0 for kind in ("conv", "conv_transpose") for rank 
 
 
 def empty(shape: Sequence[int], dtype: Any = None) -> Parameter:
-    """A parameter of zeros, to be filled."""
+    """A parameter of zeros, to be filled. Raises ConfigurationError where a size is no whole number, or negative."""
+    for size in shape:
+        if not isinstance(size, int | np.integer) or size < 0:
+            raise ConfigurationError(f"the sizes of a layer are whole numbers from 0, but was given {size!r}")
     return Parameter(np.zeros(tuple(shape), as_dtype(dtype or float32)))
 
 
@@ -98,13 +101,18 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Uniform within ±gain · √(6 / (fan in + fan out)) (Glorot and Bengio 2010)."""
-    bound = gain * math.sqrt(6.0 / sum(fans(tensor)))
+    bound = math.sqrt(3.0) * _xavier_std(tensor, gain)
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Normal with standard deviation gain · √(2 / (fan in + fan out)) (Glorot and Bengio 2010)."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(fans(tensor))), generator)
+    return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
+
+
+def _xavier_std(tensor: Tensor, gain: float) -> float:
+    total = sum(fans(tensor))
+    return gain * math.sqrt(2.0 / total) if total else 0.0
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:

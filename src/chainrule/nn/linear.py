@@ -8,7 +8,7 @@ from typing import Any
 from .. import functions as f
 from ..errors import ShapeError
 from ..tensor import Parameter, asarray
-from . import init
+from . import functional, init
 from .module import Module
 
 
@@ -26,7 +26,7 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self.weight = init.empty((out_features, in_features), dtype)
+        self.weight: Parameter = init.empty((out_features, in_features), dtype)
         self.bias: Parameter | None = init.empty((out_features,), dtype) if bias else None
         self.reset_parameters()
 
@@ -54,19 +54,29 @@ class Linear(Module):
 class Bilinear(Module):
     """y_k = x₁ᵀ A_k x₂ + b_k: (..., in1) and (..., in2) to (..., out)."""
 
-    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None:
+    def __init__(
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, dtype: Any = None
+    ) -> None:
         super().__init__()
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
-        self.weight = init.empty((out_features, in1_features, in2_features))
-        self.bias: Parameter | None = init.empty((out_features,)) if bias else None
-        bound = 1 / math.sqrt(in1_features)
+        self.weight: Parameter = init.empty((out_features, in1_features, in2_features), dtype)
+        self.bias: Parameter | None = init.empty((out_features,), dtype) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew: uniform within ±1/√in1_features."""
+        bound = 1 / math.sqrt(self.in1_features) if self.in1_features else 0.0
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
     def forward(self, first: Any, second: Any) -> Any:
-        left = f.tensordot(first, self.weight, ((-1,), (1,)))  # (..., out, in2)
-        result = f.sum(left * f.expand_dims(asarray(second), -2), -1)
-        return result if self.bias is None else result + self.bias
+        sizes = [asarray(each).shape[-1:] for each in (first, second)]
+        if sizes != [(self.in1_features,), (self.in2_features,)]:
+            raise ShapeError(
+                f"{self!r} takes two inputs whose last axes have {self.in1_features} and {self.in2_features} features, "
+                f"but was given {asarray(first).shape} and {asarray(second).shape}"
+            )
+        return functional.bilinear(first, second, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (

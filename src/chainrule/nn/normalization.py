@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigurationError, ShapeError
+from ..functions import expand_dims, squeeze
 from ..tensor import Parameter, Tensor, asarray
 from . import functional, init
 from .module import Module
 
 
-class _BatchNorm(Module):
+class _Tracking(Module):
+    """Normalisation of each channel, with running statistics for evaluation where they are tracked."""
+
     ranks: tuple[int, ...]
 
     def __init__(
@@ -41,13 +44,25 @@ class _BatchNorm(Module):
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
 
-    def forward(self, x: Any) -> Any:
-        x = asarray(x)
-        if x.ndim not in self.ranks or x.shape[1] != self.num_features:
-            axes = " or ".join(map(str, self.ranks))
+    def _checked(self, given: Any) -> Tensor:
+        x, ranks = asarray(given), self.ranks
+        if x.ndim not in ranks or x.shape[1] != self.num_features:
+            axes = " or ".join(map(str, ranks))
             raise ShapeError(
                 f"{self!r} takes {axes} axes with {self.num_features} channels second, but was given {x.shape}"
             )
+        return x
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(_Tracking):
+    def forward(self, x: Any) -> Any:
+        x = self._checked(x)
         momentum = self._count_batch() if self.training else 0.0
         training = self.training or not self.track_running_stats
         running = (self.running_mean, self.running_var)
@@ -59,12 +74,6 @@ class _BatchNorm(Module):
             return 0.0
         self.num_batches_tracked.assign(self.num_batches_tracked + 1)
         return 1.0 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
 
 
 class BatchNorm1d(_BatchNorm):
@@ -81,6 +90,46 @@ class BatchNorm2d(_BatchNorm):
 
 class BatchNorm3d(_BatchNorm):
     """Batch normalisation of (batch, channels, depth, height, width)."""
+
+    ranks = (5,)
+
+
+class _InstanceNorm(_Tracking):
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+
+    def forward(self, x: Any) -> Any:
+        x = asarray(x)
+        alone = x.ndim == self.ranks[0] - 1
+        x = self._checked(expand_dims(x, 0) if alone else x)
+        own = self.training or not self.track_running_stats
+        running = (self.running_mean, self.running_var)
+        y = functional.instance_norm(x, *running, self.weight, self.bias, own, self.momentum or 0.0, self.eps)
+        return squeeze(y, 0) if alone else y
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Instance normalisation of (batch, channels, length), or of one example."""
+
+    ranks = (3,)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Instance normalisation of (batch, channels, height, width), or of one example."""
+
+    ranks = (4,)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Instance normalisation of (batch, channels, depth, height, width), or of one example."""
 
     ranks = (5,)
 
@@ -111,6 +160,30 @@ class LayerNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
+class RMSNorm(Module):
+    """Root mean square normalisation over the last axes, of sizes normalized_shape (Zhang and Sennrich 2019)."""
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape, self.eps, self.elementwise_affine = sizes, eps, elementwise_affine
+        self.weight: Parameter | None = init.empty(sizes, dtype) if elementwise_affine else None
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, x: Any) -> Any:
+        return functional.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
 class GroupNorm(Module):
     """Group normalisation of (batch, channels, ...)."""
 
@@ -118,7 +191,7 @@ class GroupNorm(Module):
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, dtype: Any = None
     ) -> None:
         super().__init__()
-        if num_channels % num_groups:
+        if num_groups < 1 or num_channels % num_groups:
             raise ConfigurationError(f"GroupNorm: {num_channels} channels don't divide into {num_groups} groups")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.weight: Parameter | None = init.empty((num_channels,), dtype) if affine else None
@@ -127,6 +200,9 @@ class GroupNorm(Module):
             init.ones_(self.weight)
 
     def forward(self, x: Any) -> Any:
+        x = asarray(x)
+        if x.ndim < 2 or x.shape[1] != self.num_channels:
+            raise ShapeError(f"{self!r} takes {self.num_channels} channels (axis 1), but was given {x.shape}")
         return functional.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:

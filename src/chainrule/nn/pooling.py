@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import spatial
-from .module import Module
-from .spatial import Sizes
+from . import functional
+from .applied import Applied
+from .functional.axes import Sizes
 
 
-class _Pool(Module):
-    function: Any
-
-    def __init__(self, kernel_size: Sizes, **options: Any) -> None:
-        super().__init__()
-        self.kernel_size, self.options = kernel_size, options
-
-    def forward(self, x: Any) -> Any:
-        return type(self).function(x, self.kernel_size, **self.options)
-
-    def extra_repr(self) -> str:
-        return ", ".join(
-            [f"kernel_size={self.kernel_size}"] + [f"{name}={each}" for name, each in self.options.items()]
-        )
-
-
-class _MaxPool(_Pool):
+class _MaxPool(Applied):
     def __init__(
         self,
         kernel_size: Sizes,
@@ -36,27 +20,39 @@ class _MaxPool(_Pool):
         ceil_mode: bool = False,
     ) -> None:
         stride = kernel_size if stride is None else stride
-        options = {"dilation": dilation, "ceil_mode": ceil_mode, "return_indices": return_indices}
-        super().__init__(kernel_size, stride=stride, padding=padding, **options)
+        super().__init__(
+            kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+        )
+        self.return_indices = return_indices
+
+    def forward(self, *inputs: Any) -> Any:
+        return type(self).function(*inputs, return_indices=self.return_indices, **self.options)
 
 
 class MaxPool1d(_MaxPool):
     """The largest of each window along the length."""
 
-    function = staticmethod(spatial.max_pool1d)
+    function = staticmethod(functional.max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
-    """The largest of each window over height and width."""
+    """The largest of each window over height and width.
 
-    function = staticmethod(spatial.max_pool2d)
+    >>> import chainrule as cr
+    >>> MaxPool2d(2)(cr.zeros((1, 3, 8, 6))).shape
+    (1, 3, 4, 3)
+    """
+
+    function = staticmethod(functional.max_pool2d)
 
 
-class AvgPool1d(_Pool):
-    """The mean of each window along the length."""
+class MaxPool3d(_MaxPool):
+    """The largest of each window over depth, height and width."""
 
-    function = staticmethod(spatial.avg_pool1d)
+    function = staticmethod(functional.max_pool3d)
 
+
+class _AvgPool(Applied):
     def __init__(
         self,
         kernel_size: Sizes,
@@ -64,18 +60,23 @@ class AvgPool1d(_Pool):
         padding: Sizes = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
+        **more: Any,
     ) -> None:
         stride = kernel_size if stride is None else stride
-        super().__init__(
-            kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode, count_include_pad=count_include_pad
-        )
+        options = {"ceil_mode": ceil_mode, "count_include_pad": count_include_pad, **more}
+        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding, **options)
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={self.options[name]}" for name in ("kernel_size", "stride", "padding"))
 
 
-class AvgPool2d(_Pool):
-    """The mean of each window over height and width."""
+class AvgPool1d(_AvgPool):
+    """The mean of each window along the length."""
 
-    function = staticmethod(spatial.avg_pool2d)
+    function = staticmethod(functional.avg_pool1d)
 
+
+class _AvgPoolWithDivisor(_AvgPool):
     def __init__(
         self,
         kernel_size: Sizes,
@@ -85,44 +86,51 @@ class AvgPool2d(_Pool):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> None:
-        stride = kernel_size if stride is None else stride
-        options = {"count_include_pad": count_include_pad, "divisor_override": divisor_override}
-        super().__init__(kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode, **options)
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=divisor_override)
 
 
-class _Adaptive(Module):
-    function: Any
+class AvgPool2d(_AvgPoolWithDivisor):
+    """The mean of each window over height and width."""
 
+    function = staticmethod(functional.avg_pool2d)
+
+
+class AvgPool3d(_AvgPoolWithDivisor):
+    """The mean of each window over depth, height and width."""
+
+    function = staticmethod(functional.avg_pool3d)
+
+
+class _Adaptive(Applied):
     def __init__(self, output_size: Any) -> None:
-        super().__init__()
-        self.output_size = output_size
-
-    def forward(self, x: Any) -> Any:
-        return type(self).function(x, self.output_size)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
+        super().__init__(output_size=output_size)
 
 
 class AdaptiveAvgPool1d(_Adaptive):
     """The length cut into output_size parts, each averaged."""
 
-    function = staticmethod(spatial.adaptive_avg_pool1d)
+    function = staticmethod(functional.adaptive_avg_pool1d)
 
 
 class AdaptiveAvgPool2d(_Adaptive):
-    """Height and width cut into output_size parts, each averaged."""
+    """Height and width cut into output_size parts, each averaged; None keeps a size."""
 
-    function = staticmethod(spatial.adaptive_avg_pool2d)
+    function = staticmethod(functional.adaptive_avg_pool2d)
+
+
+class AdaptiveAvgPool3d(_Adaptive):
+    """Depth, height and width cut into output_size parts, each averaged; None keeps a size."""
+
+    function = staticmethod(functional.adaptive_avg_pool3d)
 
 
 class AdaptiveMaxPool1d(_Adaptive):
     """The length cut into output_size parts, the largest of each."""
 
-    function = staticmethod(spatial.adaptive_max_pool1d)
+    function = staticmethod(functional.adaptive_max_pool1d)
 
 
 class AdaptiveMaxPool2d(_Adaptive):
-    """Height and width cut into output_size parts, the largest of each."""
+    """Height and width cut into output_size parts, the largest of each; None keeps a size."""
 
-    function = staticmethod(spatial.adaptive_max_pool2d)
+    function = staticmethod(functional.adaptive_max_pool2d)

@@ -37,9 +37,10 @@ class Unflatten(Module):
     def forward(self, x: Any) -> Any:
         x = asarray(x)
         place = normalize_axis(self.dim, x.ndim)
-        if -1 not in self.unflattened_size and math.prod(self.unflattened_size) != x.shape[place]:
-            raise ShapeError(f"axis {place} of {x.shape} can't be cut into {self.unflattened_size}")
-        known = -math.prod(self.unflattened_size) if -1 in self.unflattened_size else 0
+        known = math.prod(size for size in self.unflattened_size if size != -1)
+        fits = x.shape[place] == known if -1 not in self.unflattened_size else known and x.shape[place] % known == 0
+        if not fits or self.unflattened_size.count(-1) > 1:
+            raise ShapeError(f"{self!r}: axis {place} of {x.shape} can't be cut into {self.unflattened_size}")
         sizes = tuple(x.shape[place] // known if size == -1 else size for size in self.unflattened_size)
         return f.reshape(x, (*x.shape[:place], *sizes, *x.shape[place + 1 :]))
 
