@@ -12,7 +12,7 @@ from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.types import as_dtype, as_integer, float32
 from . import elementwise as ew
-from .arrays import expand_dims, logsumexp, max, mean, sum
+from .arrays import expand_dims, max, mean, sum
 from .operators import astype, common, floating, lift
 from .operators import where as choose
 
@@ -141,7 +141,11 @@ def softmax(x: Any, axis: int = -1) -> Value:
 def log_softmax(x: Any, axis: int = -1) -> Value:
     """log(softmax(x)) without overflow or loss of small probabilities."""
     value = floating(x)
-    return value - logsumexp(value, axis, keepdims=True)
+    if not value.size:
+        return value
+    shifted = value - ew.stop_gradient(max(value, axis, keepdims=True))  # first: x - logsumexp(x) would lose its digits
+    result: Value = shifted - ew.log(sum(ew.exp(shifted), axis, keepdims=True))
+    return result
 
 
 def normalize(x: Any, axis: int | tuple[int, ...], epsilon: float) -> Value:

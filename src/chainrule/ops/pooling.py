@@ -194,9 +194,9 @@ def adaptive_parts(size: int, count: int) -> list[tuple[int, int]]:
 
 
 def adaptive_pool(x: Any, output: Shape, reduce_axis: Any) -> Value:
-    """Each spatial axis cut into `output` parts, each reduced by `reduce_axis(part, axis)`, which keeps it."""
+    """Each spatial axis, the last first, cut into `output` parts, each reduced by `reduce_axis(part, axis)`."""
     value = floating(x)
-    for axis, count in enumerate(output, start=2):
+    for axis, count in reversed(list(enumerate(output, start=2))):
         parts = [narrow(value, axis, *bounds) for bounds in adaptive_parts(value.shape[axis], count)]
         value = concat(*[reduce_axis(part, axis) for part in parts], axis=axis)
     return value
