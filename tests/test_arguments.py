@@ -175,3 +175,17 @@ def test_vecdot_broadcasts_all_other_axes() -> None:
     np.testing.assert_allclose(cr.vecdot(X, other).numpy(), (X.numpy() * other).sum(-1))
     np.testing.assert_allclose(cr.vecdot(X, X, 0).numpy(), (X.numpy() ** 2).sum(0))
     np.testing.assert_allclose(cr.vecdot(X, np.ones((5, 2, 1)), 0).numpy(), np.tile(X.numpy().sum(0), (5, 1)))
+
+
+def test_python_numbers_take_the_element_type_of_the_tensor_they_are_given_to() -> None:
+    x = cr.tensor(np.zeros(2), requires_grad=True)
+    assert x.assign([1, 2.5]).tolist() == [1, 2.5] and x.dtype == np.float64
+    (x * 2).backward([1, 10])
+    assert x.grad is not None and x.grad.tolist() == [2, 20]
+    with pytest.raises(DtypeError):
+        cr.tensor([1, 2]).assign(["a", "b"])
+    with pytest.raises(ShapeError, match="float32"):
+        cr.tensor([1, 2]).assign([0.5, 1])
+    assert cr.tensor([1, 2], "int8").assign([3, 4]).dtype == np.int8
+    with pytest.raises(ShapeError, match="float32"):
+        x.assign(np.zeros(2, np.float32))

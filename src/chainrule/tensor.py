@@ -91,7 +91,7 @@ class Tensor(TensorView):
 
     def assign(self, contents: Any) -> Self:
         """Replace the contents in place; shape and element type must stay. How optimisers update weights."""
-        array = contents._array("assign()") if isinstance(contents, Tensor) else own_array(contents)
+        array = contents._array("assign()") if isinstance(contents, Tensor) else own_array(self._weak(contents))
         if array.shape != self.shape or array.dtype != self.dtype:
             given = ArrayType(array.shape, array.dtype)
             raise ShapeError(f"assign: this tensor is {self._value.type}, but was given {given}")
@@ -99,6 +99,14 @@ class Tensor(TensorView):
             raise GradientError("assign works on a tensor that nothing computed; use detach() first")
         self._value = self._content(array, self.requires_grad)
         return self
+
+    def _weak(self, data: Any) -> Any:
+        """Python numbers and lists of them take the element type of this tensor; arrays keep their own."""
+        if not isinstance(data, bool | int | float | list | tuple):
+            return data
+        natural = own_array(data)
+        fits = self.dtype.kind == "f" or natural.dtype.kind != "f"  # floats are not cut off to integers
+        return _as_array(data, self.dtype) if fits else natural
 
     def recast(self, dtype: Any) -> Self:
         """Give the contents another element type in place; the gradient is forgotten."""
@@ -139,7 +147,7 @@ class Tensor(TensorView):
         from .autodiff import leaf_gradients
 
         with recording(create_graph):
-            cotangent = None if gradient is None else lift(unwrap(gradient), self.dtype)
+            cotangent = None if gradient is None else lift(unwrap(self._weak(gradient)))
             for content, gradient_value in leaf_gradients(self._value, cotangent):
                 owner = content.owner() if isinstance(content, Content) else None
                 if owner is not None:
