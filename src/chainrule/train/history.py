@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -50,6 +49,8 @@ class History:
 
     def to_csv(self) -> str:
         """The rows as CSV; numbers are written so that reading them gives the same bits."""
+        import csv  # only here: it is not needed to train
+
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
