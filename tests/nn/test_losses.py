@@ -1,86 +1,69 @@
-"""Losses in closed form, far from where numbers are comfortable, and what they refuse. No other library needed."""
+"""Losses as modules: they keep their options, and their weights are buffers."""
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.errors import ChainruleError, DtypeError, OutOfRangeError, ShapeError
 
-F = nn.functional
+RANDOM = np.random.default_rng(0)
+X, Y, Z = RANDOM.normal(size=(3, 5, 4))
+LABELS = np.array([0, 3, 1, 2, 2])
+BITS = RANDOM.integers(0, 2, size=(5, 4)).astype(float)
+SIGNS = BITS * 2 - 1
+WEIGHT = np.array([0.5, 2.0, 1.0, 0.1])
+SHARES = np.exp(Y) / np.exp(Y).sum(1, keepdims=True)
 
-
-def test_cross_entropy_of_even_odds_is_log_of_the_classes() -> None:
-    assert F.cross_entropy(np.zeros((3, 7)), np.array([0, 3, 6])).item() == pytest.approx(math.log(7), rel=1e-14)
-
-
-def test_cross_entropys_gradient_is_probability_minus_target() -> None:
-    logits = np.array([[1.0, -2.0, 0.5], [3.0, 0.0, 1.0]])
-    labels = np.array([2, 0])
-    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    expected = (probabilities - np.eye(3)[labels]) / 2
-    given = cr.grad(lambda x: F.cross_entropy(x, labels))(logits)
-    np.testing.assert_allclose(given.numpy(), expected, rtol=1e-13, atol=1e-15)
-
-
-def test_certainty_neither_overflows_nor_vanishes() -> None:
-    assert F.cross_entropy(np.array([[1e4, 0.0]]), np.array([1])).item() == 1e4
-    assert F.cross_entropy(np.array([[50.0, 0.0]]), np.array([0])).item() == pytest.approx(math.exp(-50), rel=1e-4)
-    assert F.binary_cross_entropy_with_logits(np.array([-1e4]), np.array([1.0])).item() == 1e4
-    value = F.binary_cross_entropy_with_logits(np.array([800.0]), np.array([1.0])).item()
-    assert value == pytest.approx(math.exp(-800), abs=1e-300)
-
-
-def test_huber_is_quadratic_then_linear() -> None:
-    losses = F.huber_loss(np.array([0.5, 3.0]), np.zeros(2), reduction="none", delta=1.0).tolist()
-    assert losses == [0.125, 2.5]
-
-
-def test_kl_of_equal_distributions_is_zero_also_with_zeros() -> None:
-    target = np.array([[0.5, 0.5, 0.0]])
-    with np.errstate(divide="ignore"):
-        logs = np.log(np.maximum(target, 1e-30))
-    assert F.kl_div(logs, target, reduction="sum").item() == pytest.approx(0, abs=1e-12)
+ROWS: list[tuple[str, tuple[np.ndarray, ...], dict[str, Any]]] = [
+    ("MSELoss", (X, Y), {}),
+    ("L1Loss", (X, Y), {"reduction": "sum"}),
+    ("HuberLoss", (X, Y), {"delta": 2.0}),
+    ("SmoothL1Loss", (X, Y), {"beta": 2.0}),
+    ("GaussianNLLLoss", (X, Y, np.exp(Z)), {"full": True}),
+    ("PoissonNLLLoss", (X, np.abs(Y)), {"full": True}),
+    ("KLDivLoss", (np.log(SHARES), SHARES), {"reduction": "batchmean"}),
+    ("BCELoss", (SHARES, BITS), {}),
+    ("BCEWithLogitsLoss", (X, BITS), {"pos_weight": WEIGHT}),
+    ("NLLLoss", (np.log(SHARES), LABELS), {"weight": WEIGHT}),
+    ("CrossEntropyLoss", (X, LABELS), {"weight": WEIGHT, "label_smoothing": 0.1}),
+    ("CrossEntropyLoss", (X, LABELS), {"ignore_index": 2, "reduction": "none"}),
+    ("SoftMarginLoss", (X, SIGNS), {}),
+    ("HingeEmbeddingLoss", (X, SIGNS), {}),
+    ("MarginRankingLoss", (X, Y, SIGNS), {"margin": 0.5}),
+    ("CosineEmbeddingLoss", (X, Y, SIGNS[:, 0]), {}),
+    ("TripletMarginLoss", (X, Y, Z), {"swap": True}),
+    ("CosineSimilarity", (X, Y), {"dim": 0}),
+]
 
 
-def test_second_derivative_of_mse() -> None:
-    hessian = cr.hessian(lambda x: F.mse_loss(x, np.zeros(3)))(np.array([1.0, 2.0, 3.0]))
-    np.testing.assert_allclose(hessian.numpy(), np.eye(3) * 2 / 3, rtol=1e-15)
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "arguments", "options"), ROWS, ids=lambda each: str(each)[:20])
+def test_module_is_pytorchs(name: str, arguments: tuple[np.ndarray, ...], options: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch")
+    ours, theirs = (
+        getattr(library, name)(**{key: make(each) if isinstance(each, np.ndarray) else each for key, each in given})
+        for library, make, given in ((nn, cr.tensor, options.items()), (torch.nn, torch.tensor, options.items()))
+    )
+    assert set(ours.state_dict()) == set(theirs.state_dict())
+    np.testing.assert_allclose(ours(*arguments).numpy(), theirs(*map(torch.tensor, arguments)).numpy(), rtol=1e-10)
 
 
-def test_a_label_out_of_range_is_named() -> None:
-    with pytest.raises(OutOfRangeError, match=r"label 3 at position \(1,\).*3 outputs.*0 to 2"):
-        F.cross_entropy(np.zeros((2, 3)), np.array([0, 3]))
-    with pytest.raises(OutOfRangeError, match="label -1"):
-        F.nll_loss(np.zeros((2, 3)), np.array([0, -1]))
+def test_weights_of_classes_move_with_the_module() -> None:
+    loss = nn.CrossEntropyLoss(weight=np.array([1.0, 3.0]))
+    value = loss(np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1])).item()
+    assert value == pytest.approx(np.log(2), rel=1e-14)
+    assert loss.float().weight.dtype == cr.float32
+    loss.load_state_dict({"weight": np.array([1.0, 0.0])})
+    assert loss(np.array([[1.0, 0.0], [9.0, 0.0]]), np.array([0, 1])).item() == pytest.approx(np.log1p(np.exp(-1)))
 
 
-@pytest.mark.parametrize(
-    ("loss", "inputs", "targets", "kind", "words"),
-    [
-        ("mse_loss", (4, 1), (4,), ShapeError, r"\(4, 1\) and \(4,\)"),
-        ("binary_cross_entropy_with_logits", (4, 1), (4,), ShapeError, "one shape"),
-        ("cross_entropy", (4, 3), (4, 2), ShapeError, "probabilities"),
-    ],
-)
-def test_shapes_that_do_not_fit(
-    loss: str, inputs: tuple[int, ...], targets: tuple[int, ...], kind: type[ChainruleError], words: str
-) -> None:
-    with pytest.raises(kind, match=words):
-        getattr(F, loss)(np.zeros(inputs), np.zeros(targets))
-
-
-def test_class_indices_must_be_integers_of_the_right_shape() -> None:
-    with pytest.raises(ShapeError, match=r"targets of shape \(4,\)"):
-        F.cross_entropy(np.zeros((4, 3)), np.zeros((5,), np.int64))
-    with pytest.raises(DtypeError, match="integers"):
-        F.nll_loss(np.zeros((4, 3)), np.zeros(4))
-
-
-def test_an_unknown_reduction_is_named() -> None:
-    with pytest.raises(ChainruleError, match="'mean'"):
-        F.mse_loss(np.zeros(2), np.zeros(2), reduction="means")
+def test_options_are_attributes() -> None:
+    loss = nn.HuberLoss(delta=2.0)
+    assert (loss.delta, loss.reduction) == (2.0, "mean")
+    loss.delta = 1.0
+    assert loss(np.array([3.0]), np.array([0.0])).item() == 2.5
+    assert repr(loss) == "HuberLoss(delta=1.0, reduction='mean')"

@@ -1,7 +1,11 @@
-"""Layers agree with PyTorch's of the same name: values, gradients, second order, buffers; float64, to 1e-10."""
+"""Every layer from one table: gradients against central differences, and, where it is installed, against PyTorch.
+
+With PyTorch: values, gradients, second order, buffers, names and text forms, in float64 to 1e-10.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,8 +13,6 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-
-torch = pytest.importorskip("torch")
 
 ROWS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
     ("Linear", (5, 3), {}, (4, 5)),
@@ -25,6 +27,8 @@ ROWS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
     ("Conv3d", (2, 3, 2), {"stride": 2, "padding": 1}, (1, 2, 4, 5, 4)),
     ("ConvTranspose1d", (3, 2, 3), {"stride": 2, "output_padding": 1}, (2, 3, 4)),
     ("ConvTranspose2d", (4, 6, 3), {"stride": 2, "padding": 1, "groups": 2, "dilation": 2}, (2, 4, 4, 3)),
+    ("ConvTranspose2d", (2, 2, 3), {"stride": 2, "output_padding": (1, 0)}, (2, 3, 3)),
+    ("ConvTranspose3d", (2, 3, 2), {"stride": 2, "output_padding": 1, "bias": False}, (1, 2, 2, 3, 2)),
     ("MaxPool1d", (2,), {}, (2, 3, 7)),
     ("MaxPool2d", (2,), {}, (2, 3, 6, 7)),
     ("MaxPool2d", ((3, 2),), {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)}, (2, 3, 8, 7)),
@@ -36,11 +40,24 @@ ROWS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
     ("AvgPool2d", (2,), {"divisor_override": 3}, (2, 3, 4, 4)),
     ("AdaptiveAvgPool1d", (3,), {}, (2, 3, 7)),
     ("AdaptiveAvgPool2d", ((3, 2),), {}, (2, 3, 7, 5)),
+    ("AdaptiveAvgPool2d", ((None, 2),), {}, (2, 3, 7, 5)),
+    ("AdaptiveAvgPool3d", (2,), {}, (1, 2, 3, 4, 5)),
+    ("AdaptiveMaxPool1d", (3,), {}, (2, 3, 7)),
     ("AdaptiveMaxPool2d", ((2, 3),), {}, (2, 3, 7, 5)),
+    ("MaxPool3d", (2,), {"stride": 1, "padding": 1}, (1, 2, 3, 4, 3)),
+    ("AvgPool3d", (2,), {"ceil_mode": True}, (1, 2, 3, 4, 5)),
     ("BatchNorm1d", (3,), {}, (6, 3)),
     ("BatchNorm1d", (3,), {"momentum": None}, (6, 3, 4)),
     ("BatchNorm2d", (3,), {"affine": False}, (4, 3, 5, 2)),
     ("BatchNorm2d", (3,), {"track_running_stats": False, "eps": 1e-3}, (4, 3, 5, 2)),
+    ("BatchNorm3d", (2,), {}, (2, 2, 2, 3, 2)),
+    ("InstanceNorm1d", (3,), {}, (2, 3, 5)),
+    ("InstanceNorm2d", (3,), {"affine": True, "track_running_stats": True}, (2, 3, 4, 3)),
+    ("InstanceNorm2d", (3,), {}, (3, 4, 3)),
+    ("InstanceNorm3d", (2,), {"affine": True}, (2, 2, 2, 3, 2)),
+    ("RMSNorm", (5,), {}, (4, 5)),
+    ("RMSNorm", ((3, 5),), {"eps": 1e-3, "elementwise_affine": False}, (2, 3, 5)),
+    ("LayerNorm", (5,), {"bias": False}, (4, 5)),
     ("LayerNorm", (5,), {}, (4, 5)),
     ("LayerNorm", ((3, 5),), {"eps": 1e-3}, (2, 3, 5)),
     ("LayerNorm", (5,), {"elementwise_affine": False}, (4, 5)),
@@ -50,7 +67,17 @@ ROWS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
     ("Identity", (), {}, (2, 3)),
     *((name, (), {}, (3, 7)) for name in ("ReLU", "Sigmoid", "LogSigmoid", "Tanh", "SiLU", "Mish", "GELU", "SELU")),
     *((name, (), {}, (3, 7)) for name in ("LeakyReLU", "ELU", "CELU", "Softplus", "Softsign", "Hardtanh", "ReLU6")),
-    *((name, (), {}, (3, 7)) for name in ("Hardsigmoid", "Hardswish", "PReLU")),
+    *(
+        (name, (), {}, (3, 7))
+        for name in ("Hardsigmoid", "Hardswish", "PReLU", "Hardshrink", "Softshrink", "Tanhshrink")
+    ),
+    ("Threshold", (0.3, -2.0), {}, (3, 7)),
+    ("GLU", (1,), {}, (3, 6)),
+    ("Softplus", (2.0,), {}, (3, 7)),
+    ("Hardtanh", (-0.7, 1.2), {}, (3, 7)),
+    ("Unflatten", (-1, (2, 3)), {}, (4, 6)),
+    ("Flatten", (0, 1), {}, (2, 3, 4)),
+    ("Softmin", (1,), {}, (3, 7)),
     ("GELU", (), {"approximate": "tanh"}, (3, 7)),
     ("ELU", (0.7,), {}, (3, 7)),
     ("CELU", (0.7,), {}, (3, 7)),
@@ -61,22 +88,56 @@ ROWS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
 ]
 
 
-def pair(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any]:
+Options = dict[str, Any]
+
+each_layer = pytest.mark.parametrize(("name", "arguments", "options", "shape"), ROWS, ids=lambda each: str(each)[:30])
+
+
+def random_state(layer: Any) -> dict[str, np.ndarray]:
+    """Positive numbers for all floats of a layer: variances must be."""
+    random = np.random.default_rng(1)
+    return {
+        key: random.normal(size=value.shape) ** 2 + 0.1 if value.dtype.kind == "f" else value
+        for key, value in layer.state_dict().items()
+    }
+
+
+def pair(name: str, arguments: tuple[Any, ...], options: Options) -> tuple[Any, Any]:
     """The layer of both libraries with the same random weights."""
+    torch = pytest.importorskip("torch")
     theirs = getattr(torch.nn, name)(*arguments, **options).double()
     ours = getattr(nn, name)(*arguments, **options).double()
-    random = np.random.default_rng(1)
-    state = {
-        key: random.normal(size=value.shape) ** 2 + 0.1 if value.is_floating_point() else value.numpy()
-        for key, value in theirs.state_dict().items()
-    }
+    state = random_state(ours)
     theirs.load_state_dict({key: torch.as_tensor(value) for key, value in state.items()})
     ours.load_state_dict(state)
     return ours, theirs
 
 
+def apart(shape: tuple[int, ...]) -> np.ndarray:
+    """Points in random order that keep a distance to each other and to where activations have their corners."""
+    count = int(np.prod(shape))
+    points = (np.arange(count) - count // 2) * 0.0331 + 0.0137
+    return np.random.default_rng(2).permutation(points).reshape(shape)
+
+
+@each_layer
+def test_gradients_are_central_differences(
+    name: str, arguments: tuple[Any, ...], options: Options, shape: tuple[int, ...]
+) -> None:
+    layer = getattr(nn, name)(*arguments, **options).double()
+    layer.load_state_dict(random_state(layer))
+    report = cr.check_gradients(lambda layer, x: layer(x), (layer, apart(shape)), order=2, eps=2e-3, directions=2)
+    assert report.max_relative_error < 1e-6
+
+
 # PyTorch holds 1/6 (hardsigmoid, hardswish) and 1/alpha (celu) in float32, even for float64 inputs.
 LOOSER = {"Hardsigmoid": 1e-7, "Hardswish": 1e-7, "CELU": 1e-7}
+
+
+def same_text(shown: str) -> str:
+    """Without what differs between versions of PyTorch (`bias` of normalisations) or is no more than style."""
+    text = re.sub(r", bias=\w+", "", shown) if "Norm" in shown else shown
+    return re.sub(r"\((\d+),\)", r"\1", text.replace("lambd=", "")) if "Norm" not in shown else text
 
 
 def close(ours: Any, theirs: Any, tolerance: float = 1e-10) -> None:
@@ -84,13 +145,24 @@ def close(ours: Any, theirs: Any, tolerance: float = 1e-10) -> None:
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize(("name", "arguments", "options", "shape"), ROWS, ids=lambda each: str(each)[:30])
-def test_layer(
-    name: str, arguments: tuple[Any, ...], options: dict[str, Any], shape: tuple[int, ...], training: bool
+@each_layer
+def test_names_and_text_are_pytorchs(
+    name: str, arguments: tuple[Any, ...], options: Options, shape: tuple[int, ...]
 ) -> None:
+    ours, theirs = pair(name, arguments, options)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert [path for path, _ in ours.named_parameters()] == [path for path, _ in theirs.named_parameters()]
+    assert same_text(repr(ours)) == same_text(repr(theirs))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("training", [True, False])
+@each_layer
+def test_layer_is_pytorchs(
+    name: str, arguments: tuple[Any, ...], options: Options, shape: tuple[int, ...], training: bool
+) -> None:
+    torch = pytest.importorskip("torch")
     ours, theirs = (layer.train(training) for layer in pair(name, arguments, options))
-    assert set(ours.state_dict()) == set(theirs.state_dict())
     points = np.random.default_rng(2).normal(size=shape) * 2
     x, tx = cr.tensor(points, requires_grad=True), torch.tensor(points, requires_grad=True)
     y, ty = ours(x), theirs(tx)
@@ -122,6 +194,7 @@ def test_layer(
 
 @pytest.mark.oracle
 def test_max_pool_gives_ties_to_the_first_and_its_indices() -> None:
+    torch = pytest.importorskip("torch")
     points = np.array([[[[1.0, 1.0, 0.0, 2.0], [1.0, 1.0, 2.0, 2.0]]]])
     x, tx = cr.tensor(points, requires_grad=True), torch.tensor(points, requires_grad=True)
     y, places = nn.functional.max_pool2d(x, 2, return_indices=True)
@@ -135,12 +208,14 @@ def test_max_pool_gives_ties_to_the_first_and_its_indices() -> None:
 
 @pytest.mark.oracle
 def test_max_pool_passes_nan_on() -> None:
+    torch = pytest.importorskip("torch")
     points = np.array([[[1.0, np.nan, 2.0, -np.inf, -np.inf, -np.inf]]])
     close(nn.functional.max_pool1d(points, 2).numpy(), torch.nn.functional.max_pool1d(torch.tensor(points), 2))
 
 
 @pytest.mark.oracle
 def test_embedding() -> None:
+    torch = pytest.importorskip("torch")
     ours, theirs = pair("Embedding", (6, 3), {"padding_idx": 2})
     indices = np.array([[0, 2, 5], [2, 2, 1]])
     y, ty = ours(indices), theirs(torch.tensor(indices))
@@ -153,6 +228,7 @@ def test_embedding() -> None:
 @pytest.mark.oracle
 @pytest.mark.parametrize("causal", [True, False])
 def test_attention(causal: bool) -> None:
+    torch = pytest.importorskip("torch")
     arrays = [np.random.default_rng(seed).normal(size=(2, 3, 5, 4)) for seed in range(3)]
     ours = [cr.tensor(array, requires_grad=True) for array in arrays]
     theirs = [torch.tensor(array, requires_grad=True) for array in arrays]
@@ -167,6 +243,7 @@ def test_attention(causal: bool) -> None:
 
 @pytest.mark.oracle
 def test_a_pytorch_state_dict_in_safetensors_loads(tmp_path: Any) -> None:
+    torch = pytest.importorskip("torch")
     save_file = pytest.importorskip("safetensors.torch").save_file
     layers = [torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(4 * 36, 5)]
     theirs = torch.nn.Sequential(*layers).eval()
