@@ -240,8 +240,6 @@ def test_import_loads_nothing_that_is_optional() -> None:
 def test_import_is_quick() -> None:
     code = "import time, numpy; start = time.process_time(); import chainrule; print(time.process_time() - start)"
     command = [sys.executable, "-c", code]
-    runs = [
-        subprocess.run(command, capture_output=True, text=True, check=True, env=_environment()) for _ in range(3)
-    ]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True, env=_environment()) for _ in range(3)]
     fastest = min(float(each.stdout) for each in runs)
     assert fastest < 0.4, f"importing chainrule takes {fastest:.2f} s of processor time over NumPy alone"

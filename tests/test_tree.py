@@ -63,7 +63,7 @@ TREES: list[tuple[Any, list[int]]] = [
 ]
 
 
-@pytest.mark.parametrize(("example", "leaves"), TREES, ids=str)
+@pytest.mark.parametrize(("example", "leaves"), TREES, ids=lambda each: type(each).__name__)
 def test_flatten_and_build_anew(example: Any, leaves: list[int]) -> None:
     found, structure = tree.flatten(example)
     assert found == leaves == [leaf for _, leaf in tree.flatten_with_paths(example)]

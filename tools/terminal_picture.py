@@ -1,6 +1,6 @@
 """Runs a command and draws what it prints, as a picture for the documents.
 
-    python tools/terminal_picture.py docs/pictures/train-digits.svg chainrule train digits
+python tools/terminal_picture.py docs/pictures/train-digits.svg chainrule train digits
 """
 
 from __future__ import annotations

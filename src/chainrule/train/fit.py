@@ -67,8 +67,8 @@ def fit(
     callbacks: functions of the TrainingState, called after each epoch; one that returns "stop" ends the training.
     seed: of the order of examples and of the split. clip_norm: the largest length of the gradient.
     run_directory: where checkpoints go: every checkpoint_seconds (or checkpoint_steps), at the end of each epoch (of
-        those in one second, one), and at Ctrl-C. With resume=True the run goes on from the last one and ends with the same bits as if it had never
-        been interrupted; to go on longer than planned, resume with more epochs.
+        those in one second, one), and at Ctrl-C. With resume=True the run goes on from the last one and ends with the
+        same bits as if it had never been interrupted; to go on longer than planned, resume with more epochs.
     config: what else to keep in config.json.
     threads: of NumPy's matrix products. With another number the last bits of large products differ, so it is 1 unless
         asked otherwise, and the result is the same on any number of cores; None takes all cores, for large networks.

@@ -28,7 +28,6 @@ from .run_directory import RunDirectory
 from .step import TrainingStep
 from .threads import product_threads
 
-
 SHORT_EPOCH = 1.0  # seconds: epochs that are shorter don't each write a checkpoint
 
 
