@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -309,19 +307,3 @@ def test_an_embedding_refuses_other_rows() -> None:
         nn.Embedding(5, 2)(np.array([1, 7]))
     with pytest.raises(ChainruleError, match="-1"):
         nn.Embedding(5, 2)(np.array([1, -1]))
-
-
-LIMITS: list[tuple[nn.Module, str, float]] = [
-    (nn.Linear(100, 50), "weight", 0.1),
-    (nn.Linear(100, 50), "bias", 0.1),
-    (nn.Conv2d(4, 50, 5), "weight", 0.1),
-    (nn.Conv2d(4, 50, 5), "bias", 0.1),
-]
-
-
-@pytest.mark.parametrize(("layer", "name", "bound"), LIMITS)
-def test_defaults_are_uniform_within_pytorchs_bound(layer: nn.Module, name: str, bound: float) -> None:
-    drawn: Any = getattr(layer, name).numpy()
-    assert np.abs(drawn).max() <= bound
-    assert np.abs(drawn).max() > 0.9 * bound
-    assert drawn.std() == pytest.approx(bound / np.sqrt(3), rel=0.25)
