@@ -197,6 +197,7 @@ def test_a_buffer_stays_a_buffer() -> None:
     layer.running_mean = cr.ones(2)
     assert layer.state_dict()["running_mean"].tolist() == [1, 1]
     del layer.running_mean
+    assert [name for name, _ in layer.named_buffers()] == ["running_var", "num_batches_tracked"]
     assert "running_mean" not in layer.state_dict()
 
 

@@ -56,6 +56,20 @@ def test_labels_of_any_integer_type(dtype: str) -> None:
     assert F.cross_entropy(logits, np.array([2, 0], dtype), ignore_index=0).item() != expected
 
 
+def test_smoothing_is_a_target_spread_over_the_classes() -> None:
+    logits, labels = np.array([[1.0, -2.0, 0.5], [3.0, 0.0, 1.0]]), np.array([2, 0])
+    smoothed = 0.7 * np.eye(3)[labels] + 0.3 / 3
+    expected = -(smoothed * np.log(np.exp(logits) / np.exp(logits).sum(1, keepdims=True))).sum(1).mean()
+    assert F.cross_entropy(logits, labels, label_smoothing=0.3).item() == pytest.approx(expected, rel=1e-14)
+    assert F.cross_entropy(logits, np.eye(3)[labels], label_smoothing=0.3).item() == pytest.approx(expected, rel=1e-14)
+
+
+def test_the_mean_is_weighted_by_what_counts() -> None:
+    log_p = np.log(np.array([[0.5, 0.5], [0.25, 0.75], [0.1, 0.9]]))
+    value = F.nll_loss(log_p, np.array([0, 1, -100]), weight=np.array([3.0, 1.0])).item()
+    assert value == pytest.approx((3 * math.log(2) - math.log(0.75)) / 4, rel=1e-14)
+
+
 def test_ignored_labels_count_for_nothing() -> None:
     logits = np.array([[1.0, -2.0], [3.0, np.inf], [0.5, 0.0]])
     labels = np.array([0, -100, 1])

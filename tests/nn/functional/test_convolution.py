@@ -21,6 +21,11 @@ def test_same_padding_keeps_sizes() -> None:
     assert F.conv2d(IMAGE, np.ones((2, 3, 3, 3)), padding="valid").shape == (1, 2, 4, 4)
 
 
+def test_same_padding_adds_the_odd_one_at_the_end() -> None:
+    y = F.conv1d(np.array([[[1.0, 2.0, 3.0]]]), np.array([[[1.0, 10.0]]]), padding="same")
+    assert y.tolist() == [[[21, 32, 3]]]
+
+
 def test_the_transposed_convolution_is_the_adjoint() -> None:
     random = np.random.default_rng(0)
     x, y, weight = random.normal(size=(2, 3, 7)), random.normal(size=(2, 4, 3)), random.normal(size=(4, 3, 3))

@@ -48,6 +48,19 @@ def test_running_statistics_follow_with_the_unbiased_variance() -> None:
     np.testing.assert_allclose(variance.numpy(), 0.75 + 0.25 * X.var((0, 2), ddof=1), rtol=1e-14)
 
 
+def test_instance_statistics_are_means_over_the_batch() -> None:
+    layer = nn.InstanceNorm1d(4, track_running_stats=True, momentum=0.25).double()
+    layer(X)
+    np.testing.assert_allclose(layer.running_mean.numpy(), 0.25 * X.mean((0, 2)), rtol=1e-14)
+    np.testing.assert_allclose(layer.running_var.numpy(), 0.75 + 0.25 * X.var(2, ddof=1).mean(0), rtol=1e-14)
+
+
+@pytest.mark.parametrize("layer", [nn.InstanceNorm1d(4), nn.BatchNorm1d(4, track_running_stats=False)])
+def test_without_running_statistics_evaluation_is_as_training(layer: nn.Module) -> None:
+    before = layer(X).numpy()
+    np.testing.assert_array_equal(layer.eval()(X).numpy(), before)
+
+
 def test_evaluation_uses_them_and_leaves_them() -> None:
     mean, variance = cr.tensor(np.full(4, 3.0)), cr.tensor(np.full(4, 4.0))
     y = F.batch_norm(X, mean, variance, eps=0.0).numpy()
