@@ -282,3 +282,17 @@ def test_every_public_function_says_what_it_does() -> None:
         assert function.__doc__ and function.__name__ == name, name
     assert {"np", "Any", "Sequence"} & set(cr.functions.__all__) == set()
     assert len(cr.functions.__all__) > 130
+
+
+def test_add_along_axis_adds_repeated_indices_and_carries_gradients_to_both() -> None:
+    start, places = np.arange(6.0).reshape(2, 3), np.array([[0, 0], [2, 1]])
+    updates = np.array([[1.0, 2.0], [3.0, 4.0]])
+    expected = start.copy()
+    np.add.at(expected, (np.array([[0], [1]]), places), updates)
+    np.testing.assert_array_equal(cr.add_along_axis(start, places, updates, axis=1).numpy(), expected)
+    weights = np.array([[1.0, 10.0, 100.0], [2.0, 20.0, 200.0]])
+    by_start, by_updates = cr.grad(lambda x, u: cr.sum(cr.add_along_axis(x, places, u, 1) * weights), (0, 1))(
+        start, updates
+    )
+    np.testing.assert_array_equal(by_start.numpy(), weights)
+    np.testing.assert_array_equal(by_updates.numpy(), np.take_along_axis(weights, places, 1))

@@ -258,7 +258,7 @@ outer = lifted(arrays.outer)
 tensordot = lifted(arrays.tensordot)
 take = lifted(gathers.take)
 take_along_axis = lifted(gathers.take_along_axis)
-put_along_axis = lifted(gathers.put_along_axis)
+add_along_axis = lifted(gathers.add_along_axis)
 scatter_add = lifted(gathers.scatter_add)
 
 # A new function is public by its line above: no second list to keep.

@@ -57,10 +57,10 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Value:
     return result
 
 
-def put_along_axis(x: Any, indices: Any, updates: Any, axis: int = -1) -> Value:
+def add_along_axis(x: Any, indices: Any, updates: Any, axis: int = -1) -> Value:
     """x with `updates` added at `indices` along `axis`; repeated indices add up."""
     (value, added), places = _promoted_pair(x, updates), lift(indices)
-    place = _require_along(value, places, axis, "put_along_axis")
+    place = _require_along(value, places, axis, "add_along_axis")
     added = broadcast(added, places.shape)
     flat = indexing.scatter_add(reshape(value, (value.size,)), _positions_along(value, places, place), added)
     return reshape(flat, value.shape)
