@@ -44,7 +44,7 @@ def check_gradients(
 
 
 def check_module(model: Any, inputs: Any, loss: Callable[[Any], Any], order: int = 1, **options: Any) -> GradientReport:
-    """Check the gradient of `loss(model(*inputs))` by every trainable parameter of a network, on a float64 copy.
+    """Check the gradient of `loss(model(*inputs))` by every parameter of a network, on a float64 copy.
 
     inputs: one array or a tuple of them. Random numbers (dropout) are the same in each evaluation. The network is
     checked as it is, in training or evaluation mode. options: those of `check_gradients`.

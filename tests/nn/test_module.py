@@ -119,6 +119,20 @@ def test_super_init_forgotten() -> None:
         Forgetful()
 
 
+def test_a_module_without_parts_needs_no_init() -> None:
+    class Double(nn.Module):
+        def __init__(self) -> None:
+            self.factor = 2
+
+        def forward(self, x: float) -> float:
+            return x * self.factor
+
+    module = Double()
+    assert module(3) == 6
+    assert module.training
+    assert (list(module.buffers()), module.state_dict(), module.eval().training) == ([], {}, False)
+
+
 def test_forward_forgotten() -> None:
     with pytest.raises(NotImplementedError, match="forward"):
         nn.Module()(1)

@@ -30,7 +30,7 @@ class Module:
     [6.0]
     """
 
-    training: bool
+    training: bool = True
 
     def __init__(self) -> None:
         self.training = True
@@ -66,7 +66,7 @@ class Module:
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        self._buffers.pop(name, None)
+        self.__dict__.get("_buffers", {}).pop(name, None)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """A tensor that belongs to the module but is not trained; persistent ones are in the state_dict."""
@@ -136,7 +136,7 @@ class Module:
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
         """All buffers with their paths."""
         for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
-            for name in module._buffers:
+            for name in module.__dict__.get("_buffers", ()):
                 if getattr(module, name) is not None:
                     yield _join(path, name), getattr(module, name)
 
@@ -219,7 +219,9 @@ class Module:
         found: dict[str, Tensor] = {}
         for path, module in self._all_places(""):
             for name, part in module._parts():
-                if isinstance(part, Parameter) or (isinstance(part, Tensor) and module._buffers.get(name)):
+                if isinstance(part, Parameter) or (
+                    isinstance(part, Tensor) and module.__dict__.get("_buffers", {}).get(name)
+                ):
                     found[_join(path, name)] = part
         return found
 

@@ -78,6 +78,34 @@ def test_softmax_modules_take_both_names() -> None:
     assert repr(nn.LogSoftmax(axis=1)) == "LogSoftmax(dim=1)"
 
 
+POINTS = np.array([-4.0, -0.3, 0.2, 7.0])
+VALUES: list[tuple[nn.Module, list[float]]] = [
+    (nn.Hardtanh(-0.25, 2.0), [-0.25, -0.25, 0.2, 2]),
+    (nn.ReLU6(), [0, 0, 0.2, 6]),
+    (nn.Hardsigmoid(), [0, 0.45, 0.2 / 6 + 0.5, 1]),
+    (nn.Hardshrink(0.25), [-4, -0.3, 0, 7]),
+    (nn.Softshrink(0.25), [-3.75, -0.05, 0, 6.75]),
+    (nn.Threshold(0.1, 9.0), [9, 9, 0.2, 7]),
+    (nn.LeakyReLU(0.5), [-2, -0.15, 0.2, 7]),
+    (nn.Softsign(), [-0.8, -0.3 / 1.3, 0.2 / 1.2, 0.875]),
+    (nn.ELU(2.0), [2 * np.expm1(-4), 2 * np.expm1(-0.3), 0.2, 7]),
+    (nn.CELU(2.0), [2 * np.expm1(-2), 2 * np.expm1(-0.15), 0.2, 7]),
+    (nn.Softplus(2.0), list(np.log1p(np.exp(2 * POINTS)) / 2)),
+    (nn.SiLU(), list(POINTS / (1 + np.exp(-POINTS)))),
+    (nn.Tanhshrink(), list(POINTS - np.tanh(POINTS))),
+    (nn.Mish(), list(POINTS * np.tanh(np.log1p(np.exp(POINTS))))),
+]
+
+
+@pytest.mark.parametrize(("layer", "expected"), VALUES, ids=lambda each: str(each)[:24])
+def test_values(layer: nn.Module, expected: list[float]) -> None:
+    np.testing.assert_allclose(layer(POINTS).numpy(), expected, rtol=1e-13)
+
+
+def test_gated_units() -> None:
+    assert nn.GLU(0)(np.array([3.0, 2.0, 0.0, np.log(3.0)])).tolist() == pytest.approx([1.5, 1.5])
+
+
 def test_options_are_attributes() -> None:
     layer = nn.LeakyReLU(0.2)
     assert layer.negative_slope == 0.2

@@ -47,3 +47,19 @@ def test_normalized_vectors_have_length_one() -> None:
 def test_the_zero_vector_has_a_finite_gradient(function: Any) -> None:
     slope = cr.grad(lambda x: cr.sum(function(x)))(np.zeros((1, 3)))
     assert np.isfinite(slope.numpy()).all()
+
+
+def test_losses_of_pairs_in_closed_form() -> None:
+    first, second = np.array([[1.0, 0.0], [3.0, 4.0], [1.0, 1.0]]), np.array([[0.0, 2.0], [3.0, 4.0], [-1.0, -1.0]])
+    signs = np.array([1.0, -1.0, -1.0])
+    losses = F.cosine_embedding_loss(first, second, signs, margin=0.25, reduction="none").numpy()
+    np.testing.assert_allclose(losses, [1, 0.75, 0], atol=1e-12)
+    ranking = F.margin_ranking_loss(np.array([1.0, 1.0]), np.array([3.0, 3.0]), signs[:2], 0.5, reduction="none")
+    assert ranking.tolist() == [2.5, 0]
+
+
+def test_triplets() -> None:
+    anchor, positive, negative = np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]), np.array([[3.0, 5.0]])
+    far = np.hypot(3, 5)
+    assert F.triplet_margin_loss(anchor, positive, negative, eps=0.0).item() == pytest.approx(5 - far + 1, rel=1e-12)
+    assert F.triplet_margin_loss(anchor, positive, negative, eps=0.0, swap=True).item() == pytest.approx(5, rel=1e-12)
