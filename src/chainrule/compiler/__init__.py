@@ -1,0 +1,1 @@
+"""Graph to one native program: the only part of the package that imports llvmlite."""

@@ -1,0 +1,81 @@
+"""The machine: its vector width and features, LLVM IR text to loaded native code."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from llvmlite import binding as llvm
+
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor: LLVM's name and features of it, and how many bytes a vector register has."""
+
+    triple: str
+    cpu: str
+    features: str
+    vector_bytes: int
+    has_fma: bool
+
+    def lanes(self, itemsize: int) -> int:
+        """Elements of `itemsize` bytes in one register."""
+        return self.vector_bytes // itemsize
+
+    @property
+    def registers(self) -> int:
+        """How many vector registers there are."""
+        return 32 if self.vector_bytes == 64 or self.triple.startswith("aarch64") else 16
+
+    @property
+    def attributes(self) -> str:
+        """Attributes of every function."""
+        bits = 8 * self.vector_bytes
+        return (
+            f'nounwind "target-cpu"="{self.cpu}" "target-features"="{self.features}" '
+            f'"prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
+        )
+
+
+@lru_cache(maxsize=1)
+def initialise() -> None:
+    """LLVM's back end for this machine."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+@lru_cache(maxsize=1)
+def host() -> Target:
+    """The processor this process runs on."""
+    initialise()
+    known = llvm.get_host_cpu_features()
+    features = known.flatten()
+    triple = llvm.get_process_triple()
+    wide = 64 if known.get("avx512f") and known.get("avx512vl") and known.get("avx512dq") else 32 if known.get("avx2") else 16
+    return Target(triple, llvm.get_host_cpu_name(), features, wide, bool(known.get("fma")) or triple.startswith("aarch64"))
+
+
+@lru_cache(maxsize=1)
+def _machine() -> Any:
+    target = host()
+    return llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=2, codemodel="small", jit=True
+    )
+
+
+class Code:
+    """Loaded native code; it lives as long as this object."""
+
+    def __init__(self, text: str) -> None:
+        with _lock:
+            module = llvm.parse_assembly(text)
+            self._engine = llvm.create_mcjit_compiler(module, _machine())
+            self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        """Where a function lies."""
+        return int(self._engine.get_function_address(name))
