@@ -1,0 +1,55 @@
+"""Passes: Graph -> Graph, one file one pass. PIPELINE is what runs before a graph is compiled.
+
+Each keeps the meaning of the graph to the bit; only the payload of a NaN may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..ir.check import check_graph
+from ..ir.graph import Graph
+from .merge_equal import merge_equal
+from .remove_unused import remove_unused
+
+__all__ = ["PIPELINE", "merge_equal", "remove_unused", "run_passes"]
+
+Pass = Callable[[Graph], Graph]
+
+PIPELINE: tuple[Pass, ...] = (
+    remove_unused,
+    merge_equal,
+)
+"""In this order, over and over until nothing changes."""
+ROUNDS = 10
+"""After so many rounds it ends anyway: what is left is correct, and next to nothing is left to do."""
+
+
+def run_passes(graph: Graph, show: Callable[[str], object] | None = None) -> Graph:
+    """The pipeline applied to `graph`; a GraphError names the pass that breaks a rule of the IR.
+
+    show: called with the text of the graph at the start and after each pass that changed it; `print` for example.
+    """
+    if show is not None:
+        show(_stage(graph, "trace"))
+    for _ in range(ROUNDS):
+        before = graph
+        for each in PIPELINE:
+            graph = _run_pass(each, graph, show)
+        if graph is before:
+            break
+    return graph
+
+
+def _run_pass(each: Pass, graph: Graph, show: Callable[[str], object] | None) -> Graph:
+    changed = each(graph)
+    if changed is graph:
+        return graph
+    check_graph(changed, after=each.__name__)
+    if show is not None:
+        show(_stage(changed, each.__name__))
+    return changed
+
+
+def _stage(graph: Graph, name: str) -> str:
+    return f"# {len(graph.equations)} equations after {name}\n{graph}"
