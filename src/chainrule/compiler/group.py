@@ -1,0 +1,240 @@
+"""Which equations share a loop nest: a partition of the graph into units, each of which becomes one kernel.
+
+A nest runs over a domain. Its full members have the shape of the domain; if it reduces some axes of it, the reductions
+and what follows from them alone are row members, of the shape of what is left. So softmax, layer norm, batch norm,
+cross-entropy and the update of a parameter are one nest each.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..ir.graph import Equation, Graph, Value
+from ..ir.types import Shape
+from .place import dense, is_view, same_layout, view_layout
+from .scalar import SCALAR
+
+REDUCTIONS = frozenset({"sum", "max", "min", "all", "any"})
+MOST_MEMBERS = 48
+SERIAL_LIMIT = 1 << 15  # a nest over more elements wants something left to divide among threads
+
+
+@dataclass(eq=False)
+class Unit:
+    """Equations that become one kernel. For a nest: its domain, the axes it reduces, and which members are rows."""
+
+    members: list[Equation]
+    is_nest: bool = False
+    domain: Shape = ()
+    axes: tuple[int, ...] | None = None
+    rows: set[int] = field(default_factory=set)  # ids of equations
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The axes of the domain that are not reduced."""
+        return tuple(axis for axis in range(len(self.domain)) if axis not in (self.axes or ()))
+
+    @property
+    def row_shape(self) -> Shape:
+        """The shape of row members."""
+        return tuple(self.domain[axis] for axis in self.kept)
+
+    def __str__(self) -> str:
+        names = " ".join(equation.primitive.name for equation in self.members)
+        if not self.is_nest:
+            return names
+        over = f" reducing {list(self.axes)}" if self.axes is not None else ""
+        return f"nest {list(self.domain)}{over}: {names}"
+
+
+def is_elementwise(equation: Equation) -> bool:
+    """Whether an equation computes each element from the elements at the same place."""
+    return equation.primitive.name in SCALAR and not is_view(equation)
+
+
+def is_reduction(equation: Equation) -> bool:
+    """Whether an equation reduces axes."""
+    return equation.primitive.name in REDUCTIONS
+
+
+def root_of(value: Value) -> tuple[Value, list[Equation]]:
+    """The value behind views, and the views from it to `value`."""
+    chain: list[Equation] = []
+    while value.equation is not None and value.data is None and is_view(value.equation):
+        chain.append(value.equation)
+        value = value.equation.inputs[0]
+    return value, chain[::-1]
+
+
+def seen_through(shape: Shape, strides: tuple[int, ...], chain: Iterable[Equation]) -> tuple[int, ...] | None:
+    """The strides of an array after views; None where elements would move or a part is cut out."""
+    layout = (shape, strides, 0)
+    for equation in chain:
+        found = view_layout(equation, layout)
+        if found is None or found[2] != 0 or (equation.primitive.name == "slice" and found[0] != layout[0]):
+            return None
+        layout = found
+    return layout[1]
+
+
+class Grouping:
+    """The partition as it grows: equations join the nest of a producer where that makes no circle."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.units: list[Unit] = []
+        self.unit_of: dict[int, int] = {}  # id of equation -> number of its unit
+        self.before: list[int] = []  # for each unit a set (bits) of the units it waits for, directly or not
+        self.position = {id(equation): place for place, equation in enumerate(graph.equations)}
+        for equation in graph.equations:
+            if not is_view(equation):
+                self._place(equation)
+
+    # -- one equation
+
+    def _place(self, equation: Equation) -> None:
+        inputs = [root_of(value) for value in equation.inputs]
+        producers = {self.unit_of[id(root.equation)] for root, _ in inputs if root.equation is not None and id(root.equation) in self.unit_of}
+        if is_elementwise(equation) or is_reduction(equation):
+            for candidate in sorted(producers, reverse=True):
+                if self._fits(equation, inputs, candidate) and self._makes_no_circle(candidate, producers):
+                    self._join(equation, candidate, producers)
+                    return
+        self._found(equation, producers)
+
+    def _found(self, equation: Equation, producers: set[int]) -> None:
+        unit = Unit([equation])
+        if is_elementwise(equation) and equation.outputs[0].size:
+            unit.is_nest, unit.domain = True, equation.outputs[0].shape
+        elif is_reduction(equation) and equation.inputs[0].size and equation.outputs[0].size:
+            unit.is_nest, unit.domain = True, equation.inputs[0].shape
+            unit.axes = _reduced(equation)
+            unit.rows.add(id(equation))
+        self.unit_of[id(equation)] = len(self.units)
+        self.units.append(unit)
+        self.before.append(self._closure(producers))
+
+    def _closure(self, producers: Iterable[int]) -> int:
+        bits = 0
+        for number in producers:
+            bits |= self.before[number] | 1 << number
+        return bits
+
+    def _makes_no_circle(self, candidate: int, producers: set[int]) -> bool:
+        return not any(self.before[number] >> candidate & 1 for number in producers if number != candidate)
+
+    def _join(self, equation: Equation, number: int, producers: set[int]) -> None:
+        unit = self.units[number]
+        if is_reduction(equation):
+            unit.axes = _reduced(equation)
+            unit.rows.add(id(equation))
+        elif equation.outputs[0].shape != unit.domain:
+            unit.rows.add(id(equation))
+        unit.members.append(equation)
+        self.unit_of[id(equation)] = number
+        self._wait(number, self._closure(producers - {number}))
+
+    def _wait(self, number: int, others: int) -> None:
+        new = others & ~self.before[number]
+        if not new:
+            return
+        self.before[number] |= new
+        for other, bits in enumerate(self.before):
+            if bits >> number & 1:
+                self.before[other] = bits | new
+
+    # -- does it fit?
+
+    def _fits(self, equation: Equation, inputs: Sequence[tuple[Value, list[Equation]]], number: int) -> bool:
+        unit = self.units[number]
+        if not unit.is_nest or len(unit.members) >= MOST_MEMBERS:
+            return False
+        inside = [(root, chain) for root, chain in inputs if root.equation is not None and self.unit_of.get(id(root.equation)) == number]
+        if is_reduction(equation):
+            return self._reduction_fits(equation, unit, inside)
+        shape = equation.outputs[0].shape
+        if shape == unit.domain:
+            return all(full_operand(unit, root, chain) for root, chain in inside)
+        if unit.axes is None or squeezed(shape) != squeezed(unit.row_shape):
+            return False
+        return all(row_operand(unit, root, chain, shape) for root, chain in inside)
+
+    def _reduction_fits(self, equation: Equation, unit: Unit, inside: Sequence[tuple[Value, list[Equation]]]) -> bool:
+        axes = _reduced(equation)
+        if equation.inputs[0].shape != unit.domain or equation.outputs[0].size == 0:
+            return False
+        if unit.axes is not None and unit.axes != axes:
+            return False
+        kept = math.prod(unit.domain[axis] for axis in range(len(unit.domain)) if axis not in axes)
+        if unit.axes is None and kept < 8 and math.prod(unit.domain) > SERIAL_LIMIT:
+            return False
+        return all(full_operand(unit, root, chain) and id(root.equation) not in unit.rows for root, chain in inside)
+
+    # -- afterwards
+
+    def wait_for(self, unit: int, others: Iterable[int]) -> bool:
+        """Let `unit` run after `others` too; False where that would make a circle."""
+        wanted = [other for other in others if other != unit]
+        if any(self.before[other] >> unit & 1 for other in wanted):
+            return False
+        self._wait(unit, self._closure(wanted))
+        return True
+
+    def ordered(self) -> list[Unit]:
+        """The units in an order in which they can run, near to that of the equations."""
+        waiting = [bits.bit_count() for bits in self.before]
+        followers: list[list[int]] = [[] for _ in self.units]
+        for number, bits in enumerate(self.before):
+            while bits:
+                low = bits & -bits
+                followers[low.bit_length() - 1].append(number)
+                bits ^= low
+        ready = [(self._key(number), number) for number, count in enumerate(waiting) if count == 0]
+        heapq.heapify(ready)
+        result = []
+        while ready:
+            _, number = heapq.heappop(ready)
+            result.append(self.units[number])
+            for follower in followers[number]:
+                waiting[follower] -= 1
+                if waiting[follower] == 0:
+                    heapq.heappush(ready, (self._key(follower), follower))
+        return result
+
+    def _key(self, number: int) -> int:
+        return self.position[id(self.units[number].members[-1])]
+
+
+def _reduced(equation: Equation) -> tuple[int, ...]:
+    ndim = equation.inputs[0].ndim
+    return tuple(sorted(axis % ndim for axis in equation.params["axes"])) if ndim else ()
+
+
+def squeezed(shape: Shape) -> Shape:
+    """A shape without axes of size 1."""
+    return tuple(size for size in shape if size != 1)
+
+
+def full_operand(unit: Unit, root: Value, chain: list[Equation]) -> bool:
+    """Whether a member, seen through views, meets the domain element by element (a row: repeated along its axes)."""
+    if id(root.equation) not in unit.rows:
+        strides = seen_through(root.shape, dense(root.shape), chain)
+        return strides is not None and root.shape == unit.domain and same_layout(strides, dense(unit.domain), unit.domain)
+    strides = seen_through(root.shape, dense(root.shape), chain)
+    return strides is not None and same_layout(strides, row_strides(unit), unit.domain)
+
+
+def row_strides(unit: Unit) -> tuple[int, ...]:
+    """The strides of a dense row over the domain: 0 along the axes that are reduced."""
+    steps = iter(dense(unit.row_shape))
+    return tuple(0 if axis in (unit.axes or ()) else next(steps) for axis in range(len(unit.domain)))
+
+
+def row_operand(unit: Unit, root: Value, chain: list[Equation], shape: Shape) -> bool:
+    """Whether a member is a row that, seen through views, meets rows of `shape` element by element."""
+    if id(root.equation) not in unit.rows:
+        return False
+    strides = seen_through(root.shape, dense(root.shape), chain)
+    return strides is not None and same_layout(strides, dense(shape), shape)

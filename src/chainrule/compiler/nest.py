@@ -1,0 +1,483 @@
+"""The loop nest of a unit: loops over its domain in the order of memory, vectors along the innermost axis.
+
+A nest that reduces runs in phases. In phase p the axes that are reduced are gone over once: it computes what the
+reductions of level p need, then the rows that follow from them, which level p + 1 may use. What a later phase needs
+again is computed again if it is cheap, else kept in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from ..ir.graph import Equation, Value
+from .emit import Function, Reg, const, element_type, vector_of, word
+from .group import Unit, is_reduction, root_of
+from .place import Place
+from .scalar import emit_scalar
+from .tile import horizontal
+
+EXPENSIVE = frozenset(
+    "exp expm1 log log1p log2 log10 tanh sigmoid erf erfc erfinv sin cos tan asin acos atan atan2 sinh cosh asinh acosh "
+    "atanh power logaddexp hypot sqrt divide floor_divide remainder".split()
+)
+TASK_ELEMENTS = 4096
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An array that a nest reads or writes: its pointer, and its strides over the axes of the domain."""
+
+    place: Place
+    strides: tuple[int, ...]
+    pointer: Reg
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Axes of the domain that memory goes through as one. strides by operand come from its innermost."""
+
+    size: int
+    reduced: bool
+    inner: int
+
+
+def over_domain(unit: Unit, place: Place) -> tuple[int, ...]:
+    """The strides of an operand over the domain: it has the domain's shape, or that of a row (axes of size 1 aside)."""
+    if place.shape == unit.domain:
+        return place.strides
+    steps = iter([stride for stride, size in zip(place.strides, place.shape) if size != 1])
+    strides = [0] * len(unit.domain)
+    for axis in unit.kept:
+        if unit.domain[axis] != 1:
+            strides[axis] = next(steps)
+    return tuple(strides)
+
+
+def levels(unit: Unit) -> dict[int, int]:
+    """The phase in which each member is first known, by id of its value."""
+    found: dict[int, int] = {}
+    for equation in unit.members:
+        level = max((found.get(id(root_of(value)[0]), 0) for value in equation.inputs), default=0)
+        found[id(equation.outputs[0])] = level + 1 if is_reduction(equation) else level
+    return found
+
+
+def phase_of(equation: Equation, known: Mapping[int, int]) -> int:
+    """The phase that computes a member."""
+    level = known[id(equation.outputs[0])]
+    return level - 1 if is_reduction(equation) else level
+
+
+def spilled(unit: Unit, stored: set[int]) -> set[int]:
+    """Members (ids of values) that must lie in memory because a later phase needs what is too dear to compute again."""
+    if unit.axes is None:
+        return set()
+    known = levels(unit)
+    by_value = {id(equation.outputs[0]): equation for equation in unit.members}
+    result: set[int] = set()
+
+    def visit(value: Value, phase: int) -> None:
+        root, _ = root_of(value)
+        equation = by_value.get(id(root))
+        if equation is None or id(equation) in unit.rows:
+            return
+        if known[id(root)] < phase and (id(root) in stored or equation.primitive.name in EXPENSIVE):
+            result.add(id(root))
+            return
+        for operand in equation.inputs:
+            visit(operand, phase)
+
+    for equation in unit.members:
+        phase = phase_of(equation, known)
+        is_root = is_reduction(equation) or id(equation.outputs[0]) in stored
+        if is_root and (is_reduction(equation) or id(equation) not in unit.rows):
+            for operand in equation.inputs:
+                visit(operand, phase)
+    while True:  # what is kept is a root of its own phase
+        before = len(result)
+        for equation in unit.members:
+            if id(equation.outputs[0]) in result:
+                for operand in equation.inputs:
+                    visit(operand, known[id(equation.outputs[0])])
+        if len(result) == before:
+            return result - stored
+
+
+def collapse(unit: Unit, order: Sequence[int], strides: Sequence[tuple[int, ...]]) -> list[Axis]:
+    """The axes of the domain in the order of memory, those joined that all operands go through as one."""
+    result: list[Axis] = []
+    for axis in order:
+        size = unit.domain[axis]
+        if size == 1:
+            continue
+        reduced = axis in (unit.axes or ())
+        if result and result[-1].reduced == reduced:
+            outer = result[-1].inner
+            if all(steps[outer] == steps[axis] * size for steps in strides):
+                result[-1] = Axis(result[-1].size * size, reduced, axis)
+                continue
+        result.append(Axis(size, reduced, axis))
+    return result
+
+
+class Nest:
+    """Writes the body of one kernel: tasks begin to end of a unit."""
+
+    def __init__(
+        self,
+        function: Function,
+        unit: Unit,
+        operands: Mapping[int, Operand],
+        literals: Mapping[int, Any],
+        stores: Mapping[int, Operand],
+        order: Sequence[int],
+        vector_bytes: int,
+    ) -> None:
+        self.f, self.unit, self.operands, self.literals, self.stores = function, unit, operands, literals, stores
+        self.levels = levels(unit)
+        self.by_value = {id(equation.outputs[0]): equation for equation in unit.members}
+        every = [operand.strides for operand in (*operands.values(), *stores.values())]
+        axes = collapse(unit, order, every)
+        self.lane_axis = axes[-1] if axes else None
+        self.outer = [axis for axis in axes if not axis.reduced and axis is not self.lane_axis]
+        self.inner = [axis for axis in axes if axis.reduced and axis is not self.lane_axis]
+        self.full_lanes = self._choose_lanes(vector_bytes)
+        self.index: dict[int, Reg] = {}  # open loops: innermost domain axis -> index
+        self.lanes = 0
+        self.lanes_open = False
+        self.hoisted: dict[int, Reg] = {}
+        self.rows: dict[int, Reg] = {}
+
+    # -- how it is divided
+
+    def _choose_lanes(self, vector_bytes: int) -> int:
+        dtypes = [value.dtype for equation in self.unit.members for value in (*equation.inputs, *equation.outputs)]
+        widest = max((dtype.itemsize for dtype in dtypes if dtype.kind != "b"), default=1)
+        names = [equation.primitive.name for equation in self.unit.members]
+        dear = sum(name in EXPENSIVE for name in names)
+        registers = 1 if dear > 1 or len(names) > 24 else 2 if dear or len(names) > 6 else 4
+        return max(1, vector_bytes // widest) * registers
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks there are; it follows from the shapes alone."""
+        if self.outer:
+            return self.outer[0].size
+        if self.lane_axis is None or self.lane_axis.reduced:
+            return 1
+        return -(-self.lane_axis.size // self._block)
+
+    @property
+    def _block(self) -> int:
+        """Elements of the lane axis in one task, where tasks are parts of it."""
+        per_place = 1
+        for axis in self.inner:
+            per_place *= axis.size
+        return self.full_lanes * max(1, TASK_ELEMENTS // (self.full_lanes * per_place))
+
+    # -- the loops
+
+    def write(self, begin: Reg, end: Reg) -> None:
+        """The whole body."""
+        self._hoist()
+        self._outer_loops(0, begin, end)
+
+    def _outer_loops(self, depth: int, begin: Reg, end: Reg) -> None:
+        if depth == len(self.outer):
+            self._lane_loop_or_rows(begin, end, bool(self.outer))
+            return
+        axis = self.outer[depth]
+        start, stop = (begin, end) if depth == 0 else (word(0), word(axis.size))
+        with self._open(axis, start, stop):
+            self._outer_loops(depth + 1, begin, end)
+
+    def _open(self, axis: Axis, start: Reg, stop: Reg, step: int = 1, carried: Sequence[Reg] = ()) -> Any:
+        return _Opened(self, axis, start, stop, step, carried)
+
+    def _lane_loop_or_rows(self, begin: Reg, end: Reg, divided: bool) -> None:
+        axis = self.lane_axis
+        if axis is None or axis.reduced:
+            self.lanes_open = axis is None
+            self._phases()
+            return
+        size, lanes = axis.size, self.full_lanes
+        whole = size // lanes * lanes
+        start, stop = word(0), word(whole)
+        if not divided:
+            start = self.f.times(begin, self._block)
+            stop = self.f.minimum(self.f.times(end, self._block), word(whole))
+        self.lanes_open = True
+        if whole:
+            self.lanes = lanes
+            with self._open(axis, start, stop, lanes):
+                self._phases()
+        if size > whole:
+            self.lanes = size - whole
+            with ExitStack() as stack:
+                if not divided and whole:
+                    stack.enter_context(self.f.when(self.f.compare("icmp eq", end, word(self.tasks))))
+                stack.enter_context(self._open(axis, word(whole), word(whole + 1)))
+                self._phases()
+        self.lanes_open = False
+        self.lanes = 0
+
+    def _phases(self) -> None:
+        """One row, or one vector of rows: all phases."""
+        if self.unit.axes is None or (not self.inner and not (self.lane_axis and self.lane_axis.reduced)):
+            self._single_place()
+            return
+        self.rows = {}
+        last = max(phase_of(equation, self.levels) for equation in self.unit.members)
+        self._rows_of(0)
+        for phase in range(last + 1):
+            self._phase(phase)
+            self._rows_of(phase + 1)
+
+    def _single_place(self) -> None:
+        """No axis is reduced (or all that are have size 1): every member once, in order."""
+        self.rows = {}
+        memo: dict[int, Reg] = {}
+        for equation in self.unit.members:
+            value = equation.outputs[0]
+            if is_reduction(equation):
+                memo[id(value)] = self._value(equation.inputs[0], memo)
+            else:
+                memo[id(value)] = self._compute(equation, memo)
+        for equation in self.unit.members:
+            self._keep(equation, memo[id(equation.outputs[0])])
+
+    def _rows_of(self, level: int) -> None:
+        for equation in self.unit.members:
+            value = equation.outputs[0]
+            if id(equation) not in self.unit.rows or self.levels[id(value)] != level:
+                continue
+            if not is_reduction(equation):
+                self.rows[id(value)] = self._compute(equation, self.rows)
+            self._keep(equation, self.rows[id(value)])
+
+    def _phase(self, phase: int) -> None:
+        here = [equation for equation in self.unit.members if phase_of(equation, self.levels) == phase]
+        reductions = [equation for equation in here if is_reduction(equation)]
+        kept = [e for e in here if id(e) not in self.unit.rows and id(e.outputs[0]) in self.stores]
+        if not reductions and not kept:
+            return
+        body = _Body(self, phase, reductions, kept)
+        for equation, total in zip(reductions, body.run()):
+            self.rows[id(equation.outputs[0])] = total
+
+    # -- values
+
+    def _value(self, value: Value, memo: dict[int, Reg], phase: int = 0) -> Reg:
+        """A member or an operand at the present place, as a vector where lanes are open."""
+        root, _ = root_of(value)
+        if id(root) in memo:
+            return self._spread(memo[id(root)])
+        if id(root) in self.rows:
+            return self._spread(self.rows[id(root)])
+        equation = self.by_value.get(id(root))
+        if equation is None:
+            return self._read(value)
+        if self.levels[id(root)] < phase and id(root) in self.stores:
+            return self._load(self.stores[id(root)])
+        memo[id(root)] = self._compute(equation, memo, phase)
+        return memo[id(root)]
+
+    def _compute(self, equation: Equation, memo: dict[int, Reg], phase: int = 0) -> Reg:
+        inputs = [self._value(value, memo, phase) for value in equation.inputs]
+        dtypes = [value.dtype for value in equation.inputs]
+        return emit_scalar(
+            self.f, equation.primitive.name, inputs, equation.params, dtypes, equation.outputs[0].dtype
+        )
+
+    def _spread(self, value: Reg) -> Reg:
+        lanes = self.lanes if self.lanes_open else 0
+        return self.f.splat(value, lanes) if lanes and not value.lanes else value
+
+    def _read(self, value: Value) -> Reg:
+        lanes = self.lanes if self.lanes_open else 0
+        if id(value) in self.literals:
+            return const(vector_of(element_type(value.dtype), lanes), self.literals[id(value)])
+        if id(value) in self.hoisted:
+            return self._spread(self.hoisted[id(value)])
+        return self._load(self.operands[id(value)])
+
+    def _address(self, operand: Operand) -> Reg:
+        f, place = self.f, word(0)
+        for axis, index in self.index.items():
+            place = f.add(place, f.times(index, operand.strides[axis]))
+        element = "i8" if operand.place.dtype.kind == "b" else element_type(operand.place.dtype)
+        return f.at(operand.pointer, element, place)
+
+    def _load(self, operand: Operand) -> Reg:
+        dtype, address = operand.place.dtype, self._address(operand)
+        lanes = self.lanes if self.lanes_open else 0
+        stride = operand.strides[self.lane_axis.inner] if self.lane_axis and lanes else 0
+        if lanes and stride == 1:
+            return self.f.load_elements(dtype, lanes, address)
+        if not lanes or stride == 0:
+            return self._spread(self.f.load_elements(dtype, 0, address))
+        return self._strided(dtype, address, stride, lanes)
+
+    def _strided(self, dtype: Any, address: Reg, stride: int, lanes: int) -> Reg:
+        f, element = self.f, element_type(dtype)
+        memory = "i8" if dtype.kind == "b" else element
+        result = Reg(vector_of(element, lanes), "poison")
+        for lane in range(lanes):
+            one = f.load_elements(dtype, 0, f.at(address, memory, lane * stride))
+            result = f.emit(result.type, f"insertelement {result}, {one}, i64 {lane}")
+        return result
+
+    def _keep(self, equation: Equation, value: Reg) -> None:
+        """Store a member that someone else reads."""
+        operand = self.stores.get(id(equation.outputs[0]))
+        if operand is None:
+            return
+        f, dtype, address = self.f, operand.place.dtype, self._address(operand)
+        lanes = self.lanes if self.lanes_open else 0
+        stride = operand.strides[self.lane_axis.inner] if self.lane_axis and lanes else 0
+        if not lanes or stride == 1:
+            f.store_elements(dtype, self._spread(value), address)
+            return
+        memory = "i8" if dtype.kind == "b" else element_type(dtype)
+        for lane in range(lanes):
+            f.store_elements(dtype, f.extract(self._spread(value), lane), f.at(address, memory, lane * stride))
+
+    # -- reading ahead of inner loops
+
+    def _hoist(self) -> list[int]:
+        """Load what no loop that is still to open changes; gives the ids, so that leaving the loop forgets them."""
+        loaded = []
+        opened = set(self.index)
+        for key, operand in self.operands.items():
+            varies = {axis.inner for axis in self._all_axes() if operand.strides[axis.inner]}
+            if key not in self.hoisted and varies <= opened:
+                self.hoisted[key] = self._load(operand)
+                loaded.append(key)
+        return loaded
+
+    def _all_axes(self) -> list[Axis]:
+        return [*self.outer, *self.inner, *([self.lane_axis] if self.lane_axis else [])]
+
+
+class _Opened:
+    """A loop of the nest: while open its axis has an index, and loads that depend on no further loop are done."""
+
+    def __init__(self, nest: Nest, axis: Axis, start: Reg, stop: Reg, step: int, carried: Sequence[Reg]) -> None:
+        self.nest, self.axis = nest, axis
+        self.manager = nest.f.loop(start, stop, step, carried)
+
+    def __enter__(self) -> Any:
+        self.loop = self.manager.__enter__()
+        self.nest.index[self.axis.inner] = self.loop.index
+        self.loaded = self.nest._hoist()
+        return self.loop
+
+    def __exit__(self, *exception: Any) -> Any:
+        for key in self.loaded:
+            del self.nest.hoisted[key]
+        del self.nest.index[self.axis.inner]
+        return self.manager.__exit__(*exception)
+
+
+class _Body:
+    """One pass over the reduced axes: stores what is kept, accumulates the reductions."""
+
+    def __init__(self, nest: Nest, phase: int, reductions: list[Equation], kept: list[Equation]) -> None:
+        self.nest, self.phase, self.reductions, self.kept = nest, phase, reductions, kept
+        axis = nest.lane_axis
+        self.across = axis is not None and axis.reduced  # lanes run along a reduced axis
+        size = axis.size if axis is not None and self.across else 0
+        self.whole = size // nest.full_lanes * nest.full_lanes if self.across else 0
+        self.rest = size - self.whole if self.across else 0
+
+    def run(self) -> list[Reg]:
+        """The reductions' results: scalars where lanes run along a reduced axis, else vectors of rows."""
+        widths = [nest_lanes for nest_lanes in self._widths()]
+        starts = [self._identity(equation, lanes) for lanes in widths for equation in self.reductions]
+        ends = self._loops(0, starts)
+        count = len(self.reductions)
+        parts = [ends[start : start + count] for start in range(0, len(ends), count)] if count else []
+        if not self.across:
+            return parts[0] if parts else []
+        return [self._total(equation, [part[k] for part in parts]) for k, equation in enumerate(self.reductions)]
+
+    def _widths(self) -> list[int]:
+        """Lanes of each set of accumulators."""
+        if not self.across:
+            return [self.nest.lanes if self.nest.lanes_open else 0]
+        return [*([self.nest.full_lanes] if self.whole else []), *([self.rest] if self.rest else [])]
+
+    def _identity(self, equation: Equation, lanes: int) -> Reg:
+        dtype = equation.outputs[0].dtype
+        return const(vector_of(element_type(dtype), lanes), identity_of(equation.primitive.name, dtype))
+
+    def _loops(self, depth: int, accumulators: list[Reg]) -> list[Reg]:
+        nest = self.nest
+        if depth == len(nest.inner):
+            return self._lanes(accumulators) if self.across else self._place(accumulators)
+        axis = nest.inner[depth]
+        with nest._open(axis, word(0), word(axis.size), 1, accumulators) as loop:
+            loop.carry(*self._loops(depth + 1, loop.carried))
+        return list(loop.results)
+
+    def _lanes(self, accumulators: list[Reg]) -> list[Reg]:
+        nest, count = self.nest, len(self.reductions)
+        axis = nest.lane_axis
+        assert axis is not None
+        results: list[Reg] = []
+        nest.lanes_open = True
+        if self.whole:
+            nest.lanes = nest.full_lanes
+            with nest._open(axis, word(0), word(self.whole), nest.full_lanes, accumulators[:count]) as loop:
+                loop.carry(*self._place(loop.carried))
+            results += loop.results
+        if self.rest:
+            nest.lanes = self.rest
+            with nest._open(axis, word(self.whole), word(self.whole + 1)):
+                results += self._place(accumulators[len(results) :])
+        nest.lanes_open, nest.lanes = False, 0
+        return results
+
+    def _place(self, accumulators: Sequence[Reg]) -> list[Reg]:
+        nest = self.nest
+        memo: dict[int, Reg] = {}
+        terms = [nest._value(equation.inputs[0], memo, self.phase) for equation in self.reductions]
+        for equation in self.kept:
+            nest._keep(equation, nest._value(equation.outputs[0], memo, self.phase))
+        return [
+            combine(nest.f, equation, accumulator, term)
+            for equation, accumulator, term in zip(self.reductions, accumulators, terms)
+        ]
+
+    def _total(self, equation: Equation, parts: list[Reg]) -> Reg:
+        sums = [horizontal(self.nest.f, part, lambda a, b: combine(self.nest.f, equation, a, b)) for part in parts]
+        total = sums[0]
+        for other in sums[1:]:
+            total = combine(self.nest.f, equation, total, other)
+        return total
+
+
+def identity_of(name: str, dtype: Any) -> Any:
+    """What a reduction of nothing gives."""
+    if name == "sum":
+        return 0
+    if name in ("all", "any"):
+        return name == "all"
+    if dtype.kind == "f":
+        return float("-inf") if name == "max" else float("inf")
+    bits = 8 * dtype.itemsize
+    if dtype.kind == "u":
+        return 0 if name == "max" else 2**bits - 1
+    return -(2 ** (bits - 1)) if name == "max" else 2 ** (bits - 1) - 1
+
+
+COMBINE = {"sum": "add", "max": "maximum", "min": "minimum", "all": "bitwise_and", "any": "bitwise_or"}
+
+
+def combine(f: Function, equation: Equation, left: Reg, right: Reg) -> Reg:
+    """Two partial results of a reduction as one."""
+    dtype = equation.outputs[0].dtype
+    return emit_scalar(f, COMBINE[equation.primitive.name], [left, right], {}, [dtype, dtype], dtype)
