@@ -9,15 +9,32 @@ from collections.abc import Callable
 
 from ..ir.check import check_graph
 from ..ir.graph import Graph
+from .delay_broadcasts import delay_broadcasts
+from .fold_constants import fold_constants
 from .merge_equal import merge_equal
 from .remove_unused import remove_unused
+from .simplify_arithmetic import simplify_arithmetic
+from .simplify_structure import simplify_structure
 
-__all__ = ["PIPELINE", "merge_equal", "remove_unused", "run_passes"]
+__all__ = [
+    "PIPELINE",
+    "delay_broadcasts",
+    "fold_constants",
+    "merge_equal",
+    "remove_unused",
+    "run_passes",
+    "simplify_arithmetic",
+    "simplify_structure",
+]
 
 Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     remove_unused,
+    fold_constants,
+    simplify_arithmetic,
+    simplify_structure,
+    delay_broadcasts,
     merge_equal,
 )
 """In this order, over and over until nothing changes."""

@@ -80,7 +80,7 @@ def frozen(parameter: Any) -> Hashable:
         return kind, tuple([frozen(each) for each in parameter])
     if isinstance(parameter, float | np.generic):
         return kind, np.asarray(parameter).tobytes()
-    if dataclasses.is_dataclass(parameter) and kind.__eq__ is not object.__eq__:
+    if dataclasses.is_dataclass(parameter) and "__eq__" in vars(kind):
         return kind, tuple(frozen(getattr(parameter, field.name)) for field in dataclasses.fields(parameter))
     if kind.__hash__ is None or isinstance(parameter, tuple | frozenset):
         return "identity", id(parameter)

@@ -15,10 +15,16 @@ from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import Primitive
 from ..ir.show import is_splat
 from ..ir.types import ArrayType
+from ..ops import elementwise
 
 Inputs = tuple[Value, ...]
 Rule = Callable[["Rewriter", Equation, Inputs], Value | Sequence[Value] | None]
 """What an equation with these (new) inputs can be replaced by; None where the rule does not apply."""
+
+ELEMENTWISE: frozenset[Primitive] = frozenset(
+    each for each in vars(elementwise).values() if isinstance(each, Primitive)
+)
+"""Primitives whose inputs have one shape, and whose element i depends on the elements i of the inputs."""
 
 
 class Rewriter:
