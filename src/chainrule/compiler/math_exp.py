@@ -1,0 +1,149 @@
+"""Exponentials as vector code: exp, expm1, sigmoid, tanh, sinh, cosh.
+
+exp(x) = 2^n exp(r) with n = round(x / ln 2) and |r| <= ln 2 / 2; exp(r) = 1 + r + r² q(r), where q is nearly the minimax
+polynomial (Chebyshev interpolation with 40 digits). n is rounded by adding 1.5 * 2^mantissa, which also leaves it as an
+integer in the low bits. 2^n is applied in two halves, so that results below the normal range are rounded only once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .math_term import Format, Term, polynomial
+
+
+@dataclass(frozen=True)
+class _Exponential:
+    """Constants of one format. ln 2 = ln2_high + ln2_low, and n * ln2_high is exact for every n that occurs."""
+
+    ln2_high: float
+    ln2_low: float
+    tail: tuple[float, ...]
+    lowest: float
+    highest: float
+
+
+_FLOAT = _Exponential(
+    0.693359375,
+    -2.12194440e-4,
+    (0.5, 0.16666575985420823, 0.041666553362644264, 0.00836334581098711, 0.0013926391896140632),
+    -104.0,
+    89.0,
+)
+_DOUBLE = _Exponential(
+    float.fromhex("0x1.62e42feep-1"),
+    float.fromhex("0x1.a39ef35793c76p-33"),
+    (
+        0.5,
+        0.16666666666666669,
+        0.04166666666662317,
+        0.008333333333329989,
+        0.0013888888917690603,
+        0.0001984126986342035,
+        2.480152055701783e-05,
+        2.755726789174553e-06,
+        2.762043894863442e-07,
+        2.510065503606659e-08,
+    ),
+    -746.0,
+    710.0,
+)
+
+
+def _constants(x: Term) -> _Exponential:
+    return _FLOAT if x.format.element == "float" else _DOUBLE
+
+
+def power_of_two(n: Term) -> Term:
+    """2^n for whole n within the exponents of normal numbers."""
+    form: Format = n.format
+    return ((n + (form.magic + form.bias)).bits() << form.mantissa).as_float()
+
+
+def _reduce(x: Term) -> tuple[Term, Term]:
+    """(n, r) with x = n ln 2 + r."""
+    known, magic = _constants(x), x.format.magic
+    n = x.fma(1 / math.log(2), magic) - magic
+    return n, n.fma(-known.ln2_low, n.fma(-known.ln2_high, x))
+
+
+def scale(value: Term, n: Term) -> Term:
+    """value * 2^n, in two steps: each is within the normal range, and only the last one rounds."""
+    magic = n.format.magic
+    half = n.fma(0.5, magic) - magic
+    return value * power_of_two(half) * power_of_two(n - half)
+
+
+def exp(x: Term) -> Term:
+    """e^x."""
+    known = _constants(x)
+    n, r = _reduce(x.at_least(known.lowest).at_most(known.highest))
+    return scale((r * r).fma(polynomial(r, known.tail), r) + 1, n)
+
+
+def exp_sum(high: Term, low: Term) -> Term:
+    """exp(high + low) for a small low."""
+    known = _constants(high)
+    inside = high.at_least(known.lowest).at_most(known.highest)
+    n, r = _reduce(inside)
+    small = (low.abs() < 1).pick(low, 0.0)
+    r = r + small
+    return scale((r * r).fma(polynomial(r, known.tail), r) + 1, n)
+
+
+def expm1(x: Term) -> Term:
+    """e^x - 1 = 2 (2^(n-1) (e^r - 1) + (2^(n-1) - 1/2)): no digits are lost near 0, and 2^n cannot overflow first."""
+    known, form = _constants(x), x.format
+    n, r = _reduce(x.at_least(-float(form.mantissa + 6)).at_most(known.highest))
+    grown = (r * r).fma(polynomial(r, known.tail), r)
+    half = power_of_two(n - 1)
+    result = half.fma(grown, half - 0.5) * 2
+    return (x.abs() < form.epsilon / 2).pick(x, result)
+
+
+def sigmoid(x: Term) -> Term:
+    """1 / (1 + e^-x), from e^-|x|, so that neither end loses digits."""
+    small = exp(-x.abs())
+    return (x < 0).pick(small, 1.0) / (small + 1)
+
+
+_TANH_ABOVE = (1.0, 0.13679903477172478, 0.003868313123490275, 2.8007160498825684e-05, 3.05843007270997e-08)
+_TANH_ABOVE_LAST = -1.2202934218957139e-11
+_TANH_BELOW = (1.0, 0.4701323554384311, 0.027245785520032133, 0.0003938605189246499, 1.2873456638464518e-06)
+
+
+def tanh(x: Term) -> Term:
+    """In float32 x P(x²) / Q(x²), relative error 1.3e-9 before rounding up to |x| = 9.02, where tanh rounds to 1."""
+    if x.format.element == "double":
+        return _tanh_by_expm1(x)
+    inside = x.at_least(-9.02).at_most(9.02)
+    square = inside * inside
+    above = inside * polynomial(square, (*_TANH_ABOVE, _TANH_ABOVE_LAST))
+    return (above / polynomial(square, _TANH_BELOW)).at_least(-1.0).at_most(1.0)
+
+
+def _tanh_by_expm1(x: Term) -> Term:
+    """tanh |x| = t / (t + 2) with t = e^2|x| - 1; beyond 20 it is 1."""
+    grown = expm1((x.abs() * 2).at_most(44.0))
+    return (grown / (grown + 2)).copysign(x)
+
+
+def sinh(x: Term) -> Term:
+    """(t + t / (t + 1)) / 2 with t = e^|x| - 1; near the overflow e^(|x| / 2) squared."""
+    size = x.abs()
+    grown = expm1(size.at_most(700.0))
+    near = (grown + grown / (grown + 1)) * 0.5
+    return (size < 700).pick(near, _half_exp(size)).copysign(x)
+
+
+def cosh(x: Term) -> Term:
+    """(e^|x| + e^-|x|) / 2."""
+    size = x.abs()
+    grown = exp(size.at_most(700.0))
+    return (size < 700).pick(grown * 0.5 + 0.5 / grown, _half_exp(size))
+
+
+def _half_exp(size: Term) -> Term:
+    root = exp(size * 0.5)
+    return root * 0.5 * root

@@ -1,0 +1,220 @@
+"""The table: elementwise primitive -> how registers compute it.
+
+Inputs are vectors of any width or scalars; bools are i1. Each entry takes a Call and gives the output's Term. The
+semantics are NumPy's, NaN and infinities included; integers never trap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..ir.types import DType
+from . import math_exp, math_integer, math_log, math_special
+from .emit import Function, Reg, element_type
+from .math_term import Term
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of an elementwise primitive."""
+
+    inputs: tuple[Term, ...]
+    params: Mapping[str, Any]
+    input_dtypes: tuple[DType, ...]
+    output_dtype: DType
+
+    @property
+    def signed(self) -> bool:
+        """Whether the first input is a signed integer."""
+        return self.input_dtypes[0].kind == "i"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the first input is a float."""
+        return self.input_dtypes[0].kind == "f"
+
+
+Emit = Callable[[Call], Term]
+
+
+def _of(function: Callable[..., Term]) -> Emit:
+    """A function of the inputs alone."""
+    return lambda call: function(*call.inputs)
+
+
+def _in_double(function: Callable[..., Term]) -> Emit:
+    """A float64 function; float32 is computed in float64 and rounded, so that its error stays near half an ulp."""
+
+    def emit(call: Call) -> Term:
+        if call.input_dtypes[0].itemsize == 8:
+            return function(*call.inputs)
+        return function(*(each.widen() for each in call.inputs)).narrow()
+
+    return emit
+
+
+def _by_sign(integers: Callable[..., Term], floats: Callable[..., Term]) -> Emit:
+    """Integers, told whether they are signed, and floats."""
+    return lambda call: floats(*call.inputs) if call.is_float else integers(*call.inputs, signed=call.signed)
+
+
+def _comparison(condition: str) -> Emit:
+    def emit(call: Call) -> Term:
+        a, b = call.inputs
+        if not call.is_float:
+            return math_integer.compare(condition, a, b, call.signed)
+        return Term(a.f, a.f.compare(f"fcmp o{condition}", a.reg, b.reg))
+
+    return emit
+
+
+def _extreme(condition: str) -> Emit:
+    """The one that compares so with the other; a NaN wins."""
+    choose = _comparison(condition)
+
+    def emit(call: Call) -> Term:
+        a, b = call.inputs
+        chosen = choose(call).pick(a, b)
+        return a.is_nan().pick(a, chosen) if call.is_float else chosen
+
+    return emit
+
+
+def _absolute(call: Call) -> Term:
+    (x,) = call.inputs
+    if call.is_float:
+        return x.abs()
+    return (x < 0).pick(-x, x) if call.signed else x
+
+
+def _sign(call: Call) -> Term:
+    (x,) = call.inputs
+    if call.is_float:
+        return (x.abs() > 0).pick(x.lift(1.0).copysign(x), x + 0.0)
+    positive = x.differs(0).pick(x.lift(1), 0)
+    return (x < 0).pick(-1, positive) if call.signed else positive
+
+
+def _multiply_no_nan(d: Term, g: Term) -> Term:
+    return g.equals(0).pick(0.0, d * g)
+
+
+def _integer_power(call: Call) -> Term:
+    """The same multiplications in the same order as the NumPy form."""
+    (x,) = call.inputs
+    exponent = int(call.params["exponent"])
+    if exponent == 0:
+        return x.lift(1.0)
+    result = x
+    for bit in bin(abs(exponent))[3:]:
+        result = result * result * x if bit == "1" else result * result
+    return 1 / result if exponent < 0 else result
+
+
+def _cast(call: Call) -> Term:
+    (x,), source, target = call.inputs, call.input_dtypes[0], call.output_dtype
+    if source == target:
+        return x
+    if target.kind == "b":
+        return x.differs(0)
+    if source.kind == "f":
+        return _float_to_float(x, target) if target.kind == "f" else _float_to_integer(x, target)
+    signed = source.kind == "i"
+    if target.kind == "f":
+        return _converted(x, "sitofp" if signed else "uitofp", element_type(target))
+    source_bits = 1 if source.kind == "b" else 8 * source.itemsize
+    return _resized(x, source_bits, 8 * target.itemsize, signed)
+
+
+def _converted(x: Term, operation: str, element: str) -> Term:
+    return Term(x.f, x.f.convert(operation, x.reg, element))
+
+
+def _resized(x: Term, source_bits: int, target_bits: int, signed: bool) -> Term:
+    if source_bits == target_bits:
+        return x
+    widen = "sext" if signed else "zext"
+    return _converted(x, "trunc" if target_bits < source_bits else widen, f"i{target_bits}")
+
+
+def _float_to_float(x: Term, target: DType) -> Term:
+    return _converted(x, "fptrunc" if target.itemsize == 4 else "fpext", element_type(target))
+
+
+def _float_to_integer(x: Term, target: DType) -> Term:
+    """Towards zero, then the low bits. NaN and what does not fit become the smallest number, as on x86."""
+    wide = 32 if target.itemsize < 4 or (target.kind == "i" and target.itemsize == 4) else 64
+    limit = 2.0 ** (wide - 1)
+    fits = (x >= -limit) & (x < limit)
+    whole = _converted(fits.pick(x, -limit), "fptosi", f"i{wide}")
+    if target.kind == "u" and target.itemsize == 8:
+        high = (x >= limit) & (x < 2 * limit)
+        whole = high.pick(_converted(high.pick(x - limit, 0.0), "fptosi", "i64") ^ -(1 << 63), whole)
+    return _resized(whole, wide, 8 * target.itemsize, signed=True)
+
+
+SCALAR: dict[str, Emit] = {
+    "abs": _absolute,
+    "add": _of(lambda a, b: a + b),
+    "bitwise_and": _of(lambda a, b: a & b),
+    "bitwise_invert": _of(lambda x: ~x),
+    "bitwise_left_shift": _of(math_integer.left_shift),
+    "bitwise_or": _of(lambda a, b: a | b),
+    "bitwise_right_shift": lambda call: math_integer.right_shift(*call.inputs, signed=call.signed),
+    "bitwise_xor": _of(lambda a, b: a ^ b),
+    "cast": _cast,
+    "ceil": _of(lambda x: x.rounded("ceil")),
+    "cosh": _in_double(math_exp.cosh),
+    "divide": _of(lambda a, b: a / b),
+    "equal": _of(lambda a, b: a.equals(b)),
+    "erf": _of(math_special.erf),
+    "erfc": _in_double(math_special.erfc),
+    "exp": _of(math_exp.exp),
+    "expm1": _of(math_exp.expm1),
+    "floor": _of(lambda x: x.rounded("floor")),
+    "greater": _comparison("gt"),
+    "greater_equal": _comparison("ge"),
+    "identity": _of(lambda x: x),
+    "integer_power": _integer_power,
+    "isfinite": _of(lambda x: x.abs() < math.inf),
+    "isinf": _of(lambda x: x.abs().equals(math.inf)),
+    "isnan": _of(lambda x: x.is_nan()),
+    "less": _comparison("lt"),
+    "less_equal": _comparison("le"),
+    "log": _of(math_log.log),
+    "log1p": _of(math_log.log1p),
+    "logaddexp": _of(math_log.logaddexp),
+    "maximum": _extreme("ge"),
+    "minimum": _extreme("le"),
+    "multiply": _of(lambda a, b: a * b),
+    "multiply_no_nan": _of(_multiply_no_nan),
+    "negative": _of(lambda x: -x),
+    "not_equal": _of(lambda a, b: a.differs(b)),
+    "relu": _of(lambda x: x.at_least(0.0)),
+    "round": _of(lambda x: x.rounded("rint")),
+    "sigmoid": _of(math_exp.sigmoid),
+    "sign": _sign,
+    "sinh": _in_double(math_exp.sinh),
+    "sqrt": _of(lambda x: x.sqrt()),
+    "stop_gradient": _of(lambda x: x),
+    "subtract": _of(lambda a, b: a - b),
+    "tanh": _of(math_exp.tanh),
+    "trunc": _of(lambda x: x.rounded("trunc")),
+    "where": _of(lambda mask, a, b: mask.pick(a, b)),
+}
+
+
+def emit_scalar(
+    f: Function,
+    name: str,
+    inputs: Sequence[Reg],
+    params: Mapping[str, Any],
+    input_dtypes: Sequence[DType],
+    output_dtype: DType,
+) -> Reg:
+    """The output of the elementwise primitive `name`, appended to f."""
+    terms = tuple(Term(f, reg) for reg in inputs)
+    return SCALAR[name](Call(terms, params, tuple(input_dtypes), output_dtype)).reg
