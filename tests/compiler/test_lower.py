@@ -1,4 +1,4 @@
-"""Every lowering against the NumPy meaning of its primitive: samples, large cases, odd strides, 1 to 3 ranges of tasks."""
+"""Every lowering against the NumPy meaning of its primitive: samples, large cases, odd strides, ranges of tasks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Case:
     name: str
     inputs: list[NumpyArray]
     params: dict[str, Any] = field(default_factory=dict)
-    layout: str = "dense"
+    layout: str | Shape = "dense"
 
     def __post_init__(self) -> None:
         with np.errstate(all="ignore"):
@@ -54,7 +54,7 @@ def type_of(array: NumpyArray) -> ArrayType:
     return ArrayType(array.shape, array.dtype)
 
 
-def laid_out(array: NumpyArray, layout: str) -> NumpyArray:
+def laid_out(array: NumpyArray, layout: str | Shape) -> NumpyArray:
     """The same elements in another layout: column-major, or backwards with gaps."""
     if layout == "columns":
         return np.array(array, order="F")
@@ -63,6 +63,8 @@ def laid_out(array: NumpyArray, layout: str) -> NumpyArray:
         view = block[(slice(None, None, -2),) * array.ndim]
         view[...] = array
         return view
+    if isinstance(layout, tuple):
+        return in_order(array, layout)
     return np.array(array, order="C")
 
 
@@ -227,6 +229,47 @@ def along_cases() -> Iterator[Case]:
     yield Case("argmax", [np.full((3, 1000), -np.inf, np.float32)], {"axis": 1})
 
 
+def window_params(*settings: tuple[int, int, tuple[int, int], int]) -> dict[str, Any]:
+    """(window, stride, padding, dilation) for each axis."""
+    names = ("window", "stride", "padding", "dilation")
+    return {name: tuple(each[place] for each in settings) for place, name in enumerate(names)}
+
+
+WINDOWS = (
+    window_params((2, 2, (0, 0), 1), (2, 2, (0, 0), 1)),
+    window_params((3, 2, (1, 1), 1), (3, 1, (1, 1), 1)),
+    window_params((3, 1, (1, 0), 2), (3, 1, (2, 1), 2)),
+    window_params((2, 3, (2, 3), 1), (3, 2, (3, 3), 1)),
+    window_params((2, 1, (0, 1), 1), (3, 3, (1, 0), 2)),
+    window_params((5, 1, (2, 2), 1), (5, 1, (2, 2), 1)),
+    window_params((3, 2, (1, 0), 2), (4, 2, (2, 2), 3)),
+)
+ORDERS = ((0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0), (3, 2, 1, 0))
+"""How the axes (batch, channels, height, width) lie in memory, the last with stride 1."""
+
+
+def in_order(array: NumpyArray, order: Shape) -> NumpyArray:
+    """The same elements with the axes in memory in another order."""
+    return np.ascontiguousarray(array.transpose(order)).transpose(np.argsort(order))
+
+
+def window_cases() -> Iterator[Case]:
+    generator = np.random.default_rng(5)
+    for place, params in enumerate(WINDOWS):
+        for order in ORDERS:
+            shape = (5, 10, 13, 21)
+            floats = generator.normal(size=shape).astype(np.float32 if place % 2 else np.float64)
+            x = in_order(floats, order)
+            with_nan = in_order(np.where(generator.random(shape) < 0.1, np.nan, np.round(floats)), order)
+            yield Case("window_argmax", [x], params, order)
+            yield Case("window_argmax", [with_nan], params, order)
+            yield Case("window_sum", [x], params, order)
+            y = PRIMITIVES["window_sum"].numpy(floats, **params)
+            yield Case("window_spread", [in_order(y, order)], {**params, "sizes": shape[2:]}, order)
+    params = window_params((2, 1, (4, 0), 1), (2, 1, (0, 3), 1))
+    yield Case("window_argmax", [numbers((1, 2, 5, 30))], params)
+
+
 LARGE: dict[str, list[Case]] = {}
 
 
@@ -234,6 +277,7 @@ def large_cases() -> Iterator[Case]:
     yield from copy_cases()
     yield from gather_cases()
     yield from along_cases()
+    yield from window_cases()
 
 
 for large in large_cases():
