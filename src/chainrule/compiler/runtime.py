@@ -59,8 +59,8 @@ def host() -> Target:
     return Target(triple, llvm.get_host_cpu_name(), features, wide, bool(known.get("fma")) or triple.startswith("aarch64"))
 
 
-@lru_cache(maxsize=1)
 def _machine() -> Any:
+    """A new one each time: an engine takes it over."""
     target = host()
     return llvm.Target.from_triple(target.triple).create_target_machine(
         cpu=target.cpu, features=target.features, opt=2, codemodel="small", jit=True
