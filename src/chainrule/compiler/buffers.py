@@ -1,0 +1,65 @@
+"""Where in the arena each buffer lies: buffers whose lives don't overlap share memory. The forecast in bytes is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .place import Buffer, Kind
+from .program import Call, Instruction, Repeat
+
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Life:
+    """The instructions (by number) in which a buffer is first and last touched."""
+
+    first: int
+    last: int
+
+
+def lives(instructions: Sequence[Instruction]) -> dict[Buffer, Life]:
+    """When each arena buffer is needed. What is touched inside a loop is needed during all of it."""
+    found: dict[Buffer, Life] = {}
+    for number, each in enumerate(instructions):
+        for buffer in touched(each):
+            if buffer.kind is Kind.ARENA:
+                before = found.get(buffer)
+                found[buffer] = Life(before.first if before else number, number)
+    return found
+
+
+def touched(instruction: Instruction) -> list[Buffer]:
+    """Every buffer of an instruction, in a fixed order."""
+    if isinstance(instruction, Call):
+        return list(dict.fromkeys(pointer.buffer for pointer in instruction.pointers))
+    return list(dict.fromkeys(buffer for each in instruction.body for buffer in touched(each)))
+
+
+def place_buffers(instructions: Sequence[Instruction]) -> int:
+    """Give every arena buffer its offset; returns the bytes of the arena. Large ones first, each at the lowest fit."""
+    known = lives(instructions)
+    placed: list[tuple[Buffer, Life]] = []
+    total = 0
+    for buffer, life in sorted(known.items(), key=lambda item: (-item[0].nbytes, item[0].number)):
+        others = sorted(
+            ((other.offset, other.offset + _rounded(other.nbytes)) for other, span in placed if _meet(life, span))
+        )
+        offset = 0
+        for start, stop in others:
+            if offset + _rounded(buffer.nbytes) <= start:
+                break
+            offset = max(offset, stop)
+        buffer.offset = offset
+        placed.append((buffer, life))
+        total = max(total, offset + _rounded(buffer.nbytes))
+    return total
+
+
+def _meet(one: Life, other: Life) -> bool:
+    return one.first <= other.last and other.first <= one.last
+
+
+def _rounded(nbytes: int) -> int:
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,159 @@
+"""A graph to one native program: its stages as a list. Group, order, lower, plan buffers, write the step, load it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..ir.graph import Graph, Value
+from ..passes import run_passes
+from .buffers import place_buffers
+from .emit import Module
+from .group import Grouping, Unit, root_of
+from .place import Buffer, Kind, Place, dense
+from .program import Program, StepWriter
+from .runtime import Code, host
+from .threads import barrier_ir
+from .units import Lowering
+
+
+@dataclass
+class Compiled:
+    """A program ready to run. inputs, outputs: the slot (place in the table) of each of the graph's.
+
+    An output that is updated in place has the slot of its input.
+    """
+
+    graph: Graph
+    program: Program
+    units: list[Unit]
+    text: str
+    code: Code
+    inputs: list[Buffer]
+    outputs: list[Buffer]
+    errors: Buffer | None
+    constants: list[np.ndarray[Any, Any]]
+
+    @property
+    def address(self) -> int:
+        """Where the step function lies."""
+        return self.code.address("step")
+
+
+def compile_graph(graph: Graph, in_place: Mapping[int, int] | None = None, optimise: bool = True) -> Compiled:
+    """Compile `graph`. in_place: output number -> input number whose memory it takes over."""
+    graph = run_passes(graph) if optimise else graph
+    plan = _Planned(graph, dict(in_place or {}))
+    program = plan.program()
+    target = host()
+    barrier_ir(program.module)
+    StepWriter(program, target.attributes).write()
+    text = program.module.text()
+    constants = [np.ascontiguousarray(buffer.data) for buffer in program.constants]
+    return Compiled(
+        graph, program, plan.units, text, Code(text), plan.inputs, plan.outputs, plan.lowering.errors, constants
+    )
+
+
+class _Planned:
+    """From a graph to a program: who shares a kernel, in which order, where things lie."""
+
+    def __init__(self, graph: Graph, in_place: dict[int, int]) -> None:
+        target = host()
+        self.graph, self.in_place = graph, in_place
+        self.lowering = Lowering(graph, Module(target.has_fma), target)
+        self.inputs = [Buffer(v.dtype, v.size, Kind.SLOT, f"in{n}") for n, v in enumerate(graph.inputs)]
+        for value, buffer in zip(graph.inputs, self.inputs):
+            self.lowering.places[id(value)] = Place(buffer, value.dtype, value.shape, dense(value.shape))
+        self.outputs = [
+            self.inputs[in_place[n]] if n in in_place else Buffer(v.dtype, v.size, Kind.SLOT, f"out{n}")
+            for n, v in enumerate(graph.outputs)
+        ]
+        grouping = Grouping(graph)
+        self._wish(grouping)
+        self.units = grouping.ordered()
+        for unit in self.units:
+            self.lowering.lower(unit)
+        self._finish()
+
+    def program(self) -> Program:
+        """The program, its buffers placed."""
+        lowering = self.lowering
+        slots = list(dict.fromkeys([*self.inputs, *self.outputs, *([lowering.errors] if lowering.errors else [])]))
+        program = Program(lowering.instructions, lowering.module, slots, lowering.constants)
+        program.arena_bytes = place_buffers(lowering.instructions)
+        return program
+
+    # -- outputs
+
+    def _wish(self, grouping: Grouping) -> None:
+        """Outputs are computed where they are wanted, if nobody still needs what lies there."""
+        self.direct: set[int] = set()
+        taken: set[int] = set()
+        for number, value in enumerate(self.graph.outputs):
+            equation = value.equation
+            if equation is None or value.data is not None or id(equation) not in grouping.unit_of or id(value) in taken:
+                continue
+            if number in self.in_place and not self._may_overwrite(grouping, number, value):
+                continue
+            buffer = self.outputs[number]
+            taken.add(id(value))
+            self.lowering.wishes[id(value)] = Place(buffer, value.dtype, value.shape, dense(value.shape))
+
+    def _may_overwrite(self, grouping: Grouping, number: int, value: Value) -> bool:
+        old = self.graph.inputs[self.in_place[number]]
+        assert value.equation is not None
+        writer = grouping.unit_of[id(value.equation)]
+        readers: set[int] = set()
+        for equation in self.graph.equations:
+            for operand in equation.inputs:
+                root, chain = root_of(operand)
+                if root is not old or id(equation) not in grouping.unit_of:
+                    continue
+                unit = grouping.unit_of[id(equation)]
+                if unit == writer and not (grouping.units[unit].is_nest and not chain and old.shape == grouping.units[unit].domain == value.shape):
+                    return False
+                readers.add(unit)
+        if any(root_of(output)[0] is old for output in self.graph.outputs):
+            return False
+        return grouping.wait_for(writer, readers)
+
+    def _finish(self) -> None:
+        """Copy what lies elsewhere to where the caller expects it; first aside what would be overwritten."""
+        lowering = self.lowering
+        moves: list[tuple[Place, Place]] = []
+        written = {id(self.outputs[number]) for number in range(len(self.outputs))}
+        for value, buffer in zip(self.graph.outputs, self.outputs):
+            source = lowering.place_of(value)
+            target = Place(buffer, value.dtype, value.shape, dense(value.shape))
+            if source.buffer is buffer and source.offset == 0 and source.is_row_major:
+                continue
+            moves.append((source, target))
+        staged = [(lowering.copied(s, None) if id(s.buffer) in written else s, t) for s, t in moves]
+        for source, target in staged:
+            lowering.copy(source, target)
+
+
+def run_once(compiled: Compiled, arrays: Sequence[np.ndarray[Any, Any]], threads: int = 1) -> list[np.ndarray[Any, Any]]:
+    """Run on arrays and give new outputs: for tests. Inputs that are updated in place are copied first."""
+    from .threads import pool
+
+    given = [np.array(array, order="C") for array in arrays]
+    addresses: dict[int, np.ndarray[Any, Any]] = {id(b): a for b, a in zip(compiled.inputs, given)}
+    results = []
+    for value, buffer in zip(compiled.graph.outputs, compiled.outputs):
+        if id(buffer) not in addresses:
+            addresses[id(buffer)] = np.empty(value.shape, value.dtype)
+        results.append(addresses[id(buffer)])
+    if compiled.errors is not None:
+        addresses[id(compiled.errors)] = np.zeros(8, np.int64)
+    for buffer, array in zip(compiled.program.constants, compiled.constants):
+        addresses[id(buffer)] = array
+    arena = np.empty(compiled.program.arena_bytes + 64, np.uint8)
+    start = -(-arena.ctypes.data // 64) * 64
+    table = np.array([start, *(addresses[id(b)].ctypes.data for b in compiled.program.table)], np.uint64)
+    pool().run(compiled.address, table.ctypes.data, threads)
+    return results

@@ -1,0 +1,336 @@
+"""Units to kernel calls: gives each value its place, chooses layouts, writes each distinct kernel once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..ir.graph import Equation, Graph, Value
+from ..ir.types import ArrayType, int64, uint8
+from .array import Array
+from .contraction import lower_product
+from .convolution import lower_convolution
+from .emit import Function, Module, Reg
+from .group import Unit, root_of
+from .lower import LOWERINGS
+from .nest import EXPENSIVE, Nest, Operand, over_domain, spilled
+from .place import Buffer, Kind, Place, constant_place, dense, is_view, splat_number, view_of
+from .program import Call, Instruction, Pointer
+from .runtime import Target
+
+Writer = Callable[[Function, Sequence[Reg], Reg, Reg], None]
+"""(function, pointers, begin, end) -> writes the body of a kernel."""
+
+
+class Lowering:
+    """Lowers the units of one graph, in order."""
+
+    def __init__(self, graph: Graph, module: Module, target: Target, kernels: dict[str, str] | None = None) -> None:
+        self.graph, self.module, self.target = graph, module, target
+        self.places: dict[int, Place] = {}
+        self.instructions: list[Instruction] = []
+        self.constants: list[Buffer] = []
+        self.wishes: dict[int, Place] = {}  # id of value -> where it had best be computed, laid out row-major
+        self.relaid: dict[Any, Place] = {}  # copies in another layout, shared by those who want them
+        self.errors: Buffer | None = None
+        self._kernels = kernels if kernels is not None else {}
+        self.users = self._count_users()
+
+    def _count_users(self) -> dict[int, list[Equation]]:
+        found: dict[int, list[Equation]] = {}
+        for equation in self.graph.equations:
+            for value in equation.inputs:
+                found.setdefault(id(value), []).append(equation)
+        return found
+
+    # -- places
+
+    def place_of(self, value: Value) -> Place:
+        """Where a value lies; a view that can't be one is copied."""
+        known = self.places.get(id(value))
+        if known is None:
+            known = self.places[id(value)] = self._find(value)
+        return known
+
+    def _find(self, value: Value) -> Place:
+        if value.data is not None:
+            place = constant_place(value.data)
+            self.constants.append(place.buffer)
+            return place
+        equation = value.equation
+        if equation is None or not is_view(equation):
+            raise KeyError(f"a value of type {value.type} has no place yet")
+        source = self.place_of(equation.inputs[0])
+        seen = view_of(equation, source)
+        if seen is None:
+            dense_source = self.copied(source, None)
+            seen = view_of(equation, dense_source)
+        assert seen is not None
+        return seen
+
+    def allocate(self, value: Value, order: Sequence[int] | None = None) -> Place:
+        """Memory for a value that is about to be computed, its axes in `order` from the outermost."""
+        wish = self.wishes.get(id(value))
+        strides = dense(value.shape, order)
+        if wish is not None and _is_row_major(value.shape, strides):
+            self.places[id(value)] = wish
+            return wish
+        place = self.temporary(value.type, order)
+        self.places[id(value)] = place
+        return place
+
+    def temporary(self, kind: ArrayType, order: Sequence[int] | None = None) -> Place:
+        """Memory in the arena."""
+        buffer = Buffer(kind.dtype, kind.size, Kind.ARENA)
+        return Place(buffer, kind.dtype, kind.shape, dense(kind.shape, order))
+
+    def copied(self, source: Place, order: Sequence[int] | None) -> Place:
+        """The same elements without gaps, in `order` (row-major by default)."""
+        target = self.temporary(source.type, order)
+        self.copy(source, target)
+        return target
+
+    def copy(self, source: Place, target: Place) -> None:
+        """Move elements from one place to another of the same shape."""
+        if source.type.size:
+            self.opaque("copy", [source], [target], {}, "copy", "")
+
+    # -- calls
+
+    def call(
+        self,
+        writer: Writer,
+        pointers: Sequence[Pointer],
+        tasks: int,
+        cost: float,
+        written: Sequence[Buffer],
+        label: str,
+        source: str = "",
+    ) -> None:
+        """Append a kernel; one with the same text is written once."""
+        if tasks == 0:
+            return
+        kernel = self._kernel(writer, len(pointers), label)
+        writes = frozenset(written)
+        reads = frozenset(pointer.buffer for pointer in pointers)
+        self.instructions.append(Call(kernel, tuple(pointers), tasks, cost, reads, writes, label, source))
+
+    def _kernel(self, writer: Writer, count: int, label: str) -> str:
+        parameters = [Reg("ptr", f"%a{number}") for number in range(count)]
+        begin, end = Reg("i64", "%begin"), Reg("i64", "%end")
+        f = Function(self.module, "KERNEL", [*parameters, begin, end], f"noinline {self.target.attributes}")
+        writer(f, parameters, begin, end)
+        f.finish()
+        text = self.module.functions.pop()
+        key = hashlib.sha256(text.encode()).hexdigest()
+        name = self._kernels.get(key)
+        if name is None:
+            name = f"k{len(self._kernels)}_{_identifier(label)}"
+            self._kernels[key] = name
+            self.module.functions.append(text.replace("@KERNEL(", f"@{name}(", 1))
+        return name
+
+    # -- units
+
+    def lower(self, unit: Unit) -> None:
+        """One unit."""
+        if unit.is_nest:
+            self._nest(unit)
+            return
+        (equation,) = unit.members
+        if all(value.size == 0 for value in equation.outputs):
+            for value in equation.outputs:
+                self.allocate(value)
+            return
+        if lower_product(self, equation) or lower_convolution(self, equation):
+            return
+        self._equation(equation)
+
+    def _equation(self, equation: Equation) -> None:
+        inputs = [self.place_of(value) for value in equation.inputs]
+        outputs = [self.allocate(value) for value in equation.outputs]
+        self.opaque(equation.primitive.name, inputs, outputs, equation.params, equation.primitive.name, _line(equation))
+
+    def opaque(
+        self, name: str, inputs: Sequence[Place], outputs: Sequence[Place], params: Any, label: str, source: str
+    ) -> None:
+        """A primitive of the table of lowerings."""
+        lowering = LOWERINGS[name]
+        in_types, out_types = [place.type for place in inputs], [place.type for place in outputs]
+        tasks = lowering.tasks(in_types, out_types, params)
+        if tasks == 0:
+            return
+        scratch = lowering.scratch(in_types, out_types, params)
+        pointers = [pointer_to(place) for place in (*inputs, *outputs)]
+        written = [place.buffer for place in outputs]
+        if scratch:
+            extra = Buffer(uint8, scratch, Kind.ARENA)
+            pointers.append(Pointer(extra))
+            written.append(extra)
+        if lowering.checks:
+            pointers.append(Pointer(self.error_cell()))
+
+        def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
+            arrays = [
+                Array(register, place.dtype, place.shape, place.strides)
+                for register, place in zip(registers, (*inputs, *outputs))
+            ]
+            rest = list(registers[len(arrays) :])
+            space = rest.pop(0) if scratch else None
+            error = rest.pop(0) if lowering.checks else None
+            count = len(inputs)
+            lowering.emit(f, arrays[:count], arrays[count:], params, begin, end, space, error)
+
+        cost = 2.0 * max(sum(kind.size for kind in out_types), sum(kind.size for kind in in_types))
+        self.call(write, pointers, tasks, cost, written, label, source)
+
+    def error_cell(self) -> Buffer:
+        """Where kernels note that an index lay outside."""
+        if self.errors is None:
+            self.errors = Buffer(int64, 8, Kind.SLOT, "errors")
+        return self.errors
+
+    # -- nests
+
+    def _nest(self, unit: Unit) -> None:
+        stored = {id(equation.outputs[0]) for equation in unit.members if self._is_needed(equation, unit)}
+        extra = spilled(unit, stored)
+        operands, literals = self._operands(unit)
+        order = self._order(unit, operands)
+        stores: dict[int, Place] = {}
+        for equation in unit.members:
+            value = equation.outputs[0]
+            if id(value) in stored:
+                stores[id(value)] = self.allocate(value, _order_of(unit, value, order))
+            elif id(value) in extra:
+                stores[id(value)] = self.temporary(value.type, _order_of(unit, value, order))
+        everything = {**{("in", key): place for key, place in operands.items()}, **{("out", key): place for key, place in stores.items()}}
+        pointers: list[Pointer] = []
+        number: dict[tuple[str, int], int] = {}
+        for key, place in everything.items():
+            pointer = pointer_to(place)
+            if pointer not in pointers:
+                pointers.append(pointer)
+            number[key] = pointers.index(pointer)
+        strides = {key: over_domain(unit, place) for key, place in everything.items()}
+
+        def nest(f: Function, registers: Sequence[Reg]) -> Nest:
+            def operand(key: tuple[str, int]) -> Operand:
+                return Operand(everything[key], strides[key], registers[number[key]])
+
+            return Nest(
+                f,
+                unit,
+                {key: operand(("in", key)) for key in operands},
+                literals,
+                {key: operand(("out", key)) for key in stores},
+                order,
+                self.target.vector_bytes,
+            )
+
+        tasks = nest(Function(self.module, "none", []), [Reg("ptr", "%none")] * len(pointers)).tasks
+        self.call(
+            lambda f, registers, begin, end: nest(f, registers).write(begin, end),
+            pointers,
+            tasks,
+            _nest_cost(unit),
+            [place.buffer for place in stores.values()],
+            str(unit),
+            _line(unit.members[-1]),
+        )
+
+    def _is_needed(self, equation: Equation, unit: Unit) -> bool:
+        """Whether a member is read outside its unit, or is an output."""
+        members = {id(each) for each in unit.members}
+        waiting = [equation.outputs[0]]
+        while waiting:
+            value = waiting.pop()
+            if id(value) in self.output_ids:
+                return True
+            for user in self.users.get(id(value), ()):
+                if is_view(user):
+                    waiting.extend(user.outputs)
+                elif id(user) not in members:
+                    return True
+        return False
+
+    @property
+    def output_ids(self) -> set[int]:
+        """Ids of the values that the graph returns."""
+        found = getattr(self, "_output_ids", None)
+        if found is None:
+            found = self._output_ids = {id(value) for value in self.graph.outputs}
+        return found
+
+    def _operands(self, unit: Unit) -> tuple[dict[int, Place], dict[int, Any]]:
+        """What a nest reads from memory, and the numbers that it has in its code."""
+        members = {id(equation) for equation in unit.members}
+        operands: dict[int, Place] = {}
+        literals: dict[int, Any] = {}
+        for equation in unit.members:
+            for value in equation.inputs:
+                root, _ = root_of(value)
+                if root.equation is not None and id(root.equation) in members:
+                    continue
+                number = splat_number(root.data) if root.data is not None else None
+                if number is not None:
+                    literals[id(value)] = number
+                elif id(value) not in operands:
+                    operands[id(value)] = self.place_of(value)
+        return operands, literals
+
+    def _order(self, unit: Unit, operands: dict[int, Place]) -> tuple[int, ...]:
+        """The axes of the domain from the outermost to the innermost: as the operands that matter most lie."""
+        natural = tuple(range(len(unit.domain)))
+        full = [place for place in operands.values() if place.shape == unit.domain and _dense_axes(place)]
+        owned = [place for place in full if place.buffer.kind is Kind.SLOT]
+        wished = any(id(equation.outputs[0]) in self.wishes for equation in unit.members)
+        if not full or (wished and owned):
+            return natural if not full else owned[0].order
+        most = max(sum(1 for stride in place.strides if stride) for place in full)
+        chosen = [place for place in full if sum(1 for stride in place.strides if stride) == most]
+        orders = [place.order for place in chosen]
+        return max(orders, key=orders.count)
+
+
+def _dense_axes(place: Place) -> bool:
+    return any(place.strides)
+
+
+def _order_of(unit: Unit, value: Value, order: Sequence[int]) -> tuple[int, ...]:
+    """The order of a member's own axes that follows from that of the domain."""
+    if value.shape == unit.domain:
+        return tuple(order)
+    kept = [axis for axis in order if axis in unit.kept and unit.domain[axis] != 1]
+    places = [axis for axis, size in enumerate(value.shape) if size != 1]
+    rank = {axis: position for position, axis in enumerate(a for a in unit.kept if unit.domain[a] != 1)}
+    ones = [axis for axis, size in enumerate(value.shape) if size == 1]
+    return (*ones, *(places[rank[axis]] for axis in kept))
+
+
+def _is_row_major(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    return all(have == want for have, want, size in zip(strides, dense(shape), shape) if size > 1)
+
+
+def _nest_cost(unit: Unit) -> float:
+    elements = 1.0
+    for size in unit.domain:
+        elements *= size
+    dear = sum(equation.primitive.name in EXPENSIVE for equation in unit.members)
+    return elements * (1 + 0.25 * len(unit.members) + 1.5 * dear)
+
+
+def pointer_to(place: Place) -> Pointer:
+    """The address of a place's first element."""
+    return Pointer(place.buffer, place.offset * place.dtype.itemsize)
+
+
+def _line(equation: Equation) -> str:
+    return str(equation.source) if equation.source else ""
+
+
+def _identifier(label: str) -> str:
+    kept = "".join(character if character.isalnum() else "_" for character in label)
+    return "_".join(part for part in kept.split("_") if part)[:48]
+
