@@ -270,6 +270,54 @@ def window_cases() -> Iterator[Case]:
     yield Case("window_argmax", [numbers((1, 2, 5, 30))], params)
 
 
+def sort_cases() -> Iterator[Case]:
+    table = numbers((130, 203))
+    with_nan = np.where(table > 50, np.nan, table * 0.0).astype(np.float32)
+    for array in (table, with_nan, table.astype(np.float64), table.astype(np.int64), table > 0):
+        for axis in (0, 1):
+            yield Case("argsort", [array], {"axis": axis}, "gaps" if axis else "dense")
+    yield Case("argsort", [np.random.default_rng(0).integers(0, 2**32, 5000).astype(np.uint32)], {"axis": 0})
+
+
+def reduce_cases() -> Iterator[Case]:
+    for name in ("sum", "max", "min", "all", "any"):
+        truth = name in ("all", "any")
+        for dtype in (np.bool_,) if truth else (np.float32, np.float64, np.int8, np.uint64, np.int32):
+            cube = numbers((11, 60, 70), dtype) if not truth else numbers((11, 60, 70)) > (-40 if name == "all" else 58)
+            for axes in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)):
+                yield Case(name, [cube], {"axes": axes})
+                yield Case(name, [cube.transpose(2, 0, 1)[::-1]], {"axes": axes}, "columns")
+    holes = np.where(numbers((50, 400)) > 57, np.nan, numbers((50, 400))).astype(np.float32)
+    for axes in ((0,), (1,)):
+        yield Case("max", [holes], {"axes": axes})
+        yield Case("min", [holes], {"axes": axes})
+    yield Case("max", [numbers((60000, 2), np.int16)], {"axes": (1,)})
+
+
+def random_cases() -> Iterator[Case]:
+    state = np.array([2**32 - 1, 2**31, 7, 2**32 - 2], np.uint32)
+    for shape in ((6007,), (64, 100), (3, 5, 7)):
+        yield Case("random_bits", [state], {"shape": shape})
+        yield Case("random_bits", [state], {"shape": shape}, "columns")
+
+
+def linear_cases() -> Iterator[Case]:
+    for dtype in (np.int32, np.uint8, np.int64, np.float32):
+        yield Case("matmul", [numbers((3, 37, 50), dtype), numbers((3, 50, 41), dtype, 1)])
+        yield Case("matmul", [numbers((50, 37), dtype).T, numbers((41, 50), dtype, 1).T])
+    for stride, padding, dilation, groups in (
+        ((1, 1), ((1, 1), (1, 1)), (1, 1), 1),
+        ((2, 1), ((0, 2), (1, 0)), (1, 2), 2),
+        ((2, 3), ((3, 2), (4, 4)), (3, 2), 1),
+    ):
+        params = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        x, weight = numbers((3, 4, 12, 13)) / 8, numbers((6, 4 // groups, 3, 2), seed=1) / 8
+        y = PRIMITIVES["convolution"].numpy(x, weight, **params)
+        yield Case("convolution", [x, weight], params)
+        yield Case("convolution_input_gradient", [y, weight], {**params, "sizes": (12, 13)})
+        yield Case("convolution_weight_gradient", [x, y], {**params, "kernel": (3, 2)})
+
+
 LARGE: dict[str, list[Case]] = {}
 
 
@@ -278,6 +326,10 @@ def large_cases() -> Iterator[Case]:
     yield from gather_cases()
     yield from along_cases()
     yield from window_cases()
+    yield from sort_cases()
+    yield from reduce_cases()
+    yield from random_cases()
+    yield from linear_cases()
 
 
 for large in large_cases():

@@ -32,6 +32,11 @@ class Array:
         return Array(pointer, kind.dtype, kind.shape, dense_strides(kind.shape))
 
     @property
+    def type(self) -> ArrayType:
+        """Shape and element type."""
+        return ArrayType(self.shape, self.dtype)
+
+    @property
     def ndim(self) -> int:
         """Number of axes."""
         return len(self.shape)

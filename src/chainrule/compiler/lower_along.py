@@ -56,7 +56,7 @@ LineBody = Callable[[Sequence[Line]], None]
 def for_lines(kernel: Kernel, plan: Blocks, axis: int, arrays: Sequence[Array], lanes: int, body: LineBody) -> None:
     """The body for each line along `axis`, several lines at once if the first array has them side by side.
 
-    Arrays with one axis less have no steps along.
+    Arrays with one axis less have no steps along. 0 lanes: always one line after the other.
     """
     f, full = kernel.f, arrays[0].ndim
     along = [array.strides[axis] if array.ndim == full else 0 for array in arrays]
@@ -68,7 +68,7 @@ def for_lines(kernel: Kernel, plan: Blocks, axis: int, arrays: Sequence[Array], 
     elements = [memory_type(array.dtype) for array in arrays]
     with kernel.each(plan) as ranges:
         axes = merged(f, in_order_of(axes_of(ranges, *views), 0))
-        across = axes[-1] if axes and axes[-1].steps[0] == 1 and along[0] != 1 else None
+        across = axes[-1] if lanes and axes and axes[-1].steps[0] == 1 and along[0] != 1 else None
 
         def lines(at: Sequence[Reg], count: int, steps: Sequence[int]) -> None:
             body([Line(f, *each) for each in zip((a.dtype for a in arrays), at, [count] * len(at), along, steps)])

@@ -39,6 +39,12 @@ class Kernel:
         with self.f.loop(self.begin, self.end) as loop:
             yield blocks.ranges(self.f, loop.index)
 
+    @contextmanager
+    def each_task(self) -> Iterator[Reg]:
+        """The loop over the tasks: their numbers."""
+        with self.f.loop(self.begin, self.end) as loop:
+            yield loop.index
+
 
 def _no_scratch(inputs: Types, outputs: Types, params: Params) -> int:
     return 0
