@@ -114,7 +114,7 @@ class _Planned:
                 if root is not old or id(equation) not in grouping.unit_of:
                     continue
                 unit = grouping.unit_of[id(equation)]
-                if unit == writer and not (grouping.units[unit].is_nest and not chain and old.shape == grouping.units[unit].domain == value.shape):
+                if unit == writer and (chain or not _meets_in_place(grouping.units[unit], old, value)):
                     return False
                 readers.add(unit)
         if any(root_of(output)[0] is old for output in self.graph.outputs):
@@ -135,6 +135,15 @@ class _Planned:
         staged = [(lowering.copied(s, None) if id(s.buffer) in written else s, t) for s, t in moves]
         for source, target in staged:
             lowering.copy(source, target)
+
+
+def _meets_in_place(unit: Unit, old: Value, new: Value) -> bool:
+    """Whether a nest that reads `old` and writes `new` over it reads each element before it writes it."""
+    if not unit.is_nest or old.shape != new.shape:
+        return False
+    if id(new.equation) in unit.rows:
+        return True
+    return unit.axes is None and old.shape == unit.domain
 
 
 def run_once(compiled: Compiled, arrays: Sequence[np.ndarray[Any, Any]], threads: int = 1) -> list[np.ndarray[Any, Any]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..ir.graph import Equation, Value
 from .emit import Function, Reg, element_type
-from .group import root_of, seen_through
+from .group import is_elementwise, root_of, seen_through
 from .matmul import DotPlan, Plan, Product, ProductKernel, dot_plan, dot_tasks, make_plan, tasks_of, write_dots
 from .place import Place, dense, is_view, same_layout
 from .program import Pointer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PACKED = 1.0  # costs in elements moved
 SCATTERED = 4.0
-TURNED = 1.5
+TURNED = 3.0
 SUMMED_UP = 3.0
 FUSED_MULTIPLY = 1 / 56
 
@@ -111,29 +111,32 @@ def wanted_order(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
         for user in lowering.users.get(id(seen), ()):
             if is_view(user):
                 waiting.extend(user.outputs)
-            elif _meets_a_cell(lowering, user, seen):
-                return _order_behind(seen, value)
+                continue
+            strides = _partner(lowering, user, seen) if is_elementwise(user) else None
+            if strides is not None:
+                return _order_behind(seen, value, strides)
     return None
 
 
-def _meets_a_cell(lowering: Lowering, user: Equation, seen: Value) -> bool:
-    """Whether an equation combines a value with an array of the caller's of the same shape."""
+def _partner(lowering: Lowering, user: Equation, seen: Value) -> tuple[int, ...] | None:
+    """The strides of what an elementwise equation combines a value with, where that has a place already."""
     for other in user.inputs:
-        if other is seen or other.shape != seen.shape:
+        if other is seen or other.shape != seen.shape or other.data is not None:
             continue
-        root, chain = root_of(other)
-        if root.equation is None and root.data is None and not chain:
-            return True
-    return False
+        root, _ = root_of(other)
+        if id(root) in lowering.places and all(lowering.place_of(other).strides):
+            return lowering.place_of(other).strides
+    return None
 
 
-def _order_behind(seen: Value, value: Value) -> tuple[int, ...] | None:
-    """The order of `value` that makes what is seen of it row-major."""
+def _order_behind(seen: Value, value: Value, wanted: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The order of `value` that makes what is seen of it lie as its partner does."""
+    order_wanted = sorted(range(seen.ndim), key=lambda axis: -wanted[axis])
     _, chain = _chain_between(seen, value)
     ndim = value.ndim
     for order in (tuple(range(ndim)), (*range(ndim - 2), ndim - 1, ndim - 2)):
         strides = seen_through(value.shape, dense(value.shape, order), chain)
-        if strides is not None and same_layout(strides, dense(seen.shape), seen.shape):
+        if strides is not None and same_layout(strides, dense(seen.shape, order_wanted), seen.shape):
             return order
     return None
 

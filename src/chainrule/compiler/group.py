@@ -101,6 +101,8 @@ class Grouping:
             for candidate in sorted(producers, reverse=True):
                 if self._fits(equation, inputs, candidate) and self._makes_no_circle(candidate, producers):
                     self._join(equation, candidate, producers)
+                    for other in sorted(producers - {candidate}, reverse=True):
+                        self._absorb(candidate, other, inputs)
                     return
         self._found(equation, producers)
 
@@ -145,6 +147,52 @@ class Grouping:
             if bits >> number & 1:
                 self.before[other] = bits | new
 
+    def _absorb(self, number: int, other: int, inputs: Sequence[tuple[Value, list[Equation]]]) -> None:
+        """Make one nest of two that meet in an equation, where they go over the same elements and no circle arises."""
+        unit, producer = self.units[number], self.units[other]
+        if not producer.is_nest or producer.domain != unit.domain or producer.rows:
+            return
+        if len(unit.members) + len(producer.members) > MOST_MEMBERS:
+            return
+        if self._lies_between(number, other) or self._lies_between(other, number):
+            return
+        if not self._all_meet(unit, other):
+            return
+        for equation in producer.members:
+            self.unit_of[id(equation)] = number
+        unit.members = sorted([*unit.members, *producer.members], key=lambda each: self.position[id(each)])
+        producer.members, producer.is_nest = [], False
+        bit = 1 << other
+        self._wait(number, self.before[other] & ~(1 << number))
+        for each, bits in enumerate(self.before):
+            if bits & bit:
+                bits = bits & ~bit
+                self.before[each] = bits if each == number else bits | 1 << number | self.before[number]
+        self.before[other] = 0
+
+    def _lies_between(self, first: int, last: int) -> bool:
+        """Whether some third unit waits for `first` while `last` waits for it."""
+        bits = self.before[last] & ~(1 << first)
+        while bits:
+            low = bits & -bits
+            if self.before[low.bit_length() - 1] >> first & 1:
+                return True
+            bits ^= low
+        return False
+
+    def _all_meet(self, unit: Unit, other: int) -> bool:
+        """Whether members of `unit` see those of the other nest element by element."""
+        for equation in unit.members:
+            for value in equation.inputs:
+                root, chain = root_of(value)
+                if root.equation is None or self.unit_of.get(id(root.equation)) != other:
+                    continue
+                if id(equation) in unit.rows and not is_reduction(equation):
+                    return False
+                if not full_operand(self.units[other], root, chain):
+                    return False
+        return True
+
     # -- does it fit?
 
     def _fits(self, equation: Equation, inputs: Sequence[tuple[Value, list[Equation]]], number: int) -> bool:
@@ -184,6 +232,9 @@ class Grouping:
 
     def ordered(self) -> list[Unit]:
         """The units in an order in which they can run, near to that of the equations."""
+        return [unit for unit in self._sorted() if unit.members]
+
+    def _sorted(self) -> list[Unit]:
         waiting = [bits.bit_count() for bits in self.before]
         followers: list[list[int]] = [[] for _ in self.units]
         for number, bits in enumerate(self.before):
@@ -204,7 +255,8 @@ class Grouping:
         return result
 
     def _key(self, number: int) -> int:
-        return self.position[id(self.units[number].members[-1])]
+        members = self.units[number].members
+        return self.position[id(members[-1])] if members else 0
 
 
 def _reduced(equation: Equation) -> tuple[int, ...]:

@@ -41,28 +41,29 @@ class Shape:
         return vector_of(self.element, self.lanes)
 
 
+TILES = {16: ((6, 2), (12, 1), (3, 4), (2, 4), (1, 8)), 32: ((6, 4), (12, 2), (24, 1), (3, 8), (1, 16))}
+"""Rows by vectors of the tiles that fit 16 and 32 registers."""
+
+
 def best_tile(target: Target, itemsize: int, rows: int, columns: int) -> tuple[int, int]:
-    """Rows and lanes of a tile for a product with so many rows and columns in all, that fits the registers."""
+    """Rows and lanes of a tile for a product with so many rows and columns in all."""
     width = target.lanes(itemsize)
-    spare = 4 if target.registers == 16 else 6
     vectors = -(-columns // width)
-    if target.registers == 16:
-        choices = ((6, 2), (12, 1), (2, 4), (1, 8))
-    else:
-        choices = ((6, 4), (12, 2), (24, 1), (3, 8), (1, 16))
-    best, best_cost = choices[0], float("inf")
-    for height, wide in choices:
-        if height * wide > target.registers - spare:
-            continue
-        panels = -(-rows // height)
-        tiles = -(-vectors // wide)
-        used = min(height, rows) * min(wide, vectors)
-        latency = max(1.0, 8 / used)
-        loads = (min(height, rows) + min(wide, vectors)) / used  # loads for each multiplication
-        cost = panels * -(-rows // panels) * tiles * min(wide, vectors) * max(latency, 1 + 0.25 * loads)
-        if cost < best_cost * 0.999:
-            best, best_cost = (height, wide), cost
-    return best[0], best[1] * width
+    height, wide = min(TILES[target.registers], key=lambda tile: _tile_cost(*tile, rows, vectors))
+    return height, wide * width
+
+
+def _tile_cost(height: int, wide: int, rows: int, vectors: int) -> float:
+    """Cycles for one k of the whole product: two multiplications a cycle, each four cycles long; loads cost a little."""
+    panels = -(-rows // height)
+    base, extra = divmod(rows, panels)
+    whole, rest = divmod(vectors, wide)
+    cost = 0.0
+    for tall, count in ((base + 1, extra), (base, panels - extra)):
+        for broad, tiles in ((wide, whole), (rest, 1 if rest else 0)):
+            multiplications = tall * broad
+            cost += count * tiles * (max(multiplications / 2, 4.0) + 0.1 * (tall + broad) if multiplications else 0.0)
+    return cost
 
 
 def zeros(shape: Shape) -> list[Reg]:
