@@ -14,6 +14,7 @@ from .fold_constants import fold_constants
 from .merge_equal import merge_equal
 from .remove_unused import remove_unused
 from .simplify_arithmetic import simplify_arithmetic
+from .simplify_bodies import simplify_bodies
 from .simplify_structure import simplify_structure
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "remove_unused",
     "run_passes",
     "simplify_arithmetic",
+    "simplify_bodies",
     "simplify_structure",
 ]
 
@@ -31,6 +33,7 @@ Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     remove_unused,
+    simplify_bodies,
     fold_constants,
     simplify_arithmetic,
     simplify_structure,

@@ -52,7 +52,10 @@ class Rewriter:
         if all(new is old for new, old in zip(inputs, equation.inputs)):
             self.equations.append(equation)
             return
-        copy = Equation(equation.primitive, inputs, equation.params, equation.source)
+        self.rewrite(equation, Equation(equation.primitive, inputs, equation.params, equation.source))
+
+    def rewrite(self, equation: Equation, copy: Equation) -> None:
+        """Write `copy`, whose results are of the same types, in place of `equation`."""
         self.equations.append(copy)
         self.replace(equation, copy.produce([value.type for value in equation.outputs], tracked=False))
 

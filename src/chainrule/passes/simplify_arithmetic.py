@@ -186,11 +186,11 @@ def _multiply_no_nan_number(rewriter: Rewriter, equation: Equation, inputs: Inpu
 
 
 def _absolute(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
-    """||x|| = |x|, |-x| = |x|"""
+    """||x|| = |x|, |-x| = |x|; but of bytes -1 is 255"""
     if rewriter.origin(inputs[0], ew.abs):
         return inputs[0]
     x = rewriter.origin(inputs[0], ew.negative)
-    return rewriter.emit(ew.abs, x.inputs[0]) if x else None
+    return rewriter.emit(ew.abs, x.inputs[0]) if x and inputs[0].dtype.kind != "u" else None
 
 
 # -- powers
