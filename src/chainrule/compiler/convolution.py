@@ -1,8 +1,9 @@
 """Convolutions over two spatial axes as tiles that run over the windows: no windows are copied out, no halo multiplied.
 
-Two ways, by the batch. Many examples: they are the lanes of the vectors and lie innermost (height, width, channels,
-batch); weights are broadcast; windows that reach over the edge are cut. Few examples: output channels are the lanes
-(batch, height, width, channels), and the input is padded with zeros first.
+Two ways. Channels that fill vectors are the lanes and lie innermost (batch, height, width, channels); the rows of a tile
+are examples at one place, so that all are cut alike at the edges, or with few examples the places of a row, and then the
+input is padded with zeros. Channels that don't fill vectors: the examples are the lanes and lie innermost (height,
+width, channels, batch), and the weights are broadcast.
 
 The gradient of the input is a convolution of the cotangent with the weights turned round: for stride s, one for each
 of the s · s sets of places that meet the same part of the kernel. The gradient of the weights sums over places.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from ..ir.types import ArrayType
 from .emit import Function, Reg, bytes_of, const, element_type, vector_of, word
 from .place import Buffer, Kind, Place, dense
 from .program import Pointer
-from .tile import Shape, Sum, accumulate, best_tile, horizontal, store_rows, zeros
+from .tile import Shape, Sum, accumulate, best_tile, horizontal, load_rows, store_rows, zeros
 
 if TYPE_CHECKING:
     from .units import Lowering
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 BATCH_INNERMOST = (2, 3, 1, 0)
 CHANNELS_INNERMOST = (0, 2, 3, 1)
 FUSED_MULTIPLY = 1 / 50
+FEWEST_EXAMPLES = 4  # from which on the rows of a tile are examples
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,10 @@ def lower_convolution(lowering: Lowering, equation: Equation) -> bool:
     return True
 
 
-def _uses_batch(lowering: Lowering, batch: int, dtype: Any) -> bool:
-    return batch >= lowering.target.lanes(dtype.itemsize)
+def _uses_batch(lowering: Lowering, batch: int, channels: int, out: int, dtype: Any) -> bool:
+    lanes = lowering.target.lanes(dtype.itemsize)
+    channels_fill = out % lanes == 0 and (channels % lanes == 0 or channels <= 4)
+    return batch >= lanes and not channels_fill
 
 
 def _windows(sizes: Sequence[int], kernel: Sequence[int], counts: Sequence[int], params: Any) -> list[Window]:
@@ -92,7 +97,7 @@ def _forward(lowering: Lowering, equation: Equation) -> None:
     x, weight = (lowering.place_of(value) for value in equation.inputs)
     y = equation.outputs[0]
     rows, columns = _windows(x.shape[2:], weight.shape[2:], y.shape[2:], equation.params)
-    batch = _uses_batch(lowering, x.shape[0], x.dtype)
+    batch = _uses_batch(lowering, x.shape[0], x.shape[1], y.shape[1], x.dtype)
     order = BATCH_INNERMOST if batch else CHANNELS_INNERMOST
     source = laid_out(lowering, x, order)
     target = lowering.allocate(y, order)
@@ -118,7 +123,7 @@ def _input_gradient(lowering: Lowering, equation: Equation) -> None:
     """dx(i) = Σ w(k) g(o) over o·s + k = i + p: for the places i of one remainder, a convolution with stride 1."""
     g, weight = (lowering.place_of(value) for value in equation.inputs)
     x = equation.outputs[0]
-    batch = _uses_batch(lowering, g.shape[0], g.dtype)
+    batch = _uses_batch(lowering, g.shape[0], x.shape[1], g.shape[1], g.dtype)
     order = BATCH_INNERMOST if batch else CHANNELS_INNERMOST
     source = laid_out(lowering, g, order)
     place = lowering.allocate(x, order)
@@ -207,13 +212,28 @@ def _convolve(
     lowering: Lowering, x: Place, weight: Place, y: Place, rows: Window, columns: Window, batch: bool, label: str
 ) -> None:
     """y(n, o, i, j) = Σ w(o, c, k, l) x(n, c, i·s + k·d - p, j·s + l·d - p)."""
-    packed = lowering.copied(weight, (2, 3, 1, 0))  # (kernel, kernel, channels, out)
-    if not batch:
-        x, rows, columns = _padded(lowering, x, rows, columns)
-    kernel = (_Batch if batch else _Channels)(lowering, x, packed, y, rows, columns)
-    pointers = [_pointer(place) for place in (packed, x, y)]
     flops = 2.0 * math.prod(y.shape) * math.prod(weight.shape[1:])
+    if batch:
+        packed = lowering.copied(weight, (2, 3, 1, 0))  # (kernel, kernel, channels, out)
+        kernel: _Way = _Batch(lowering, x, y, rows, columns)
+    else:
+        rows_are_examples = x.shape[0] >= FEWEST_EXAMPLES
+        if not rows_are_examples:
+            x, rows, columns = _padded(lowering, x, rows, columns)
+        kernel = (_Examples if rows_are_examples else _Places)(lowering, x, y, rows, columns)
+        packed = _in_tiles(lowering, weight, kernel.lanes)
+    pointers = [_pointer(place) for place in (packed, x, y)]
     lowering.call(kernel.write, pointers, kernel.tasks, flops * FUSED_MULTIPLY, [y.buffer], label)
+
+
+def _in_tiles(lowering: Lowering, weight: Place, lanes: int) -> Place:
+    """The weights as (tile, kernel, kernel, channels, lanes), tiles of output channels; the last one may be narrow."""
+    out = weight.shape[0]
+    if out % lanes:
+        return lowering.copied(weight, (2, 3, 1, 0))
+    steps = weight.strides
+    split = replace(weight, shape=(out // lanes, lanes, *weight.shape[1:]), strides=(steps[0] * lanes, *steps))
+    return lowering.copied(split, (0, 3, 4, 2, 1))
 
 
 def _padded(lowering: Lowering, x: Place, rows: Window, columns: Window) -> tuple[Place, Window, Window]:
@@ -237,13 +257,35 @@ def _pointer(place: Place) -> Pointer:
 
 
 class _Way:
-    """What both ways share."""
+    """What all ways share."""
 
-    def __init__(self, lowering: Lowering, x: Place, packed: Place, y: Place, rows: Window, columns: Window) -> None:
-        self.x, self.packed, self.y, self.rows, self.columns = x, packed, y, rows, columns
+    def __init__(self, lowering: Lowering, x: Place, y: Place, rows: Window, columns: Window) -> None:
+        self.x, self.y, self.rows, self.columns = x, y, rows, columns
         self.element = element_type(x.dtype)
         self.channels, self.out = x.shape[1], y.shape[1]
         self.target = lowering.target
+        self.height, self.lanes = best_tile(self.target, bytes_of(self.element), *self.extent)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns of the products."""
+        raise NotImplementedError
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks there are."""
+        raise NotImplementedError
+
+    def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
+        """The kernel's body: pointers to weights, input, output."""
+        raise NotImplementedError
+
+    def _at(self, f: Function, pointer: Reg, offset: Reg) -> Reg:
+        return f.at(pointer, self.element, offset)
+
+    def _input_offset(self, f: Function, place: Reg, window: Window, axis: int) -> Reg:
+        stride = self.x.strides[axis]
+        return f.add(f.times(place, window.stride * stride), -window.low * stride)
 
     def _row_range(self, f: Function, row: Reg) -> tuple[Reg, Reg]:
         return _inside(f, self.rows, row)
@@ -273,8 +315,37 @@ def _always_inside(window: Window) -> bool:
     return window.low <= 0 and last < window.size
 
 
+def _segments(window: Window) -> list[tuple[int, int, bool]]:
+    """The places along an axis: (start, stop, whether the kernel is cut), those near the edges apart from the others."""
+    first = min(window.count, max(0, -(-window.low // window.stride)))
+    reach = window.size - 1 + window.low - (window.kernel - 1) * window.dilation
+    last = min(window.count, reach // window.stride + 1) if reach >= 0 else 0
+    if last <= first:
+        return [(0, window.count, True)]
+    found = [(0, first, True), (first, last, False), (last, window.count, True)]
+    return [each for each in found if each[0] < each[1]]
+
+
+def _panels(height: int, extent: int) -> list[tuple[int, int, int]]:
+    """(rows, first panel, last panel): panels of nearly equal height, the higher ones first."""
+    panels = -(-extent // height)
+    base, extra = divmod(extent, panels)
+    return [each for each in ((base + 1, 0, extra), (base, extra, panels)) if each[1] < each[2]]
+
+
+def _first_row(f: Function, panel: Reg, height: int, extent: int) -> Reg:
+    """The row at which a panel begins."""
+    base, extra = divmod(extent, -(-extent // height))
+    return f.add(f.times(panel, base), f.minimum(panel, word(extra)))
+
+
 class _Batch(_Way):
     """Lanes are examples; rows of the tile are output channels. One task is one row of places."""
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Output channels by examples."""
+        return self.out, self.y.shape[0]
 
     @property
     def tasks(self) -> int:
@@ -283,56 +354,48 @@ class _Batch(_Way):
 
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel's body."""
-        batch = self.y.shape[0]
-        height, lanes = best_tile(self.target, bytes_of(self.element), self.out, batch)
-        panels = -(-self.out // height)
-        self.base, self.extra = divmod(self.out, panels)
-        self.panels = panels
+        batch, lanes = self.y.shape[0], self.lanes
         with f.loop(begin, end) as loop:
             taps = self._row_range(f, loop.index)
             whole = batch // lanes * lanes
             if whole:
                 with f.loop(0, whole, lanes) as across:
-                    self._places(f, pointers, loop.index, taps, across.index, lanes)
+                    self._row(f, pointers, loop.index, taps, across.index, lanes)
             if batch > whole:
-                self._places(f, pointers, loop.index, taps, word(whole), batch - whole)
+                self._row(f, pointers, loop.index, taps, word(whole), batch - whole)
 
-    def _places(self, f: Function, pointers: Sequence[Reg], row: Reg, taps: tuple[Reg, Reg], lane: Reg, lanes: int) -> None:
-        """All places of one row: those near the edges, where the kernel is cut, and those between."""
-        window = self.columns
-        first = max(0, -(-window.low // window.stride))
-        reach = window.size - 1 + window.low - (window.kernel - 1) * window.dilation
-        last = min(window.count, reach // window.stride + 1) if reach >= 0 else 0
-        first, last = (min(first, window.count), max(last, 0))
-        if last <= first:
-            first = last = window.count
-        for start, stop, cut in ((0, first, True), (first, last, False), (last, window.count, True)):
-            if start < stop:
-                with f.loop(start, stop) as loop:
-                    self._place(f, pointers, row, taps, loop.index, lane, lanes, cut)
+    def _row(
+        self, f: Function, pointers: Sequence[Reg], row: Reg, taps: tuple[Reg, Reg], lane: Reg, lanes: int
+    ) -> None:
+        for start, stop, cut in _segments(self.columns):
+            with f.loop(start, stop) as loop:
+                self._place(f, pointers, row, taps, loop.index, lane, lanes, cut)
 
     def _place(
-        self, f: Function, pointers: Sequence[Reg], row: Reg, taps: tuple[Reg, Reg], column: Reg, lane: Reg, lanes: int, cut: bool
+        self,
+        f: Function,
+        pointers: Sequence[Reg],
+        row: Reg,
+        taps: tuple[Reg, Reg],
+        column: Reg,
+        lane: Reg,
+        lanes: int,
+        cut: bool,
     ) -> None:
         weight, x, y = pointers
-        b = self._at(f, x, f.add(self._input_offset(f, row, self.rows, 2), f.add(self._input_offset(f, column, self.columns, 3), lane)))
-        c = self._at(f, y, f.add(f.times(row, self.y.strides[2]), f.add(f.times(column, self.y.strides[3]), lane)))
-        across = _inside(f, self.columns, column) if cut else (word(0), word(self.columns.kernel))
-        for rows, start, stop in ((self.base + 1, 0, self.extra), (self.base, self.extra, self.panels)):
-            if start == stop:
-                continue
+        down, across = self._input_offset(f, row, self.rows, 2), self._input_offset(f, column, self.columns, 3)
+        b = self._at(f, x, f.add(down, f.add(across, lane)))
+        out = f.add(f.times(row, self.y.strides[2]), f.add(f.times(column, self.y.strides[3]), lane))
+        c = self._at(f, y, out)
+        span = _inside(f, self.columns, column) if cut else (word(0), word(self.columns.kernel))
+        step = self.y.strides[1]
+        for rows, start, stop in _panels(self.height, self.out):
             with f.loop(start, stop) as loop:
-                offset = f.add(f.times(loop.index, self.base), f.minimum(loop.index, word(self.extra)))
+                offset = _first_row(f, loop.index, self.height, self.out)
                 shape = Shape(rows, lanes, 1, self.element)
-                totals = accumulate(f, shape, self._at(f, weight, offset), b, self._sums(taps, across, cut), zeros(shape))
-                store_rows(f, shape, self._at(f, c, f.times(offset, self.y.strides[1])), self.y.strides[1], totals)
-
-    def _input_offset(self, f: Function, place: Reg, window: Window, axis: int) -> Reg:
-        stride = self.x.strides[axis]
-        return f.add(f.times(place, window.stride * stride), -window.low * stride)
-
-    def _at(self, f: Function, pointer: Reg, offset: Reg) -> Reg:
-        return f.at(pointer, self.element, offset)
+                sums = self._sums(taps, span, cut)
+                totals = accumulate(f, shape, self._at(f, weight, offset), b, sums, zeros(shape))
+                store_rows(f, shape, self._at(f, c, f.times(offset, step)), step, totals)
 
     def _sums(self, taps: tuple[Reg, Reg], across: tuple[Reg, Reg], cut: bool) -> list[Sum]:
         x, channels, out = self.x.strides, self.channels, self.out
@@ -343,7 +406,80 @@ class _Batch(_Way):
 
 
 class _Channels(_Way):
-    """Lanes are output channels; rows of the tile are places of one row. One task is one row of one example."""
+    """Lanes are output channels; weights lie in tiles of them."""
+
+    def _tiles(
+        self, f: Function, a: Reg, weight: Reg, c: Reg, rows: int, a_row: int, c_row: int, sums: Sequence[Sum]
+    ) -> None:
+        """One panel of rows by all output channels."""
+        lanes, whole = self.lanes, self.out // self.lanes
+        in_tiles = self.out % lanes == 0
+        tile_step = self.rows.kernel * self.columns.kernel * self.channels * lanes if in_tiles else lanes
+        if whole:
+            with f.loop(0, whole) as loop:
+                b = self._at(f, weight, f.times(loop.index, tile_step))
+                to = self._at(f, c, f.times(loop.index, lanes))
+                shape = Shape(rows, lanes, a_row, self.element)
+                store_rows(f, shape, to, c_row, accumulate(f, shape, a, b, sums, zeros(shape)))
+        if not in_tiles:
+            shape = Shape(rows, self.out - whole * lanes, a_row, self.element)
+            b, to = f.at(weight, self.element, whole * lanes), f.at(c, self.element, whole * lanes)
+            store_rows(f, shape, to, c_row, accumulate(f, shape, a, b, sums, zeros(shape)))
+
+    def _sums(self, taps: tuple[Reg, Reg], across: tuple[Reg, Reg], cut: bool) -> list[Sum]:
+        x, channels = self.x.strides, self.channels
+        width = self.lanes if self.out % self.lanes == 0 else self.out  # between neighbours along what is summed
+        vertical = Sum(*taps, self.rows.dilation * x[2], self.columns.kernel * channels * width)
+        if not cut and (self.columns.dilation == 1 or self.columns.kernel == 1) and x[3] == channels:
+            return [vertical, Sum(0, self.columns.kernel * channels, 1, width)]
+        return [vertical, Sum(*across, self.columns.dilation * x[3], channels * width), Sum(0, channels, 1, width)]
+
+
+class _Examples(_Channels):
+    """Rows of the tile are examples at one place. One task is one row of places."""
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Examples by output channels."""
+        return self.y.shape[0], self.out
+
+    @property
+    def tasks(self) -> int:
+        """One for each row of the output."""
+        return self.rows.count
+
+    def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
+        """The kernel's body."""
+        batch = self.y.shape[0]
+        with f.loop(begin, end) as loop:
+            taps = self._row_range(f, loop.index)
+            for rows, low, high in _panels(self.height, batch):
+                with f.loop(low, high) as panel:
+                    first = _first_row(f, panel.index, self.height, batch)
+                    self._row(f, pointers, loop.index, taps, first, rows)
+
+    def _row(
+        self, f: Function, pointers: Sequence[Reg], row: Reg, taps: tuple[Reg, Reg], example: Reg, rows: int
+    ) -> None:
+        weight, x, y = pointers
+        down = f.add(self._input_offset(f, row, self.rows, 2), f.times(example, self.x.strides[0]))
+        out = f.add(f.times(row, self.y.strides[2]), f.times(example, self.y.strides[0]))
+        a_row, c_row = self.x.strides[0], self.y.strides[0]
+        for start, stop, cut in _segments(self.columns):
+            with f.loop(start, stop) as loop:
+                a = self._at(f, x, f.add(down, self._input_offset(f, loop.index, self.columns, 3)))
+                c = self._at(f, y, f.add(out, f.times(loop.index, self.y.strides[3])))
+                span = _inside(f, self.columns, loop.index) if cut else (word(0), word(self.columns.kernel))
+                self._tiles(f, a, weight, c, rows, a_row, c_row, self._sums(taps, span, cut))
+
+
+class _Places(_Channels):
+    """Rows of the tile are places of one row of a padded input. One task is one row of one example."""
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Places of a row by output channels."""
+        return self.columns.count, self.out
 
     @property
     def tasks(self) -> int:
@@ -353,45 +489,23 @@ class _Channels(_Way):
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel's body."""
         weight, x, y = pointers
-        height, lanes = best_tile(self.target, bytes_of(self.element), self.columns.count, self.out)
-        panels = -(-self.columns.count // height)
-        base, extra = divmod(self.columns.count, panels)
+        count = self.columns.count
         with f.loop(begin, end) as loop:
             example, row = loop.index, word(0)
             if self.rows.count > 1:
-                example, row = f.binary("udiv", loop.index, word(self.rows.count)), f.binary("urem", loop.index, word(self.rows.count))
-            a = self._at(f, x, f.add(f.times(example, self.x.strides[0]), f.times(row, self.rows.stride * self.x.strides[2])))
-            a = f.at(a, self.element, -self.rows.low * self.x.strides[2] - self.columns.low * self.x.strides[3])
-            c = self._at(f, y, f.add(f.times(example, self.y.strides[0]), f.times(row, self.y.strides[2])))
-            for rows, start, stop in ((base + 1, 0, extra), (base, extra, panels)):
-                if start == stop:
-                    continue
-                with f.loop(start, stop) as panel:
-                    offset = f.add(f.times(panel.index, base), f.minimum(panel.index, word(extra)))
-                    here = self._at(f, a, f.times(offset, self.columns.stride * self.x.strides[3]))
-                    self._tiles(f, here, weight, self._at(f, c, f.times(offset, self.y.strides[3])), rows, lanes)
-
-    def _at(self, f: Function, pointer: Reg, offset: Reg) -> Reg:
-        return f.at(pointer, self.element, offset)
-
-    def _tiles(self, f: Function, a: Reg, weight: Reg, c: Reg, rows: int, lanes: int) -> None:
-        whole = self.out // lanes * lanes
-        if whole:
-            with f.loop(0, whole, lanes) as loop:
-                self._tile(f, a, self._at(f, weight, loop.index), self._at(f, c, loop.index), rows, lanes)
-        if self.out > whole:
-            self._tile(f, a, f.at(weight, self.element, whole), f.at(c, self.element, whole), rows, self.out - whole)
-
-    def _tile(self, f: Function, a: Reg, b: Reg, c: Reg, rows: int, lanes: int) -> None:
-        x, out, channels = self.x.strides, self.out, self.channels
-        shape = Shape(rows, lanes, self.columns.stride * x[3], self.element)
-        sums = [Sum(0, self.rows.kernel, self.rows.dilation * x[2], self.columns.kernel * channels * out)]
-        if self.columns.dilation == 1 and x[3] == channels and x[1] == 1:
-            sums.append(Sum(0, self.columns.kernel * channels, 1, out))
-        else:
-            sums.append(Sum(0, self.columns.kernel, self.columns.dilation * x[3], channels * out))
-            sums.append(Sum(0, channels, x[1], out))
-        store_rows(f, shape, c, self.y.strides[3], accumulate(f, shape, a, b, sums, zeros(shape)))
+                example = f.binary("udiv", loop.index, word(self.rows.count))
+                row = f.binary("urem", loop.index, word(self.rows.count))
+            down = f.add(f.times(example, self.x.strides[0]), self._input_offset(f, row, self.rows, 2))
+            out = f.add(f.times(example, self.y.strides[0]), f.times(row, self.y.strides[2]))
+            for rows, low, high in _panels(self.height, count):
+                with f.loop(low, high) as panel:
+                    place = _first_row(f, panel.index, self.height, count)
+                    a = self._at(f, x, f.add(down, self._input_offset(f, place, self.columns, 3)))
+                    c = self._at(f, y, f.add(out, f.times(place, self.y.strides[3])))
+                    span = (word(0), word(self.columns.kernel))
+                    sums = self._sums((word(0), word(self.rows.kernel)), span, False)
+                    a_row, c_row = self.columns.stride * self.x.strides[3], self.y.strides[3]
+                    self._tiles(f, a, weight, c, rows, a_row, c_row, sums)
 
 
 # -- the gradient of the weights
@@ -402,7 +516,7 @@ def _weight_gradient(lowering: Lowering, equation: Equation) -> None:
     weight = equation.outputs[0]
     rows, columns = _windows(x.shape[2:], weight.shape[2:], g.shape[2:], equation.params)
     flops = 2.0 * math.prod(g.shape) * math.prod(weight.shape[1:])
-    if _uses_batch(lowering, x.shape[0], x.dtype):
+    if _uses_batch(lowering, x.shape[0], x.shape[1], g.shape[1], x.dtype):
         source, cotangent = (laid_out(lowering, place, BATCH_INNERMOST) for place in (x, g))
         target = lowering.allocate(weight)
         dots = _WeightDots(lowering, source, cotangent, target, rows, columns)
@@ -411,56 +525,111 @@ def _weight_gradient(lowering: Lowering, equation: Equation) -> None:
         lowering.call(dots.write, pointers, dots.tasks, flops * FUSED_MULTIPLY, [target.buffer, scratch], _label(equation))
         return
     source, cotangent = (laid_out(lowering, place, CHANNELS_INNERMOST) for place in (x, g))
-    source, rows, columns = _padded(lowering, source, rows, columns)
     packed = lowering.temporary(weight.type, (2, 3, 1, 0))
-    tiles = _WeightTiles(lowering, source, cotangent, packed, rows, columns)
+    tiles = _WeightTiles(lowering, source, cotangent, rows, columns)
     pointers = [_pointer(place) for place in (source, cotangent, packed)]
     lowering.call(tiles.write, pointers, tiles.tasks, flops * FUSED_MULTIPLY, [packed.buffer], _label(equation))
     lowering.copy(packed, lowering.allocate(weight))
 
 
 class _WeightTiles:
-    """Few examples: rows of the tile are (tap along the row, channel), lanes output channels; sums over places."""
+    """Rows of the tile are channels, lanes output channels; sums over places and examples.
 
-    def __init__(self, lowering: Lowering, x: Place, g: Place, weight: Place, rows: Window, columns: Window) -> None:
-        self.x, self.g, self.weight, self.rows, self.columns = x, g, weight, rows, columns
-        self.element, self.target = element_type(x.dtype), lowering.target
-        self.inner = columns.kernel * x.shape[1]
+    One task is one row of the kernel, one panel of channels, one tile of output channels. Between examples the sums rest
+    in the result, (kernel, kernel, channels, out), so that an example is read from memory once for all taps.
+    """
+
+    def __init__(self, lowering: Lowering, x: Place, g: Place, rows: Window, columns: Window) -> None:
+        self.x, self.g, self.rows, self.columns = x, g, rows, columns
+        self.element = element_type(x.dtype)
+        self.channels, self.out = x.shape[1], g.shape[1]
+        self.height, self.lanes = best_tile(lowering.target, bytes_of(self.element), self.channels, self.out)
+        self.panels = -(-self.channels // self.height)
+        self.tiles = -(-self.out // self.lanes)
 
     @property
     def tasks(self) -> int:
-        """One for each row of the kernel."""
-        return self.rows.kernel
+        """One for each row of the kernel, panel of channels and tile of output channels."""
+        return self.rows.kernel * self.panels * self.tiles
 
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel's body."""
-        x, g, weight = pointers
-        out = self.g.shape[1]
-        height, lanes = best_tile(self.target, bytes_of(self.element), self.inner, out)
-        panels = -(-self.inner // height)
-        base, extra = divmod(self.inner, panels)
         with f.loop(begin, end) as loop:
-            a = f.at(x, self.element, f.add(f.times(loop.index, self.x.strides[2]), -self.rows.low * self.x.strides[2] - self.columns.low * self.x.strides[3]))
-            c = f.at(weight, self.element, f.times(loop.index, self.inner * out))
-            for rows, start, stop in ((base + 1, 0, extra), (base, extra, panels)):
-                if start == stop:
-                    continue
-                with f.loop(start, stop) as panel:
-                    offset = f.add(f.times(panel.index, base), f.minimum(panel.index, word(extra)))
-                    here, to = f.at(a, self.element, offset), f.at(c, self.element, f.times(offset, out))
-                    for low in range(0, out, lanes):
-                        shape = Shape(rows, min(lanes, out - low), 1, self.element)
-                        b = f.at(g, self.element, low)
-                        totals = accumulate(f, shape, here, b, self._sums(), zeros(shape))
-                        store_rows(f, shape, f.at(to, self.element, low), out, totals)
+            task, panel = self._split(f, loop.index, self.panels)
+            tap, tile = self._split(f, task, self.tiles)
+            channel = _first_row(f, panel, self.height, self.channels)
+            for rows, low, high in _panels(self.height, self.channels):
+                whole = self.out // self.lanes
+                with self._chosen(f, panel, low, high, self.panels):
+                    if whole:
+                        with self._chosen(f, tile, 0, whole, self.tiles):
+                            self._task(f, pointers, tap, channel, tile, rows, self.lanes)
+                    if self.out % self.lanes:
+                        with self._chosen(f, tile, whole, self.tiles, self.tiles):
+                            self._task(f, pointers, tap, channel, tile, rows, self.out % self.lanes)
 
-    def _sums(self) -> list[Sum]:
-        x, g = self.x.strides, self.g.strides
-        return [
-            Sum(0, self.x.shape[0], x[0], g[0]),
-            Sum(0, self.rows.count, self.rows.stride * x[2], g[2]),
-            Sum(0, self.columns.count, self.columns.stride * x[3], g[3]),
+    def _split(self, f: Function, index: Reg, size: int) -> tuple[Reg, Reg]:
+        if size == 1:
+            return index, word(0)
+        return f.binary("udiv", index, word(size)), f.binary("urem", index, word(size))
+
+    def _chosen(self, f: Function, number: Reg, low: int, high: int, count: int) -> Any:
+        """A block that runs if low <= number < high, where it is one of `count`."""
+        if (low, high) == (0, count):
+            return nullcontext()
+        edge, condition = (low, "icmp sge") if low else (high, "icmp slt")
+        return f.when(f.compare(condition, number, word(edge)))
+
+    def _task(
+        self, f: Function, pointers: Sequence[Reg], tap: Reg, channel: Reg, tile: Reg, rows: int, lanes: int
+    ) -> None:
+        x, g, weight = pointers
+        shape = Shape(rows, lanes, 1, self.element)
+        taps = self.columns.kernel
+        column = f.times(tile, self.lanes)
+        x = f.at(x, self.element, f.add(f.times(f.add(tap, -self.rows.low), self.x.strides[2]), channel))
+        g = f.at(g, self.element, column)
+        to = f.add(f.times(f.add(f.times(tap, taps * self.channels), channel), self.out), column)
+        weight = f.at(weight, self.element, to)
+        step = self.channels * self.out
+        with f.loop(0, taps) as loop:
+            store_rows(f, shape, f.at(weight, self.element, f.times(loop.index, step)), self.out, zeros(shape))
+        low, high = _places_inside(f, self.rows, tap)
+        with f.loop(0, self.x.shape[0]) as loop:
+            here_x = f.at(x, self.element, f.times(loop.index, self.x.strides[0]))
+            here_g = f.at(g, self.element, f.times(loop.index, self.g.strides[0]))
+            for number in range(taps):
+                self._example(f, here_x, here_g, f.at(weight, self.element, number * step), shape, number, low, high)
+
+    def _example(
+        self, f: Function, x: Reg, g: Reg, weight: Reg, shape: Shape, tap: int, low: Reg, high: Reg
+    ) -> None:
+        first, last = _span(self.columns, tap)
+        if first == last:
+            return
+        sums = [
+            Sum(low, high, self.rows.stride * self.x.strides[2], self.g.strides[2]),
+            Sum(first, last, self.columns.stride * self.x.strides[3], self.g.strides[3]),
         ]
+        x = f.at(x, self.element, (tap - self.columns.low) * self.x.strides[3])
+        totals = accumulate(f, shape, x, g, sums, load_rows(f, shape, weight, self.out))
+        store_rows(f, shape, weight, self.out, totals)
+
+
+def _places_inside(f: Function, window: Window, tap: Reg) -> tuple[Reg, Reg]:
+    """The output places whose tap lies inside the input: 0 <= o·s + k - p < size."""
+    s = window.stride
+    first = f.binary("sub nsw", word(window.low), tap)
+    low = f.maximum(_divided(f, f.add(first, s - 1), s), word(0))
+    high = f.minimum(_divided(f, f.add(first, window.size - 1), s), word(window.count - 1))
+    return low, f.add(high, 1)
+
+
+def _span(window: Window, tap: int) -> tuple[int, int]:
+    """The same for a known tap."""
+    low = max(0, -(-(window.low - tap) // window.stride))
+    high = min(window.count - 1, (window.size - 1 + window.low - tap) // window.stride)
+    return low, max(high + 1, low)
 
 
 class _WeightDots:
@@ -517,7 +686,7 @@ class _WeightDots:
         with f.loop(0, vectors) as loop:
             f.store(const(vector_of(self.element, self.lanes), 0.0), f.at(scratch, self.element, f.times(loop.index, self.lanes)))
         g = f.at(g, self.element, f.times(offset, self.g.strides[1]))
-        low, high = self._row_range(f, tap)
+        low, high = _places_inside(f, self.rows, tap)
         blocks = -(-self.rows.count // self.block)
         with f.loop(0, blocks) as loop:
             start = f.maximum(f.times(loop.index, self.block), low)
@@ -525,25 +694,10 @@ class _WeightDots:
             self._taps(f, (g, x, scratch), tap, start, stop, rows)
         self._finish(f, weight, scratch, tap, offset, rows)
 
-    def _row_range(self, f: Function, tap: Reg) -> tuple[Reg, Reg]:
-        """The output places whose tap lies inside the input: 0 <= o·s + k - p < size."""
-        window = self.rows
-        s = window.stride
-        first = f.binary("sub nsw", word(window.low), tap)
-        low = f.maximum(_divided(f, f.add(first, s - 1), s), word(0))
-        high = f.minimum(_divided(f, f.add(first, window.size - 1), s), word(window.count - 1))
-        return low, f.add(high, 1)
-
-    def _column_range(self, tap: int) -> tuple[int, int]:
-        window = self.columns
-        low = max(0, -(-(window.low - tap) // window.stride))
-        high = min(window.count - 1, (window.size - 1 + window.low - tap) // window.stride)
-        return low, max(high + 1, low)
-
     def _taps(self, f: Function, pointers: Sequence[Reg], tap: Reg, start: Reg, stop: Reg, rows: int) -> None:
         base, extra = divmod(self.channels, self.in_panels)
         for column_tap in range(self.columns.kernel):
-            span = self._column_range(column_tap)
+            span = _span(self.columns, column_tap)
             if span[0] == span[1]:
                 continue
             for width, first, last in ((base + 1, 0, extra), (base, extra, self.in_panels)):

@@ -41,7 +41,7 @@ class Shape:
         return vector_of(self.element, self.lanes)
 
 
-TILES = {16: ((6, 2), (12, 1), (3, 4), (2, 4), (1, 8)), 32: ((6, 4), (12, 2), (24, 1), (3, 8), (1, 16))}
+TILES = {16: ((6, 2), (12, 1), (2, 4), (1, 8)), 32: ((6, 4), (12, 2), (24, 1), (3, 8), (1, 16))}
 """Rows by vectors of the tiles that fit 16 and 32 registers."""
 
 
@@ -62,7 +62,7 @@ def _tile_cost(height: int, wide: int, rows: int, vectors: int) -> float:
     for tall, count in ((base + 1, extra), (base, panels - extra)):
         for broad, tiles in ((wide, whole), (rest, 1 if rest else 0)):
             multiplications = tall * broad
-            cost += count * tiles * (max(multiplications / 2, 4.0) + 0.1 * (tall + broad) if multiplications else 0.0)
+            cost += count * tiles * (max(multiplications / 2, 4.0) + 0.25 * (tall + broad) if multiplications else 0.0)
     return cost
 
 
