@@ -1,8 +1,9 @@
 """Exponentials as vector code: exp, expm1, sigmoid, tanh, sinh, cosh.
 
-exp(x) = 2^n exp(r) with n = round(x / ln 2) and |r| <= ln 2 / 2; exp(r) = 1 + r + r² q(r), where q is nearly the minimax
-polynomial (Chebyshev interpolation with 40 digits). n is rounded by adding 1.5 * 2^mantissa, which also leaves it as an
-integer in the low bits. 2^n is applied in two halves, so that results below the normal range are rounded only once.
+exp(x) = 2^n exp(r) with n = round(x / ln 2) and |r| <= ln 2 / 2; exp(r) = 1 + r + r² q(r), where q is nearly the
+minimax polynomial (Chebyshev interpolation with 40 digits). n is rounded by adding 1.5 * 2^mantissa, which also leaves
+it as an integer in the low bits. 2^n is applied in two halves, so that results below the normal range are rounded only
+once.
 """
 
 from __future__ import annotations
@@ -83,13 +84,16 @@ def exp(x: Term) -> Term:
 
 
 def exp_sum(high: Term, low: Term) -> Term:
-    """exp(high + low) for a small low."""
-    known = _constants(high)
+    """exp(high + low) of a float64 and its rounding error, with hardly more than the last rounding's error."""
+    known, magic = _constants(high), high.format.magic
     inside = high.at_least(known.lowest).at_most(known.highest)
-    n, r = _reduce(inside)
-    small = (low.abs() < 1).pick(low, 0.0)
-    r = r + small
-    return scale((r * r).fma(polynomial(r, known.tail), r) + 1, n)
+    n = inside.fma(1 / math.log(2), magic) - magic
+    start, taken = inside - n * known.ln2_high, n * known.ln2_low
+    r = start - taken
+    lost = (start - r) - taken + (high.abs() < 800).pick(low, 0.0)
+    sum = r + 1
+    small = (r * r).fma(polynomial(r, known.tail), r.fma(lost, lost))
+    return scale(sum + ((1 - sum) + r + small), n)
 
 
 def expm1(x: Term) -> Term:

@@ -1,4 +1,4 @@
-"""Integers as NumPy has them: division by zero gives 0, the smallest number over -1 itself, long shifts shift all out."""
+"""Integers as NumPy has them: n / 0 is 0, the smallest number over -1 is itself, long shifts shift everything out."""
 
 from __future__ import annotations
 

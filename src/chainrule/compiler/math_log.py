@@ -25,7 +25,7 @@ _FLOAT_TAIL = (
     -0.11479733846637635,
     0.06971611471451178,
 )
-_DOUBLE_TAIL = (
+DOUBLE_TAIL = (
     0.6666666666666666,
     0.4000000000000091,
     0.2857142857078221,
@@ -56,7 +56,7 @@ def _exponent(biased: Term, form: Format, denormal: Term) -> Term:
     return number - denormal.pick(number.lift(start + form.bias + form.mantissa + 2), start + form.bias)
 
 
-def _with_ends(x: Term, result: Term) -> Term:
+def with_ends(x: Term, result: Term) -> Term:
     """The ends of the domain of a logarithm: log 0 = -inf, NaN below, log inf = inf, log NaN = NaN."""
     finite = (x < math.inf).pick(result, x)
     return (x <= 0).pick(x.equals(0).pick(result.lift(-math.inf), math.nan), finite)
@@ -81,18 +81,18 @@ def _parts(f: Term) -> tuple[Term, Term]:
     s = f / (f + 2)
     square = s * s
     half_square = f * f * 0.5
-    return half_square, s * square.fma(polynomial(square, _DOUBLE_TAIL), half_square)
+    return half_square, s * square.fma(polynomial(square, DOUBLE_TAIL), half_square)
 
 
 def log(x: Term) -> Term:
     """Natural logarithm."""
-    return _with_ends(x, _log_positive(x))
+    return with_ends(x, _log_positive(x))
 
 
 def log1p(x: Term) -> Term:
     """log(1 + x): what 1 + x rounds away is put back to first order."""
     u = x + 1
-    result = _with_ends(u, _log_positive(u, (x - (u - 1)) / u))
+    result = with_ends(u, _log_positive(u, (x - (u - 1)) / u))
     return (x.abs() < x.format.epsilon / 2).pick(x, result)
 
 
@@ -100,3 +100,33 @@ def logaddexp(a: Term, b: Term) -> Term:
     """log(e^a + e^b): the larger of them and log1p(e^-|a - b|); equal infinities have no difference."""
     gap = a.equals(b).pick(0.0, (a - b).abs())
     return (a > b).pick(a, b) + log1p(exp(-gap))
+
+
+def _log_of_large(x: Term) -> Term:
+    """log 2x, where 2x may overflow."""
+    return log(x) + math.log(2)
+
+
+def asinh(x: Term) -> Term:
+    """Inverse hyperbolic sine, in float64."""
+    size = x.abs()
+    inside = size.at_most(2.0**28)
+    square = inside * inside
+    near = log1p(inside + square / ((square + 1).sqrt() + 1))
+    return (size > 2.0**28).pick(_log_of_large(size), near).copysign(x)
+
+
+def acosh(x: Term) -> Term:
+    """Inverse hyperbolic cosine, in float64; NaN below 1."""
+    t = x - 1
+    inside = t.at_most(2.0**28)
+    near = log1p(inside + inside.fma(inside, inside * 2).sqrt())
+    return (x < 1).pick(math.nan, (x > 2.0**28).pick(_log_of_large(x), near))
+
+
+def atanh(x: Term) -> Term:
+    """Inverse hyperbolic tangent, in float64: half of log1p(2x + 2x² / (1 - x)); NaN beyond 1."""
+    size = x.abs()
+    twice = size * 2
+    argument = (size < 0.5).pick(twice + twice * size / (1 - size), twice / (1 - size))
+    return (log1p(argument) * 0.5).copysign(x)

@@ -7,7 +7,10 @@ float64: erf(x) = x p(x²) for |x| <= 1; otherwise from erfc(x) = exp(-x²) / (1
 
 from __future__ import annotations
 
+import math
+
 from .math_exp import exp
+from .math_log import log
 from .math_term import Term, polynomial
 
 _ABOVE = (
@@ -105,3 +108,24 @@ def erfc(x: Term) -> Term:
     tail = _far_erfc(size)
     far = (x < 0).pick(2 - tail, tail)
     return ((x > -1) & (x < 0.5)).pick(1 - _near_erf(x.at_least(-1.0).at_most(1.0)), far)
+
+
+def erfinv(x: Term) -> Term:
+    """Inverse error function in float64: Winitzki's approximation (2008), then two steps of Halley's method."""
+    size = x.abs()
+    logarithm = log((1 - size) * (1 + size))
+    first = logarithm * 0.5 + 2 / (math.pi * 0.147)
+    guess = (first.fma(first, logarithm * (-1 / 0.147)).sqrt() - first).sqrt()
+    for _ in range(2):
+        guess = _halley(guess, size)
+    result = (size < 1e-9).pick(size * (math.sqrt(math.pi) / 2), guess)
+    result = (size < 1).pick(result, size.equals(1).pick(result.lift(math.inf), math.nan))
+    return x.is_nan().pick(x, result.copysign(x))
+
+
+def _halley(guess: Term, size: Term) -> Term:
+    inner, outer = _near_erf(guess.at_most(1.0)), _far_erfc(guess)
+    by_erf = (guess < 1).pick(inner, 1 - outer) - size
+    by_erfc = (1 - size) - (guess < 0.5).pick(1 - inner, outer)
+    newton = (size > 0.5).pick(by_erfc, by_erf) * exp(guess * guess) * (math.sqrt(math.pi) / 2)
+    return guess - newton / (guess * newton + 1)

@@ -159,6 +159,10 @@ class Term:
         """self * factor + addend in one rounding (where the machine can)."""
         return Term(self.f, self.f.fma(self.reg, self.lift(factor).reg, self.lift(addend).reg))
 
+    def exact_fma(self, factor: Term | Number, addend: Term | Number) -> Term:
+        """self * factor + addend in one rounding on every machine: for errors of products."""
+        return self._intrinsic("fma", factor, addend)
+
     def _intrinsic(self, name: str, *others: Term | Number) -> Term:
         return Term(self.f, self.f.intrinsic(name, self.reg, *(self.lift(other).reg for other in others)))
 
