@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ops",),
     (
         *("tensor", "tensor_view", "tensor_methods", "autodiff", "transforms", "trace", "functions", "dtypes"),
-        *("random", "custom_gradient", "custom_check", "gradient_check", "gradient_comparison", "differences"),
+        *("capture", "random", "custom_gradient", "custom_check", "gradient_check", "gradient_comparison", "differences"),
     ),
     ("passes", "reference", "compiler"),
     ("nn", "optim", "data"),

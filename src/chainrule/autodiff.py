@@ -128,9 +128,9 @@ def leaf_gradients(output: Value, cotangent: Value | None = None) -> list[tuple[
             "backward() was called on a tensor that does not depend on anything that requires a gradient: "
             "set requires_grad=True on what you differentiate, and compute it outside no_grad()"
         )
-    leaves: dict[int, Value] = {} if output.equation is not None else {id(output): output}
+    leaves: dict[int, Value] = {id(output): output} if output.is_leaf else {}
     for equation in ancestors([output]):
-        leaves.update((id(value), value) for value in equation.inputs if value.equation is None and value.tracked)
+        leaves.update((id(value), value) for value in equation.inputs if value.is_leaf and value.tracked)
     found = list(leaves.values())
     totals = gradients([output], found, None if cotangent is None else [cotangent])
     return [(leaf, total) for leaf, total in zip(found, totals) if total is not None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Protocol, Self
 
 import numpy as np
 
@@ -30,6 +30,31 @@ class Content(Value):
 
     owner: weakref.ref[Tensor]
 
+    @property
+    def is_leaf(self) -> bool:
+        """Always: what computed the new contents of a cell in a capture is not what gradients are asked for."""
+        return True
+
+
+class Watcher(Protocol):
+    """A capture, as tensors see it: it is told what is written, and what is looked at."""
+
+    def will_write(self, owner: Tensor) -> None: ...
+
+    def written(self, contents: Value, before: Value) -> Content: ...
+
+    def will_change_gradient(self, owner: Tensor) -> None: ...
+
+    def gradient(self, owner: Tensor) -> Tensor | None: ...
+
+    def looked_at(self, owner: Tensor, what: str) -> None: ...
+
+
+def watcher() -> Watcher | None:
+    """The capture under way in this thread, if any."""
+    found: Any = current_trace()
+    return found if getattr(found, "watches", False) else None
+
 
 class Tensor(TensorView):
     """An array that remembers how it was computed.
@@ -44,15 +69,15 @@ class Tensor(TensorView):
     tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_value", "grad")
+    __slots__ = ("__weakref__", "_grad", "_value")
 
     _value: Value
-    grad: Tensor | None
+    _grad: Tensor | None
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
         array = data.numpy() if isinstance(data, Tensor) else data
         self._value = self._content(_as_array(array, dtype), requires_grad)
-        self.grad = None
+        self._grad = None
 
     def _content(self, array: NumpyArray, requires_grad: bool) -> Content:
         kind = ArrayType(array.shape, array.dtype)
@@ -65,7 +90,20 @@ class Tensor(TensorView):
     @property
     def is_leaf(self) -> bool:
         """Whether nothing computed it, as far as gradients are concerned."""
-        return self._value.equation is None
+        return self._value.is_leaf
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` collected."""
+        capture = watcher()
+        return self._grad if capture is None else capture.gradient(self)
+
+    @grad.setter
+    def grad(self, gradient: Tensor | None) -> None:
+        capture = watcher()
+        if capture is not None:
+            capture.will_change_gradient(self)
+        self._grad = gradient
 
     @property
     def requires_grad(self) -> bool:
@@ -91,6 +129,9 @@ class Tensor(TensorView):
 
     def assign(self, contents: Any) -> Self:
         """Replace the contents in place; shape and element type must stay. How optimisers update weights."""
+        capture = watcher()
+        if capture is not None:
+            return self._assign_traced(contents, capture)
         array = contents._array("assign()") if isinstance(contents, Tensor) else own_array(self._weak(contents))
         if array.shape != self.shape or array.dtype != self.dtype:
             given = ArrayType(array.shape, array.dtype)
@@ -98,6 +139,18 @@ class Tensor(TensorView):
         if not self.is_leaf:
             raise GradientError("assign works on a tensor that nothing computed; use detach() first")
         self._value = self._content(array, self.requires_grad)
+        return self
+
+    def _assign_traced(self, contents: Any, capture: Watcher) -> Self:
+        given = contents._value if isinstance(contents, Tensor) else lift(own_array(self._weak(contents)))
+        if given.type != self._value.type:
+            raise ShapeError(f"assign: this tensor is {self._value.type}, but was given {given.type}")
+        if not self.is_leaf:
+            raise GradientError("assign works on a tensor that nothing computed; use detach() first")
+        capture.will_write(self)
+        content = capture.written(given, self._value)
+        content.owner = weakref.ref(self)
+        self._value = content
         return self
 
     def _weak(self, data: Any) -> Any:
@@ -127,7 +180,8 @@ class Tensor(TensorView):
 
     def detach(self) -> Tensor:
         """The same elements, cut off from gradients."""
-        value = MEANING["stop_gradient"](self._value) if self.is_traced else Value(self._value.type, self._value.data)
+        traced = self.is_traced or watcher() is not None
+        value = MEANING["stop_gradient"](self._value) if traced else Value(self._value.type, self._value.data)
         result: Tensor = wrap(value)
         return result
 
@@ -154,12 +208,18 @@ class Tensor(TensorView):
                     owner._accumulate(gradient_value)
 
     def _accumulate(self, gradient: Value) -> None:
-        total = gradient if self.grad is None else MEANING["add"](self.grad._value, gradient)
-        self.grad = wrap(total)
+        before = self.grad
+        self.grad = wrap(gradient if before is None else MEANING["add"](before._value, gradient))
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
         self.grad = None
+
+    def _array(self, what: str) -> NumpyArray:
+        capture = watcher()
+        if capture is not None and self._value.data is not None:
+            capture.looked_at(self, what)
+        return super()._array(what)
 
     # -- how functions reach it
 
@@ -220,7 +280,7 @@ def wrap(result: Any) -> Any:
     if isinstance(result, Value):
         tensor = Tensor.__new__(Tensor)
         tensor._value = result
-        tensor.grad = None
+        tensor._grad = None
         return tensor
     if isinstance(result, tuple | list):
         return type(result)(wrap(each) for each in result)

@@ -14,7 +14,7 @@ import numpy as np
 from . import tree
 from .autodiff import gradients
 from .errors import ConfigurationError, GradientError
-from .ir.build import bind, constant, is_recording, leaf, recording, splat, zeros_like
+from .ir.build import adopted, bind, constant, is_recording, leaf, recording, splat, zeros_like
 from .ir.graph import Value
 from .ir.types import ArrayType
 from .ir.walk import ancestors
@@ -90,7 +90,7 @@ def wrap_tree(structure: tree.Structure, values: Sequence[Value]) -> Any:
 
 def _fresh(argument: Any) -> Value:
     """A copy that gradients are taken with respect to; what led to the argument is not part of the question."""
-    value = lift(unwrap(argument))
+    value = adopted(lift(unwrap(argument)))
     if not value.type.is_float:
         raise GradientError(f"gradients are taken with respect to floats, but an argument is {value.type}; use argnums")
     if value.tracked or value.data is None:

@@ -26,6 +26,10 @@ class Trace:
     def __init__(self) -> None:
         self.equations: list[Equation] = []
 
+    def adopt(self, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+        """What stands in this trace for values that an operation is given; a capture puts placeholders for cells."""
+        return inputs
+
 
 class _Context(threading.local):
     """What this thread is doing: the trace it writes, and whether gradients are recorded."""
@@ -73,6 +77,8 @@ def bind(primitive: Primitive, *inputs: Value, **params: Any) -> Any:
 
     Inside a trace an operation on constants alone is computed at once: its result is one more constant.
     """
+    if _context.trace is not None:
+        inputs = _context.trace.adopt(inputs)
     answer = primitive.type_rule(*[value.type for value in inputs], **params)
     single = type(answer) is ArrayType
     types: tuple[ArrayType, ...] = (answer,) if single else answer
@@ -131,6 +137,11 @@ def raise_leaked(primitive: Primitive) -> NoReturn:
         f"{primitive.name} was given a traced value outside the trace that made it; return it from the traced "
         "function instead of storing it"
     )
+
+
+def adopted(value: Value) -> Value:
+    """What stands for `value` in the present trace, if there is one."""
+    return value if _context.trace is None else _context.trace.adopt((value,))[0]
 
 
 def constant(array: NumpyArray) -> Value:

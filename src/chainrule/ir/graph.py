@@ -78,6 +78,11 @@ class Value(Operand):
         """Whether nothing computes it: it only has data."""
         return self.equation is None and self.data is not None
 
+    @property
+    def is_leaf(self) -> bool:
+        """Whether gradients stop here: nothing computed it, as far as they are concerned."""
+        return self.equation is None
+
     def __index__(self) -> int:
         """A known integer serves as a size or an axis."""
         if self.data is None or self.size != 1 or self.dtype.kind not in "iu":

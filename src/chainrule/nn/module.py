@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from .. import tree
+from ..capture import note_mode
 from ..errors import ChainruleError, DtypeError, unknown_name
 from ..ir.types import NumpyArray, as_dtype
 from ..tensor import Parameter, Tensor
@@ -43,6 +44,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, ...): define what it computes")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
+        note_mode(self)
         return self.forward(*inputs, **options)
 
     # -- making

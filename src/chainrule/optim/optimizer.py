@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigurationError, ShapeError
+from ..capture import live
 from ..functions import astype
 from ..ir.build import recording
 from ..ir.types import NumpyArray, float64
@@ -60,7 +61,7 @@ class Optimizer:
         loss = None if closure is None else evaluate(closure)
         with recording(False):
             for group in self.param_groups:
-                self._step_group(group)
+                self._step_group(live(group))
         return loss
 
     def _step_group(self, group: Group) -> None:

@@ -1,0 +1,328 @@
+"""Capture: trace a function once, with everything it reads and writes outside itself as inputs and outputs.
+
+Tensors that live outside the function (parameters, moments, running statistics, random state) are cells: the graph gets
+their contents as inputs, and gives what the function assigns to them as outputs. Options of optimisers that change
+between steps (the learning rate) are numbers read anew at each run. What else the function looked at while it was traced
+is guarded: a run asks first whether it is still the same.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from . import tree
+from .errors import TraceError
+from .ir.build import Trace, bind, current_trace, placeholder, tracing
+from .ir.check import check_graph
+from .ir.graph import Graph, Value
+from .ir.types import ArrayType, NumpyArray, float64
+from .ops import elementwise as ew
+from .ops.operators import lift
+from .tensor import Content, Parameter, Tensor, unwrap, wrap
+
+LOOKED_AT = (
+    "{what} needs the elements of a {kind}, which change from run to run while the function is traced only once. "
+    "For a choice between arrays use cr.where(condition, x, y), for a choice between computations cr.cond, for loops "
+    "cr.scan or cr.while_loop; to look at values, take @cr.compile away"
+)
+
+
+class Cell(Protocol):
+    """A place outside the function that holds an array."""
+
+    def read(self) -> Value | None: ...
+
+    def write(self, array: NumpyArray) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class TensorCell:
+    """The contents of a tensor."""
+
+    owner: Tensor
+
+    def read(self) -> Value:
+        """Its contents now."""
+        return self.owner._value
+
+    def write(self, array: NumpyArray) -> None:
+        """Give it new contents."""
+        self.owner._value = self.owner._content(array, self.owner._value.tracked)
+
+
+@dataclass(frozen=True, eq=False)
+class GradientCell:
+    """The gradient that a tensor has collected."""
+
+    owner: Tensor
+
+    def read(self) -> Value | None:
+        """The gradient now, if there is one."""
+        return None if self.owner._grad is None else self.owner._grad._value
+
+    def write(self, array: NumpyArray) -> None:
+        """Give it a new one."""
+        self.owner._grad = wrap(Value(ArrayType(array.shape, array.dtype), array))
+
+
+@dataclass(frozen=True)
+class Number:
+    """An option that is read anew at each run: `container[key]`, as float64."""
+
+    container: dict[str, Any]
+    key: str
+
+    def read(self) -> float:
+        """Its value now."""
+        return float(self.container[self.key])
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Something that the function looked at while it was traced. `now` gives what it is, `then` is what it was."""
+
+    name: str
+    now: Callable[[], Any]
+    then: Any
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is still what it was."""
+        found = self.now()
+        return found is self.then or (not isinstance(found, Value) and bool(found == self.then))
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A function as a graph.
+
+    Inputs of the graph: the arrays among the arguments, then `cells`, then `numbers`. Outputs: the arrays of the result,
+    then the new contents of `written`. cleared: tensors whose gradient the function forgets.
+    """
+
+    graph: Graph
+    argument_count: int
+    cells: tuple[Cell, ...]
+    numbers: tuple[Number, ...]
+    result_structure: tree.Structure
+    result_count: int
+    written: tuple[Cell, ...]
+    cleared: tuple[Tensor, ...]
+    guards: tuple[Guard, ...]
+
+
+class Capture(Trace):
+    """The trace of a function whose cells become placeholders."""
+
+    watches = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stands_for: dict[int, Value] = {}  # id of a concrete value -> its placeholder
+        self.cells: list[tuple[Cell, Value]] = []
+        self.numbers: dict[tuple[int, str], tuple[Number, Value]] = {}
+        self.tensors: dict[int, tuple[Tensor, Value]] = {}  # id of a tensor -> it, and its contents before
+        self.gradients: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.assigned: dict[int, Tensor] = {}
+        self.guards: dict[Any, Guard] = {}
+        self.kept: list[Value] = []  # so that no id is used twice
+
+    # -- what Trace asks
+
+    def adopt(self, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+        """Placeholders for the contents of tensors."""
+        return tuple([self._stand_in(value) if value.data is not None else value for value in inputs])
+
+    def _stand_in(self, value: Value) -> Value:
+        known = self.stands_for.get(id(value))
+        if known is not None:
+            return known
+        if not isinstance(value, Content):
+            return value
+        owner = value.owner()
+        if owner is None:
+            return value
+        return self._new_cell(owner, value)
+
+    def _new_cell(self, owner: Tensor, contents: Value) -> Value:
+        content = Content(contents.type, None, tracked=contents.tracked, source=contents.source)
+        content.owner = weakref.ref(owner)
+        self.cells.append((TensorCell(owner), content))
+        self._remember(contents, content)
+        if owner._value is contents:
+            self.tensors.setdefault(id(owner), (owner, contents))
+            owner._value = content
+        return content
+
+    def _remember(self, concrete: Value, stand_in: Value) -> None:
+        self.kept.append(concrete)
+        self.stands_for[id(concrete)] = stand_in
+
+    # -- what tensors tell
+
+    def will_write(self, owner: Tensor) -> None:
+        """A tensor is about to get new contents."""
+        self.tensors.setdefault(id(owner), (owner, owner._value))
+        self.assigned[id(owner)] = owner
+
+    def written(self, contents: Value, before: Value) -> Content:
+        """The new contents as a value that gradients may be taken with respect to."""
+        result = bind(ew.stop_gradient, contents)
+        if result.data is not None:  # a constant: it still takes the place of what was there
+            content = Content(result.type, result.data, tracked=before.tracked)
+            return content
+        content = Content(result.type, None, result.equation, 0, before.tracked, result.source)
+        result.equation._outputs = (content,)
+        return content
+
+    def will_change_gradient(self, owner: Tensor) -> None:
+        """The gradient of a tensor is about to be replaced."""
+        self.gradients.setdefault(id(owner), (owner, owner._grad))
+
+    def gradient(self, owner: Tensor) -> Tensor | None:
+        """The gradient of a tensor; one from before the capture becomes a cell."""
+        found = owner._grad
+        if id(owner) in self.gradients:
+            return found
+        self.will_change_gradient(owner)
+        self._guard(("gradient", id(owner)), "whether a gradient was there", lambda: owner._grad is None, found is None)
+        if found is not None and found._value.data is not None:
+            stand_in = Value(found._value.type)
+            self.cells.append((GradientCell(owner), stand_in))
+            self._remember(found._value, stand_in)
+            owner._grad = wrap(stand_in)
+        return owner._grad
+
+    def looked_at(self, owner: Tensor, what: str) -> None:
+        """The elements of a tensor are read while tracing: refused for parameters, guarded for others."""
+        if isinstance(owner, Parameter):
+            raise TraceError(LOOKED_AT.format(what=what, kind="parameter"))
+        contents = owner._value
+        self._guard(("tensor", id(owner)), "the elements of a tensor", lambda: owner._value, contents)
+
+    def _guard(self, key: Any, name: str, now: Callable[[], Any], then: Any) -> None:
+        self.guards.setdefault(key, Guard(name, now, then))
+
+    # -- what optimisers and modules tell
+
+    def number(self, container: dict[str, Any], key: str) -> Tensor:
+        """An option as an input of the graph."""
+        known = self.numbers.get((id(container), key))
+        if known is None:
+            known = self.numbers[id(container), key] = (Number(container, key), placeholder(ArrayType((), float64)))
+        return wrap(known[1])  # type: ignore[no-any-return]
+
+    def option(self, container: dict[str, Any], key: str) -> None:
+        """An option that the trace is made for."""
+        self._guard(("option", id(container), key), f"the option {key!r}", lambda: container.get(key), container[key])
+
+    def mode(self, module: Any) -> None:
+        """Whether a module trains."""
+        self._guard(("mode", id(module)), "training or evaluation mode", lambda: module.training, module.training)
+
+    # -- the end
+
+    def restore(self) -> None:
+        """Every tensor as it was before."""
+        for owner, contents in self.tensors.values():
+            owner._value = contents
+        for owner, gradient in self.gradients.values():
+            owner._grad = gradient
+
+    def outputs(self) -> tuple[list[Cell], list[Value], list[Tensor]]:
+        """Cells written, their new contents, and tensors whose gradient is forgotten."""
+        cells: list[Cell] = []
+        values: list[Value] = []
+        cleared = []
+        for owner in self.assigned.values():
+            if _is_shared(owner):
+                cells.append(TensorCell(owner))
+                values.append(owner._value)
+        for owner, before in self.gradients.values():
+            now = owner._grad
+            if now is None:
+                cleared.append(owner)
+            elif before is None or now._value is not self.stands_for.get(id(before._value)):
+                cells.append(GradientCell(owner))
+                values.append(now._value)
+        return cells, values, cleared
+
+
+LOCAL_REFERENCES = 5  # those that a capture itself holds to a tensor made inside it, as _is_shared counts
+
+
+def _is_shared(owner: Tensor) -> bool:
+    """Whether someone other than the capture holds a tensor: else it was made inside and is gone."""
+    return sys.getrefcount(owner) > LOCAL_REFERENCES
+
+
+OPTIONS_READ_ANEW = ("lr",)
+
+
+def live(group: dict[str, Any]) -> dict[str, Any]:
+    """The options of an optimiser's group; in a capture the learning rate is an input, and the others are guarded."""
+    capture = current_trace()
+    if not isinstance(capture, Capture):
+        return group
+    found = dict(group)
+    for key, option in group.items():
+        if key in OPTIONS_READ_ANEW and isinstance(option, float | int):
+            found[key] = capture.number(group, key)
+        elif key != "params":
+            capture.option(group, key)
+    return found
+
+
+def note_mode(module: Any) -> None:
+    """In a capture: the trace is made for the mode that a module is in."""
+    capture = current_trace()
+    if isinstance(capture, Capture):
+        capture.mode(module)
+
+
+def capture(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any] | None = None) -> Captured:
+    """Trace `function` on arguments whose leaves are ArrayTypes (arrays to come) or anything else (passed as it is).
+
+    No tensor is changed by it. Raises TraceError where the function can't be traced, naming the user's line.
+    """
+    leaves, structure = tree.flatten((tuple(args), dict(kwargs or {})))
+    inputs = {number: placeholder(leaf) for number, leaf in enumerate(leaves) if isinstance(leaf, ArrayType)}
+    given = [wrap(inputs[number]) if number in inputs else leaf for number, leaf in enumerate(leaves)]
+    trace = Capture()
+    positional, named = tree.unflatten(structure, given)
+    try:
+        with tracing(trace):
+            result = function(*positional, **named)
+            result_leaves, result_structure = tree.flatten(result)
+            results = [_adopted_result(trace, leaf) for leaf in result_leaves]
+            del result, result_leaves, positional, named
+            cells, contents, cleared = trace.outputs()
+    finally:
+        trace.restore()
+    numbers = list(trace.numbers.values())
+    graph_inputs = (*inputs.values(), *(value for _, value in trace.cells), *(value for _, value in numbers))
+    name = getattr(function, "__name__", "function")
+    graph = Graph(graph_inputs, tuple(trace.equations), (*results, *contents), name)
+    return Captured(
+        check_graph(graph),
+        len(inputs),
+        tuple(cell for cell, _ in trace.cells),
+        tuple(number for number, _ in numbers),
+        result_structure,
+        len(results),
+        tuple(cells),
+        tuple(cleared),
+        tuple(trace.guards.values()),
+    )
+
+
+def _adopted_result(trace: Capture, leaf: Any) -> Value:
+    if isinstance(leaf, Tensor | Value | np.ndarray | np.generic | bool | int | float):
+        return trace.adopt((lift(unwrap(leaf)),))[0]
+    raise TraceError(f"a compiled function returns arrays in containers, not {type(leaf).__name__}")
