@@ -358,3 +358,50 @@ def test_an_index_out_of_range_is_reported_and_reads_nothing(name: str, wrong: i
     bad[2, 3] = wrong
     _, error = run(code.address("k0"), case, 1, [case.inputs[0], bad, *updates])
     assert error == 1 + 2 * 6 + 3
+
+
+def test_indices_into_nothing_are_reported() -> None:
+    case = Case("gather", [numbers((1, 3)), np.zeros((2,), np.int64)])
+    empty = Case.__new__(Case)
+    empty.__dict__.update(case.__dict__, inputs=[numbers((0, 3)), case.inputs[1]])
+    outputs, error = run(build([empty]).address("k0"), empty, 1)
+    assert error in (1, 2)
+    assert (outputs[0] == 77).all()
+
+
+def fuzz_cases(seed: int) -> Iterator[Case]:
+    """Copies, pads, concatenations and windows of random shapes in random layouts."""
+    generator = np.random.default_rng(seed)
+    draw = lambda low, high, count=1: [int(each) for each in generator.integers(low, high, count)]  # noqa: E731
+    for _ in range(25):
+        ndim = draw(1, 5)[0]
+        shape = tuple(draw(1, (20000, 160, 40, 14)[ndim - 1], ndim))
+        axes = tuple(map(int, generator.permutation(ndim)))
+        layout: str | Shape = ("dense", "columns", "gaps")[draw(0, 3)[0]]
+        x = laid_out(numbers(shape), layout).transpose(axes)
+        yield Case("copy", [x], {}, layout)
+        widths = {name: tuple(draw(0, 4, ndim)) for name in ("low", "high", "interior")}
+        yield Case("pad", [x], widths, layout)
+        yield Case("concat", [x, x[::-1], x[: draw(1, 9)[0]]], {"axis": 0}, layout)
+        yield Case("flip", [x], {"axes": axes[: draw(0, ndim + 1)[0]]}, layout)
+        yield Case("argmax", [x], {"axis": axes[0]}, layout)
+        yield Case("cumulative_sum", [x], {"axis": axes[0]}, layout)
+        yield Case("sum", [x], {"axes": axes[: draw(0, ndim + 1)[0]]}, layout)
+    for _ in range(25):
+        settings = [(*draw(1, 5), *draw(1, 4), tuple(draw(0, 4, 2)), *draw(1, 4)) for _ in range(2)]
+        params = window_params(*settings)  # type: ignore[arg-type]
+        order = ORDERS[draw(0, 4)[0]]
+        shape = (*draw(1, 20, 2), *draw(10, 30, 2))
+        x = generator.normal(size=shape).astype(np.float32)
+        yield Case("window_argmax", [in_order(x, order)], params, order)
+        yield Case("window_sum", [in_order(x, order)], params, order)
+        y = PRIMITIVES["window_sum"].numpy(x, **params)
+        yield Case("window_spread", [in_order(y, order)], {**params, "sizes": shape[2:]}, order)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_shapes_and_layouts(seed: int) -> None:
+    cases = list(fuzz_cases(seed))
+    code = build(cases)
+    for place, case in enumerate(cases):
+        check(code, place, case)

@@ -11,6 +11,7 @@ from .emit import Function, Reg, const, memory_type, vector_of, word
 from .lower_kernel import Kernel, Lowering, Params, Types, lanes_for
 from .lower_nest import Axis, Range, axes_of, blocks, empty, in_order_of, merged, moved, span, vectors_end, walk
 
+CACHE_LINE = 64
 LARGEST_TILE = 16
 """Lanes of the largest block that is transposed in registers."""
 
@@ -89,10 +90,12 @@ def _transpose(f: Function, down: Axis, along: Axis, arrays: Sequence[Array]) ->
         tile //= 2
     down_end, along_end = (vectors_end(f, axis.low, axis.high, tile) for axis in (down, along))
     if not empty(down.low, down_end) and not empty(along.low, along_end):
-        with f.loop(down.low, down_end, tile) as row, f.loop(along.low, along_end, tile) as column:
-            elements = [memory_type(dtype)] * 2
+        elements = [memory_type(dtype)] * 2
+        line = max(tile, CACHE_LINE // dtype.itemsize)
+        with f.loop(along.low, along_end, line) as part, f.loop(down.low, down_end, tile) as row:
             corner = moved(f, [array.pointer for array in arrays], elements, row.index, down.steps)
-            _tile(f, _placed(arrays, moved(f, corner, elements, column.index, along.steps)), down, along, tile)
+            with f.loop(part.index, f.minimum(f.add(part.index, line), along_end), tile) as column:
+                _tile(f, _placed(arrays, moved(f, corner, elements, column.index, along.steps)), down, along, tile)
     _copy_rows(f, [replace(down, high=down_end), replace(along, low=along_end)], arrays)
     _copy_rows(f, [replace(down, low=down_end), along], arrays)
 

@@ -15,7 +15,7 @@ from .lower_nest import GRAIN, Blocks, Range, axes_of, blocks, in_order_of, merg
 
 NARROWEST = 32
 """Fewest columns that a task of scatter_add has: two lines of cache."""
-MOST_PARTS = 8
+MOST_PARTS = 4
 """Most parts of a vector that scatter_add fills at once: each looks at all indices."""
 
 # -- indices

@@ -11,7 +11,8 @@ from .array import Array, load_strided, store_strided
 from .emit import Function, Reg, const, memory_type, vector_of, word
 from .lower_kernel import Kernel, Lowering, Params, Types, lanes_for
 from .lower_nest import GRAIN, Blocks, axes_of, blocks, moved, span, walk
-from .lower_taps import Place, Taps, backward_taps, element, forward_taps, met, over_taps
+from .lower_places import Place
+from .lower_taps import Taps, backward_taps, element, forward_taps, met, over_taps
 
 
 def multiply_add(f: Function, dtype: DType, left: Reg, right: Reg, total: Reg) -> Reg:
@@ -93,7 +94,7 @@ def _for_outputs(total: Sum) -> Callable[[Kernel], None]:
         plan = _conv_blocks([each.type for each in kernel.inputs], [target.type], kernel.params)
 
         def one(at: Sequence[Reg], indices: Sequence[Reg]) -> None:
-            place = Place(target.pointer, at[0], indices[2:], 0, 0, False)
+            place = Place(target.pointer, at[0], indices[2:], [False] * (target.ndim - 2))
             store_strided(f, target.dtype, total(kernel, indices[:2], place), at[0], 0)
 
         with kernel.each(plan) as ranges:
@@ -143,7 +144,7 @@ def _input_gradient(kernel: Kernel, indices: Sequence[Reg], place: Place) -> Reg
     batch, into = indices
     many, channels = weight.shape[0] // params["groups"], weight.shape[1]
     group, channel = (f.binary(operation, into, word(channels)) for operation in ("udiv", "urem"))
-    taps = backward_taps(f, params, params["sizes"], weight.shape[2:], g.shape[2:], place)
+    taps = backward_taps(f, params, weight.shape[2:], g.shape[2:], place)
 
     def output(index: Reg, total: Reg) -> Reg:
         out = f.add(f.times(group, many), index)

@@ -12,7 +12,7 @@ from .emit import Function, Reg, is_literal, memory_type, word
 
 GRAIN = 8192
 """About how many elements one task works on: some microseconds, so that handing it out costs little."""
-ROW = 1024
+ROW = 256
 """The longest piece of the last axis in one task, if there are other axes: near to square blocks transpose well."""
 
 Range = tuple[Reg, Reg]
@@ -49,18 +49,20 @@ class Blocks:
         return found[::-1]
 
 
-def blocks(shape: Shape, grain: int = GRAIN, row: int = ROW) -> Blocks:
-    """Blocks of about `grain` elements: as much as possible of the last axes, up to `row` of the last one."""
+def blocks(shape: Shape, grain: int = GRAIN, row: int = ROW, least: Shape = ()) -> Blocks:
+    """Blocks of about `grain` elements: as much as possible of the last axes, up to `row` of the last one.
+
+    least: what the first axes get before all others, for arrays whose neighbours may lie there.
+    """
     if 0 in shape:
         return Blocks(shape, shape)
-    left, sizes = max(1, grain), []
-    for axis in range(len(shape) - 1, -1, -1):
-        limit = min(left, row) if axis == len(shape) - 1 else left
-        sizes.append(min(shape[axis], limit))
-        left = max(1, left // sizes[-1])
-    if sizes and left > 1:
-        sizes[0] = min(shape[-1], sizes[0] * left)
-    return Blocks(shape, tuple(sizes[::-1]))
+    sizes = [*map(min, shape, least), *[1] * (len(shape) - len(least))]
+    rowwise = [row if axis == len(shape) - 1 else size for axis, size in enumerate(shape)]
+    for limits in (rowwise, shape):
+        for axis in range(len(shape) - 1, -1, -1):
+            left = max(1, grain // math.prod(sizes))
+            sizes[axis] = max(sizes[axis], min(shape[axis], limits[axis], sizes[axis] * left))
+    return Blocks(shape, tuple(sizes))
 
 
 @dataclass(frozen=True, slots=True)

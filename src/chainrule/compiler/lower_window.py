@@ -14,19 +14,22 @@ from .emit import Function, Reg, const, is_literal, memory_type, vector_of, word
 from .lower_along import wins
 from .lower_kernel import Kernel, Lowering, Params, Types
 from .lower_nest import GRAIN, Blocks, blocks
+from .lower_places import Place, PlaceBody, for_places
 from .lower_taps import (
-    Place,
-    PlaceBody,
     Taps,
     backward_taps,
     element,
-    for_places,
     forward_taps,
     inner_elements,
     inner_places,
     met,
     over_taps,
 )
+
+NEIGHBOURS = 16
+"""Examples and channels that one task has at least: with one of them innermost, a line of cache."""
+ROW = 64
+"""Places along the last axis that one task has at least."""
 
 # -- window_argmax, window_sum
 
@@ -36,14 +39,15 @@ def _window_tasks(inputs: Types, outputs: Types, params: Params) -> int:
 
 
 def _window_blocks(shape: Shape, params: Params) -> Blocks:
-    return blocks(shape, max(1, GRAIN // math.prod(params["window"])))
+    least = (NEIGHBOURS, NEIGHBOURS, *[1] * (len(shape) - 3), ROW)
+    return blocks(shape, max(1, GRAIN // math.prod(params["window"])), least=least)
 
 
 def _for_windows(kernel: Kernel, body: PlaceBody) -> None:
     x, y, params = kernel.inputs[0], kernel.outputs[0], kernel.params
     inner = inner_places(params, x.shape[2:], params["window"], y.shape[2:])
     last_step = x.strides[-1] * params["stride"][-1]
-    for_places(kernel, _window_blocks(y.shape, params), last_step, inner, body, x, y)
+    for_places(kernel, _window_blocks(y.shape, params), x, y, last_step, inner, body)
 
 
 def _window_sum(kernel: Kernel) -> None:
@@ -118,7 +122,7 @@ def _window_spread(kernel: Kernel) -> None:
     sizes, counts, window = x.shape[2:], g.shape[2:], params["window"]
 
     def one(place: Place) -> None:
-        taps = backward_taps(f, params, sizes, window, counts, place)
+        taps = backward_taps(f, params, window, counts, place)
         zero = const(vector_of(memory_type(x.dtype), place.lanes), 0.0)
 
         def step(numbers: Sequence[Reg], carried: Sequence[Reg]) -> Sequence[Reg]:
@@ -133,9 +137,9 @@ def _window_spread(kernel: Kernel) -> None:
         (total,) = over_taps(f, taps, [zero], step)
         store_strided(f, x.dtype, total, place.target, 1)
 
-    unit = params["stride"][-1] == 1
-    inner = inner_elements(params, window, counts, sizes) if unit else (0, 0)
-    for_places(kernel, _window_blocks(x.shape, params), g.strides[-1] if unit else 0, inner, one, g, x)
+    last_step = g.strides[-1] if params["stride"][-1] == 1 else 0
+    inner = inner_elements(params, window, counts, sizes)
+    for_places(kernel, _window_blocks(x.shape, params), g, x, last_step, inner, one)
 
 
 WINDOWS = {
