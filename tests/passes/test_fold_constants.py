@@ -75,6 +75,11 @@ def test_a_sum_of_one_number_is_one_number() -> None:
     assert is_splat(result) and result.shape == (4,)
 
 
+def test_a_running_sum_of_one_number_is_many() -> None:
+    result = folded(applied(reduction.cumulative_sum, splat(0.5, ArrayType((4,), float32)), axis=0))
+    assert result.data is not None and result.data.tolist() == [0.5, 1.0, 1.5, 2.0]
+
+
 @pytest.mark.parametrize(
     ("primitive", "inputs", "params"),
     [

@@ -125,13 +125,17 @@ def test_a_second_run_finds_nothing_more() -> None:
     assert run_passes(changed) is changed
 
 
-def test_5000_equations_take_less_than_a_second() -> None:
+def _seconds(each: Callable[[Graph], Graph], graph: Graph) -> float:
+    started = time.process_time()
+    each(graph)
+    return time.process_time() - started
+
+
+def test_5000_equations_take_less_than_a_third_of_a_second_a_pass() -> None:
     graph = training_step(84)
     assert len(graph.equations) > 5000
     for each in PIPELINE:
-        started = time.process_time()
-        each(graph)
-        assert time.process_time() - started < 1.0, each.__name__  # 0.05 s on a quiet machine
+        assert min(_seconds(each, graph) for _ in range(3)) < 0.3, each.__name__  # 0.05 s on a quiet machine
     assert len(run_passes(graph).equations) < 0.7 * len(graph.equations)
 
 
@@ -172,7 +176,7 @@ def test_the_pass_that_breaks_a_graph_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_sources_stay_and_the_given_graph_is_untouched() -> None:
-    graph = cr.trace(lambda x: cr.where(x > 0, (x - 0.0) * 1.0, -(-x)) / 4.0)(VECTOR)
+    graph = cr.trace(lambda x: cr.where(x > 0, (x - 0.0) * 1.0, cr.negative(-x)) / 4.0)(VECTOR)
     text = str(graph)
     changed = run_passes(graph)
     assert str(graph) == text and len(changed.equations) < len(graph.equations)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import chainrule as cr
+from chainrule.ir.build import Trace, placeholder, tracing
 from chainrule.ir.check import check_graph
+from chainrule.ir.graph import Graph
 from chainrule.ir.types import ArrayType, float32
+from chainrule.ops.custom import custom_gradient
 from chainrule.passes import remove_unused
 
 VECTOR = ArrayType((3,), float32)
@@ -30,3 +33,11 @@ def test_a_graph_of_which_all_is_used_stays_the_same() -> None:
 def test_an_output_that_is_an_input_needs_nothing() -> None:
     graph = remove_unused(cr.trace(lambda x: (x, cr.exp(x))[0])(VECTOR))
     assert graph.equations == () and graph.outputs == graph.inputs
+
+
+def test_an_equation_stays_for_one_of_its_outputs() -> None:
+    x, writing = placeholder(VECTOR), Trace()
+    with tracing(writing):
+        _, second = custom_gradient(x, x, x, x, count=2, backward=len)
+    graph = Graph((x,), tuple(writing.equations), (second,))
+    assert remove_unused(graph) is graph

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.ir.graph import Graph
+from chainrule.ir.build import leaf, placeholder, recording
+from chainrule.ir.graph import Equation, Graph, Value
+from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import ArrayType, bool_, float32, float64, int8, int16, int32, int64, uint8, uint16
 from chainrule.ops import elementwise as ew
 from chainrule.ops.custom import custom_gradient
@@ -179,3 +181,28 @@ def test_casts(source: Any, through: Any, target: Any, count: int) -> None:
 def test_what_would_not_be_exact_stays(function: Function) -> None:
     graph = graph_of(function, VECTOR)
     assert simplify_arithmetic(graph) is graph
+
+
+def _one_equation(primitive: Primitive, given: tuple[Value, ...], *inputs: Value) -> Graph:
+    equation = Equation(primitive, inputs, {})
+    return Graph(given, (equation,), equation.produce((inputs[0].type,), tracked=False))
+
+
+def test_inputs_are_unknown_whatever_they_were_when_traced() -> None:
+    x, cell = placeholder(VECTOR), number(placeholder(VECTOR), 1)  # a cell that held ones
+    graph = _one_equation(ew.multiply, (x, cell), x, cell)
+    assert simplify_arithmetic(graph) is graph
+
+
+def test_what_computed_an_input_is_no_part_of_the_graph() -> None:
+    outer = graph_of(ew.negative, VECTOR).outputs[0]
+    graph = _one_equation(ew.negative, (outer,), outer)
+    assert simplify_arithmetic(graph) is graph
+
+
+def test_what_computed_a_constant_is_no_part_of_the_graph() -> None:
+    with recording(True):
+        known = ew.negative(leaf(np.ones(VECTOR.shape, np.float32)))
+    x = placeholder(VECTOR)
+    graph = _one_equation(ew.add, (x,), x, known)
+    assert known.equation is not None and simplify_arithmetic(graph) is graph

@@ -86,6 +86,7 @@ def test_permute_and_flip(function: Function, kind: ArrayType, expected: str) ->
     [
         (lambda x: cut(x, (0, 0), (3, 4), (1, 1)), MATRIX, ""),
         (lambda x: cut(cut(x, (1, 0), (3, 4), (1, 2)), (1, 0), (2, 2), (1, 1)), MATRIX, "slice"),
+        (lambda x: cut(cut(x, (0, 0), (3, 4), (1, 2)), (1, 1), (3, 2), (1, 1)), MATRIX, "slice"),
         (lambda x: cut(cut(x, (1, 0), (3, 4), (1, 1)), (0, 1), (2, 4), (1, 2)), MATRIX, "slice"),
         (lambda x: cut(cut(x, (0, 0), (3, 4), (1, 2)), (1, 2), (1, 2), (1, 1)), MATRIX, "slice slice"),
         (lambda x: pad(x, (0, 0), (0, 0), (0, 0)), MATRIX, ""),
