@@ -38,14 +38,15 @@ _DOUBLE = _Exponential(
     (
         0.5,
         0.16666666666666669,
-        0.04166666666662317,
+        0.041666666666666664,
         0.008333333333329989,
-        0.0013888888917690603,
+        0.00138888888888865,
         0.0001984126986342035,
-        2.480152055701783e-05,
+        2.480158731740639e-05,
         2.755726789174553e-06,
-        2.762043894863442e-07,
+        2.755728256374953e-07,
         2.510065503606659e-08,
+        2.0911429114372476e-09,
     ),
     -746.0,
     710.0,
@@ -88,12 +89,12 @@ def exp_sum(high: Term, low: Term) -> Term:
     known, magic = _constants(high), high.format.magic
     inside = high.at_least(known.lowest).at_most(known.highest)
     n = inside.fma(1 / math.log(2), magic) - magic
-    start, taken = inside - n * known.ln2_high, n * known.ln2_low
-    r = start - taken
-    lost = (start - r) - taken + (high.abs() < 800).pick(low, 0.0)
-    sum = r + 1
-    small = (r * r).fma(polynomial(r, known.tail), r.fma(lost, lost))
-    return scale(sum + ((1 - sum) + r + small), n)
+    rest, taken = inside - n * known.ln2_high, n * known.ln2_low
+    r = rest - taken
+    lost = (rest - r) - taken + (high.abs() < 800).pick(low, 0.0)
+    start = r + 1
+    bent = r * r * polynomial(r, known.tail)
+    return scale(start + ((1 - start) + r + (start + bent).fma(lost, bent)), n)
 
 
 def expm1(x: Term) -> Term:
@@ -112,9 +113,16 @@ def sigmoid(x: Term) -> Term:
     return (x < 0).pick(small, 1.0) / (small + 1)
 
 
-_TANH_ABOVE = (1.0, 0.13679903477172478, 0.003868313123490275, 2.8007160498825684e-05, 3.05843007270997e-08)
-_TANH_ABOVE_LAST = -1.2202934218957139e-11
-_TANH_BELOW = (1.0, 0.4701323554384311, 0.027245785520032133, 0.0003938605189246499, 1.2873456638464518e-06)
+# The last digits were searched for: of the neighbours of the best coefficients these round best together.
+_TANH_ABOVE = (
+    1.0,
+    0.13679902255535126,
+    0.003868312807753682,
+    2.8007159926346503e-05,
+    3.058428177382666e-08,
+    -1.22029339758023e-11,
+)
+_TANH_BELOW = (1.0, 0.47013235092163086, 0.0272457804530859, 0.0003938605368603021, 1.2873454124928685e-06)
 
 
 def tanh(x: Term) -> Term:
@@ -123,7 +131,7 @@ def tanh(x: Term) -> Term:
         return _tanh_by_expm1(x)
     inside = x.at_least(-9.02).at_most(9.02)
     square = inside * inside
-    above = inside * polynomial(square, (*_TANH_ABOVE, _TANH_ABOVE_LAST))
+    above = inside * polynomial(square, _TANH_ABOVE)
     return (above / polynomial(square, _TANH_BELOW)).at_least(-1.0).at_most(1.0)
 
 
