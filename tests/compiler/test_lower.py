@@ -207,6 +207,7 @@ def gather_cases() -> Iterator[Case]:
     fractions = np.random.default_rng(0).random(5003, np.float32)
     yield Case("scatter_add", [flat, indices((5003,), 70001), fractions])
     yield Case("scatter_add", [flat, indices((2, 5003), 70001, np.int32)[:, ::-1], np.stack([fractions, fractions])])
+    yield Case("scatter_add", [flat, np.sort(indices((5003,), 70001)), fractions])
     yield Case("scatter_add", [numbers((10,)), indices((5003,), 10, np.uint16), fractions])
     yield Case("scatter_add", [numbers((10, 1)), indices((5003,), 10, np.uint16), fractions[:, None]])
 
@@ -263,6 +264,8 @@ def window_cases() -> Iterator[Case]:
             with_nan = in_order(np.where(generator.random(shape) < 0.1, np.nan, np.round(floats)), order)
             yield Case("window_argmax", [x], params, order)
             yield Case("window_argmax", [with_nan], params, order)
+            lowest = in_order(np.where(generator.random(shape) < 0.5, np.nan, -np.inf), order)
+            yield Case("window_argmax", [np.where(np.isnan(lowest), -np.inf, lowest) if place % 2 else lowest], params)
             yield Case("window_sum", [x], params, order)
             y = PRIMITIVES["window_sum"].numpy(floats, **params)
             yield Case("window_spread", [in_order(y, order)], {**params, "sizes": shape[2:]}, order)

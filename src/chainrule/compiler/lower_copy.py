@@ -227,7 +227,6 @@ def clipped(f: Function, bounds: Range, start: int, step: int, size: int) -> Ran
     """Which of `size` elements that lie at start, start + step, ... lie within bounds."""
     low, high = (f.add(bound, step - 1 - start) for bound in bounds)
     low, high = (f.maximum(_quotient(f, bound, step), word(0)) for bound in (low, high))
-    low = f.minimum(low, word(size))
     return low, f.maximum(f.minimum(high, word(size)), low)
 
 
