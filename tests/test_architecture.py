@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("tensor", "tensor_view", "tensor_methods", "autodiff", "transforms", "trace", "functions", "dtypes"),
         *("capture", "random", "custom_gradient", "custom_check", "gradient_check", "gradient_comparison", "differences"),
     ),
-    ("passes", "reference", "compiler"),
+    ("passes", "reference", "compiler", "dispatch"),
     ("nn", "optim", "data"),
     ("train", "interop", "distributed", "reports"),
     ("cli",),

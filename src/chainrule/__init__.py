@@ -4,6 +4,7 @@ from math import e, inf, nan, pi
 
 from . import autodiff, data, dtypes, errors, functions, interop, nn, ops, optim, random, train, tree
 from .custom_gradient import custom_gradient
+from .dispatch import compile
 from .dtypes import *  # noqa: F403
 from .functions import *  # noqa: F403
 from .gradient_check import check_gradients, check_module
@@ -23,6 +24,7 @@ __all__ = [
     "autodiff",
     "check_gradients",
     "check_module",
+    "compile",
     "custom_gradient",
     "data",
     "e",

@@ -16,7 +16,8 @@ from .group import Grouping, Unit, root_of
 from .place import Buffer, Kind, Place, dense
 from .program import Program, StepWriter
 from .runtime import Code, host
-from .threads import barrier_ir
+from .steps import batch_of, write_steps
+from .threads import barrier_ir, pool
 from .units import Lowering
 
 
@@ -43,19 +44,48 @@ class Compiled:
         return self.code.address("step")
 
 
-def compile_graph(graph: Graph, in_place: Mapping[int, int] | None = None, optimise: bool = True) -> Compiled:
-    """Compile `graph`. in_place: output number -> input number whose memory it takes over."""
+@dataclass(frozen=True)
+class Repeated:
+    """What `steps` has to know: how many inputs are batches, which are numbers, how many outputs are results."""
+
+    arguments: int
+    numbers: int
+    results: int
+
+
+def compile_graph(
+    graph: Graph, in_place: Mapping[int, int] | None = None, optimise: bool = True, repeated: Repeated | None = None
+) -> Compiled:
+    """Compile `graph`. in_place: output number -> input number whose memory it takes over.
+
+    repeated: also write the function that runs many steps; the arguments are the first inputs, numbers the last.
+    """
     graph = run_passes(graph) if optimise else graph
     plan = _Planned(graph, dict(in_place or {}))
     program = plan.program()
     target = host()
     barrier_ir(program.module)
     StepWriter(program, target.attributes).write()
+    if repeated is not None:
+        _write_steps(plan, program, repeated)
     text = program.module.text()
     constants = [np.ascontiguousarray(buffer.data) for buffer in program.constants]
     return Compiled(
         graph, program, plan.units, text, Code(text), plan.inputs, plan.outputs, plan.lowering.errors, constants
     )
+
+
+def _write_steps(plan: _Planned, program: Program, repeated: Repeated) -> None:
+    place = {id(buffer): number + 1 for number, buffer in enumerate(program.table)}
+    graph = plan.graph
+    batches = [batch_of(place[id(b)], v.type) for b, v in zip(plan.inputs, graph.inputs[: repeated.arguments])]
+    if any(batch is None for batch in batches):
+        return
+    outs = list(zip(plan.outputs, graph.outputs))[: repeated.results]
+    results = [(place[id(buffer)], value.type.nbytes) for buffer, value in outs]
+    numbers = [place[id(buffer)] for buffer in plan.inputs[len(graph.inputs) - repeated.numbers :]]
+    found = [batch for batch in batches if batch is not None]
+    write_steps(program.module, host().attributes, found, results, numbers)
 
 
 class _Planned:
@@ -148,8 +178,6 @@ def _meets_in_place(unit: Unit, old: Value, new: Value) -> bool:
 
 def run_once(compiled: Compiled, arrays: Sequence[np.ndarray[Any, Any]], threads: int = 1) -> list[np.ndarray[Any, Any]]:
     """Run on arrays and give new outputs: for tests. Inputs that are updated in place are copied first."""
-    from .threads import pool
-
     given = [np.array(array, order="C") for array in arrays]
     addresses: dict[int, np.ndarray[Any, Any]] = {id(b): a for b, a in zip(compiled.inputs, given)}
     results = []

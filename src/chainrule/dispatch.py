@@ -1,0 +1,40 @@
+"""The one door to the compiler: nothing of it, and no LLVM, is loaded before a function is compiled."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .compiler.function import CompiledFunction
+
+
+def compile(function: Callable[..., Any] | None = None, *, threads: int | None = None) -> Any:
+    """Compile a function to native code: its forward pass, gradients and updates as one program.
+
+    The function is traced once for each combination of shapes and element types of its arguments. Tensors that it reads
+    or writes outside itself (parameters, moments, running statistics, random state) are read anew at each call and
+    updated in place. Python numbers, strings and bools among the arguments are part of the program: another value
+    compiles again, with a `RecompileWarning`. threads: how many to use at most; all cores by default. The result has
+    the same bits for any number of threads. `epoch` of the result runs it over whole arrays in one native call.
+
+    Raises TraceError where the function asks for the elements of an array while it is traced.
+
+    >>> import chainrule as cr
+    >>> @cr.compile
+    ... def norm(x):
+    ...     return cr.sqrt((x * x).sum())
+    >>> norm(cr.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    if function is None:
+        return functools.partial(compile, threads=threads)
+    return compiled_function(function, threads)
+
+
+def compiled_function(function: Callable[..., Any], threads: int | None = None) -> CompiledFunction:
+    """The same, for those who know that they get a CompiledFunction."""
+    from .compiler.function import CompiledFunction
+
+    return CompiledFunction(function, threads)
