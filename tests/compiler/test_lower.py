@@ -90,11 +90,7 @@ def build(cases: list[Case]) -> Code:
     for place, case in enumerate(cases):
         if case.tasks:
             write(module, f"k{place}", case)
-    KEPT.append(Code(module.text()))
-    return KEPT[-1]
-
-
-KEPT: list[Code] = []
+    return Code(module.text())
 
 
 def run(address: int, case: Case, parts: int, inputs: list[NumpyArray] | None = None) -> tuple[list[NumpyArray], int]:
