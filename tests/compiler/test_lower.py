@@ -363,7 +363,8 @@ def test_indices_into_nothing_are_reported() -> None:
     case = Case("gather", [numbers((1, 3)), np.zeros((2,), np.int64)])
     empty = Case.__new__(Case)
     empty.__dict__.update(case.__dict__, inputs=[numbers((0, 3)), case.inputs[1]])
-    outputs, error = run(build([empty]).address("k0"), empty, 1)
+    code = build([empty])
+    outputs, error = run(code.address("k0"), empty, 1)
     assert error in (1, 2)
     assert (outputs[0] == 77).all()
 
