@@ -20,7 +20,7 @@ from ..tensor import Tensor
 
 ALIGNMENT = 64
 OWN_REFERENCES = 4  # to a home that nobody else looks at: the value, the list, a local variable, the question itself
-VALUE_REFERENCES = 3
+VALUE_REFERENCES = 4  # to contents that nobody else holds: the tensor, a variable here and one of the caller, the question
 
 
 def aligned(kind: ArrayType) -> NumpyArray:
