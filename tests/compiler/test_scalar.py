@@ -292,8 +292,8 @@ def test_log2_and_log10_are_exact_where_they_can_be() -> None:
 
 
 def test_remainder_of_a_huge_number_is_exact() -> None:
-    x = np.array([1e308, -1e308, 1e300, 2.0**1000, 5e-324, 1e308])
-    y = np.array([3.0, 7e-300, 5e-324, 1 + 2.0**-52, 1e308, 1e-310])
+    x = np.array([1e308, -1e308, 1e300, 2.0**1000, 5e-324, 1e308, 0.75 * 2.0**-374])
+    y = np.array([3.0, 7e-300, 5e-324, 1 + 2.0**-52, 1e308, 1e-310, 5e-324])
     found = compiled(Kernel("remainder", (float64, float64), float64, 3), x, y)
     np.testing.assert_array_equal(found, np.remainder(x, y))
 
@@ -435,12 +435,21 @@ def test_sums_of_exponentials_lose_no_more_than_the_larger_term() -> None:
         assert (np.abs(found - exact) / unit).max() <= 1.6
 
 
+def test_angles_next_to_multiples_of_a_quarter_turn() -> None:
+    turns = np.concatenate([np.arange(1, 200), 3 ** np.arange(5, 33)])
+    x = np.array([float(int(n) * mpmath.pi / 2) for n in turns])
+    x = np.concatenate([x, np.nextafter(x, np.inf)])
+    for name in ("sin", "cos", "tan"):
+        found = compiled(Kernel(name, (float64,), float64, 8), x)
+        assert errors(getattr(mpmath, name), found, [x]).max() <= ACCURACY[name].float64
+
+
 def test_the_hardest_angle_for_float64() -> None:
     """6381956970095103 * 2^797 is closer to a multiple of pi/2 than any other float64 (Muller 2016, table 11.1)."""
     x = np.array([6381956970095103 * 2.0**797])
     with mpmath.workdps(400):
         exact = float(mpmath.cos(mpmath.mpf(float(x[0]))))
-    assert compiled(Kernel("cos", (float64,), float64, 3), x)[0] == pytest.approx(exact, rel=1e-12)
+    assert compiled(Kernel("cos", (float64,), float64, 3), x)[0] == pytest.approx(exact, rel=1e-12, abs=0)
 
 
 def test_float32_sigmoid_and_tanh_reach_their_ends_and_never_pass_them() -> None:

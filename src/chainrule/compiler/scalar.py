@@ -12,7 +12,8 @@ Largest errors found, in units in the last place (arithmetic, sqrt, rounding and
                          sinh 1.8  cosh 1.4  tanh 2.0  asinh 1.5  acosh 1.8  atanh 1.6  erf 1.5  erfc 4.2  erfinv 2.0
     logaddexp            1.6 of the larger of its inputs and output, as NumPy's
 
-Angles of every size are reduced with an error below 2^-100. Without a fused multiply-add in the machine the same holds, slower.
+Angles of every size are reduced with an error below 2^-100. On a machine without a fused multiply-add the same holds,
+slower.
 """
 
 from __future__ import annotations
