@@ -1,0 +1,42 @@
+"""Chainrule: a whole epoch a call (`step.epoch`), which picks the batches itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from workloads.base import Workload
+
+from .chainrule_compiled import CompiledRunner
+from .chainrule_compiled import missing as compiler_missing
+from .chainrule_eager import set_threads
+from .runner import Runner, first
+
+
+def missing() -> str:
+    """What it lacks here."""
+    if absent := compiler_missing():
+        return absent
+    import chainrule as cr
+
+    return "" if hasattr(cr.compile(len), "epoch") else "compiled functions of this version have no epoch"
+
+
+class EpochRunner(CompiledRunner):
+    def prepare_data(self) -> None:
+        super().prepare_data()
+        del self.batches
+        self.unit = self.workload.epoch_steps
+        rows = np.arange(self.workload.batches * self.workload.batch_size)
+        self.order = np.tile(rows, self.unit // self.workload.batches)
+
+    def advance(self, steps: int, keep: int = 0) -> list[float]:
+        for number in range(steps // self.unit):
+            losses = self.step.epoch(self.data, batch_size=self.workload.batch_size, order=self.order)  # type: ignore[attr-defined]
+            if number == 0:
+                kept = losses
+        return first(np.asarray(kept), keep)
+
+
+def prepare(workload: Workload, threads: int) -> Runner:
+    """Ready for its first epoch, which compiles."""
+    set_threads(threads)
+    return EpochRunner(workload)
