@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,14 +73,16 @@ class GradientCell:
 
 @dataclass(frozen=True)
 class Number:
-    """An option that is read anew at each run: `container[key]`, as float64."""
+    """An option that is read anew at each run, as float64: `container[key]`, or one of several numbers in it."""
 
     container: dict[str, Any]
     key: str
+    index: int | None = None
 
     def read(self) -> float:
         """Its value now."""
-        return float(self.container[self.key])
+        option = self.container[self.key]
+        return float(option if self.index is None else option[self.index])
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Capture(Trace):
         super().__init__()
         self.stands_for: dict[int, Value] = {}  # id of a concrete value -> its placeholder
         self.cells: list[tuple[Cell, Value]] = []
-        self.numbers: dict[tuple[int, str], tuple[Number, Value]] = {}
+        self.numbers: dict[tuple[int, str, int | None], tuple[Number, Value]] = {}
         self.tensors: dict[int, tuple[Tensor, Value]] = {}  # id of a tensor -> it, and its contents before
         self.gradients: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.assigned: dict[int, Tensor] = {}
@@ -211,11 +213,12 @@ class Capture(Trace):
 
     # -- what optimisers and modules tell
 
-    def number(self, container: dict[str, Any], key: str) -> Tensor:
+    def number(self, container: dict[str, Any], key: str, index: int | None = None) -> Tensor:
         """An option as an input of the graph."""
-        known = self.numbers.get((id(container), key))
+        known = self.numbers.get((id(container), key, index))
         if known is None:
-            known = self.numbers[id(container), key] = (Number(container, key), placeholder(ArrayType((), float64)))
+            known = (Number(container, key, index), placeholder(ArrayType((), float64)))
+            self.numbers[id(container), key, index] = known
         return wrap(known[1])  # type: ignore[no-any-return]
 
     def option(self, container: dict[str, Any], key: str) -> None:
@@ -262,21 +265,25 @@ def _is_shared(owner: Tensor) -> bool:
     return sys.getrefcount(owner) > LOCAL_REFERENCES
 
 
-OPTIONS_READ_ANEW = ("lr",)
-
-
-def live(group: dict[str, Any]) -> dict[str, Any]:
-    """The options of an optimiser's group; in a capture the learning rate is an input, and the others are guarded."""
+def live(group: dict[str, Any], moving: Collection[str]) -> dict[str, Any]:
+    """The options of an optimiser's group; in a capture those that move are inputs, and the others are guarded."""
     capture = current_trace()
     if not isinstance(capture, Capture):
         return group
     found = dict(group)
     for key, option in group.items():
-        if key in OPTIONS_READ_ANEW and isinstance(option, float | int):
+        if key in moving and isinstance(option, float | int):
             found[key] = capture.number(group, key)
-        elif key != "params":
+        elif key in moving and isinstance(option, tuple):
+            found[key] = tuple(capture.number(group, key, index) for index in range(len(option)))
+        elif key in OPTIONS_OF_UPDATES:
             capture.option(group, key)
     return found
+
+
+OPTIONS_OF_UPDATES = frozenset(
+    "betas momentum dampening weight_decay eps alpha rho nesterov maximize amsgrad centered lr_decay".split()
+)
 
 
 def note_mode(module: Any) -> None:

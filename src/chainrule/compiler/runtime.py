@@ -63,7 +63,7 @@ def _machine() -> Any:
     """A new one each time: an engine takes it over."""
     target = host()
     return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, codemodel="small", jit=True
+        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small", jit=True
     )
 
 

@@ -68,8 +68,8 @@ class Adam(Optimizer):
         (beta1, beta2), step = group["betas"], count_step(state)
         mean: Tensor = state["exp_avg"]
         square: Tensor = state["exp_avg_sq"]
-        mean.assign(mean + (gradient - mean) * (1 - beta1))
-        square.assign(square * beta2 + gradient * gradient * (1 - beta2))
+        mean.assign(mean + (gradient - mean) * scalar(1 - beta1, gradient))
+        square.assign(square * scalar(beta2, gradient) + gradient * gradient * scalar(1 - beta2, gradient))
         if group["amsgrad"]:
             square = state["max_exp_avg_sq"].assign(maximum(state["max_exp_avg_sq"], square))
         mean_correction = bias_correction(beta1, step)

@@ -41,6 +41,7 @@ class Optimizer:
         self.defaults = dict(defaults)
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, State] = {}
+        self.moving = {"lr"}  # options that change from step to step: a compiled step reads them anew
         for group in as_groups(params):
             self.add_param_group(group)
 
@@ -61,7 +62,7 @@ class Optimizer:
         loss = None if closure is None else evaluate(closure)
         with recording(False):
             for group in self.param_groups:
-                self._step_group(live(group))
+                self._step_group(live(group, self.moving))
         return loss
 
     def _step_group(self, group: Group) -> None:
@@ -178,13 +179,18 @@ def direction(parameter: Tensor, gradient: Tensor, group: Group) -> Tensor:
     gradient = -gradient if group["maximize"] else gradient
     decay = group["weight_decay"]
     return (
-        gradient if isinstance(decay, int | float) and decay == 0 else gradient + scalar(decay, parameter) * parameter
+        gradient if is_zero(decay) else gradient + scalar(decay, parameter) * parameter
     )
 
 
 def scalar(number: Any, like: Tensor) -> Any:
     """A number fit to scale `like`: Python numbers are, a tensor (a learning rate kept as a cell) is cast."""
     return astype(number, like.dtype) if isinstance(number, Tensor) else number
+
+
+def is_zero(option: Any) -> bool:
+    """Whether an option is the number 0; what moves from step to step is not."""
+    return not isinstance(option, Tensor) and bool(option == 0)
 
 
 def count_step(state: State) -> Tensor:

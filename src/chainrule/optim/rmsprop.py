@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..functions import sqrt
 from ..tensor import Tensor
 from . import checks
-from .optimizer import Group, Optimizer, Parameters, State, count_step, direction, scalar
+from .optimizer import Group, Optimizer, Parameters, State, count_step, direction, is_zero, scalar
 
 
 class RMSprop(Optimizer):
@@ -49,15 +49,15 @@ class RMSprop(Optimizer):
 
     def _state_names(self, group: Group) -> tuple[str, ...]:
         names: tuple[str, ...] = ("step", "square_avg")
-        names += ("momentum_buffer",) if group["momentum"] > 0 else ()
+        names += ("momentum_buffer",) if not is_zero(group["momentum"]) else ()
         return (*names, "grad_avg") if group["centered"] else names
 
     def _update(self, parameter: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         count_step(state)
         gradient = direction(parameter, gradient, group)
         move = gradient / self._divisor(gradient, state, group)
-        if group["momentum"] > 0:
-            move = state["momentum_buffer"].assign(state["momentum_buffer"] * group["momentum"] + move)
+        if not is_zero(group["momentum"]):
+            move = state["momentum_buffer"].assign(state["momentum_buffer"] * scalar(group["momentum"], move) + move)
         parameter.assign(parameter - move * scalar(group["lr"], parameter))
 
     def _divisor(self, gradient: Tensor, state: State, group: Group) -> Tensor:

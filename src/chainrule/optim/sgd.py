@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..tensor import Tensor
 from . import checks
-from .optimizer import Group, Optimizer, Parameters, State, count_step, direction, scalar
+from .optimizer import Group, Optimizer, Parameters, State, count_step, direction, is_zero, scalar
 
 
 class SGD(Optimizer):
@@ -58,7 +58,7 @@ class SGD(Optimizer):
             )
 
     def _state_names(self, group: Group) -> tuple[str, ...]:
-        if group["momentum"] == 0:
+        if is_zero(group["momentum"]):
             return ()
         # Dampening spares the first gradient, so only then the steps are counted.
         return ("momentum_buffer", "step") if group["dampening"] else ("momentum_buffer",)
@@ -70,12 +70,12 @@ class SGD(Optimizer):
 
     def _update(self, parameter: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         gradient = direction(parameter, gradient, group)
-        if group["momentum"] != 0:
+        if not is_zero(group["momentum"]):
             gradient = self._carried_on(gradient, state, group)
         parameter.assign(parameter - scalar(group["lr"], parameter) * gradient)
 
     def _carried_on(self, gradient: Tensor, state: State, group: Group) -> Tensor:
-        momentum, dampening = group["momentum"], group["dampening"]
+        momentum, dampening = scalar(group["momentum"], gradient), group["dampening"]
         added = gradient
         if dampening:
             later = scalar(count_step(state) > 1.0, gradient)

@@ -48,6 +48,24 @@ class ArrayFeed:
             inputs, targets = batch
             yield inputs, targets
 
+    def next_size(self) -> int:
+        """Rows of the next batch of this epoch; 0 at its end."""
+        start = self.source.position.batch * self.source.batch_size
+        return min(self.source.batch_size, self.source.length - start) if start < self.source.length else 0
+
+    def rows(self, most: int) -> NumpyArray:
+        """Row numbers of the next batches of this epoch, `most` of them at most, all equally large; none at its end."""
+        position, size = self.source.position, self.source.batch_size
+        whole = self.source.length // size
+        count = min(most, whole - position.batch) if position.batch < whole else len(self.source) - position.batch
+        start = position.batch * size
+        if count <= 0:
+            self.source.seek(position.epoch + 1)
+            return np.empty(0, np.int64)
+        found = self.source.order()[start : start + count * size]
+        self.source.seek(position.epoch, position.batch + count)
+        return np.asarray(found, np.int64)
+
     def done(self) -> int:
         """How many batches of this epoch have been handed out."""
         return self.source.position.batch

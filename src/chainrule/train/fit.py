@@ -12,6 +12,7 @@ from ..errors import CheckpointError, ConfigurationError
 from ..ir.types import NumpyArray
 from ..optim import Optimizer
 from .checkpoint import differences
+from .compiled import compiled_steps
 from .early_stopping import Best, EarlyStopping, as_early_stopping
 from .feed import ArrayFeed, Feed, StreamFeed
 from .history import History
@@ -50,7 +51,8 @@ def fit(
     config: Mapping[str, Any] | None = None,
     checkpoint_seconds: float = 10.0,
     checkpoint_steps: int | None = None,
-    threads: int | None = 1,
+    compile: bool | None = None,
+    threads: int | None = None,
     progress: Any = True,
 ) -> History:
     """Train `model` on `data` and give the history of its figures.
@@ -70,8 +72,10 @@ def fit(
         those in one second, one), and at Ctrl-C. With resume=True the run goes on from the last one and ends with the
         same bits as if it had never been interrupted; to go on longer than planned, resume with more epochs.
     config: what else to keep in config.json.
-    threads: of NumPy's matrix products. With another number the last bits of large products differ, so it is 1 unless
-        asked otherwise, and the result is the same on any number of cores; None takes all cores, for large networks.
+    compile: whether steps run as native code, many of them in one call; by default they do, except with L-BFGS, on
+        streams, and where the network can't be traced (a CompileWarning says so; compile=True makes it an error).
+    threads: how many at most; all cores by default. Native code gives the same bits for any number of threads. Without
+        it the threads are those of NumPy's matrix products, one by default, because their number moves the last bits.
     progress: True for a bar in a terminal and a line an epoch elsewhere, False for nothing, or a display of your own.
 
     Raises DataError for data that can't be learned from (NaN, lengths that differ, labels out of range),
@@ -84,16 +88,21 @@ def fit(
     rule = as_early_stopping(early_stopping)
     _check(model, optimizer, resume, run_directory, checkpoint_steps, threads)
     description = _describe(model, optimizer, loss, mode, tempo, seed, clip_norm, schedule, chosen_metrics, feed)
-    description["threads"] = threads
+    rate = as_rate(schedule, optimizer, steps, schedule_each)  # first: it says which options will move
+    training = TrainingStep(model, chosen_loss, optimizer, clip_norm)
+    model.train()
+    native = None
+    if isinstance(feed, ArrayFeed):
+        native = compiled_steps(training, feed.pair, tempo.batch_size, threads, compile)
+    description["threads"] = (threads or 1) if native is None else "any"
     directory = None if run_directory is None else RunDirectory(run_directory)
-    rate = as_rate(schedule, optimizer, steps, schedule_each)
     saved = directory.load() if directory is not None and resume and directory.has_checkpoint else None
     if saved is not None:
         _check_same(saved["description"], description, directory)
     elif directory is not None:
         directory.start({"fit": {**description, "epochs": tempo.epochs}, **(config or {})})
     loop = Loop(
-        training=TrainingStep(model, chosen_loss, optimizer, clip_norm),
+        training=training,
         feed=feed,
         epochs=tempo.epochs,
         metrics=chosen_metrics,
@@ -107,6 +116,7 @@ def fit(
         checkpoint_steps=checkpoint_steps,
         threads=threads,
         description=description,
+        compiled=native,
     )
     if saved is not None:
         loop.load_state_dict(saved)

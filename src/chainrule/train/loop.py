@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,10 @@ from ..ir.types import NumpyArray
 from ..optim import Optimizer
 from ..optim.schedules.base import current_rate
 from ..tensor import Tensor
+from .compiled import CompiledSteps
 from .early_stopping import Best
 from .evaluate import figures
-from .feed import Feed
+from .feed import ArrayFeed, Feed
 from .history import History, Row
 from .interrupts import StopRequest
 from .metrics import Metric, Totals
@@ -65,6 +66,7 @@ class Loop:
     checkpoint_steps: int | None
     threads: int | None
     description: dict[str, Any]
+    compiled: CompiledSteps | None = None
 
     def __post_init__(self) -> None:
         self.state = TrainingState(self.training.model, self.training.optimizer, History())
@@ -79,7 +81,7 @@ class Loop:
     def run(self) -> History:
         """Train until the last epoch, early stopping, a callback, or Ctrl-C."""
         self._saved_at = self._resumed_at = time.monotonic()
-        with StopRequest() as request, product_threads(self.threads):
+        with StopRequest() as request, product_threads(self.threads or 1):
             try:
                 while self.state.epoch < self.epochs and not self.ended:
                     if not self._finish_epoch(request):
@@ -92,8 +94,7 @@ class Loop:
         """The steps of this epoch that are still to do, and its end; False if a signal came first."""
         self.display.begin_epoch(self.state.epoch + 1, self.epochs, self.feed.batches, self.feed.done())
         self.training.model.train()
-        for inputs, targets in self.feed.epoch():
-            self._step(inputs, targets)
+        for _ in self._native_steps() if self.compiled is not None else self._eager_steps():
             if request.asked:
                 return False
             if self._checkpoint_is_due():
@@ -101,14 +102,43 @@ class Loop:
         self._end_epoch()
         return not request.asked or self.state.epoch >= self.epochs
 
-    def _step(self, inputs: NumpyArray, targets: NumpyArray) -> None:
-        loss, outputs = self.training(Tensor(inputs), Tensor(targets))
-        error = loss.item()
+    def _eager_steps(self) -> Iterator[None]:
+        """One step after the other; between them the run can be stopped or saved."""
+        for inputs, targets in self.feed.epoch():
+            loss, outputs = self.training(Tensor(inputs), Tensor(targets))
+            self._require_finite(loss.item())
+            self.rate.after_step()
+            self._count(loss.item(), outputs.numpy(), targets)
+            yield
+
+    def _native_steps(self) -> Iterator[None]:
+        """Many steps in one native call."""
+        assert self.compiled is not None and isinstance(self.feed, ArrayFeed)
+        while True:
+            size = self.feed.next_size()
+            order = self.feed.rows(self._steps_at_most(self.compiled.most(size)) if size else 0)
+            if not len(order):
+                return
+            rows = min(size, len(order))
+            losses, outputs = self.compiled.run(order, rows, self.rate.after_step)
+            for number, error in enumerate(losses.tolist()):
+                self._require_finite(error)
+                self._count(error, outputs[number], self.feed.pair[1][order[number * rows : (number + 1) * rows]])
+            yield
+
+    def _steps_at_most(self, most: int) -> int:
+        """So many that a checkpoint that is due after some number of steps is not passed over."""
+        if self.directory is None or self.checkpoint_steps is None:
+            return most
+        return min(most, self.checkpoint_steps - self.state.step % self.checkpoint_steps)
+
+    def _require_finite(self, error: float) -> None:
         if not math.isfinite(error):
             raise DivergenceError(self._explain_divergence(error))
+
+    def _count(self, error: float, outputs: NumpyArray, targets: NumpyArray) -> None:
         self.state.step += 1
-        self.rate.after_step()
-        self.totals.add(error, outputs.numpy(), targets)
+        self.totals.add(error, outputs, targets)
         self.display.batch(self.feed.done(), self.totals.figures())
 
     def _explain_divergence(self, error: float) -> str:

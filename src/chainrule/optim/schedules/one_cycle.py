@@ -65,6 +65,7 @@ class OneCycleLR(LRScheduler):
             group.update(initial_lr=first, max_lr=highest, min_lr=first / final_div_factor)
 
     def _mark_momentum(self, optimizer: Optimizer, base_momentum: Any, max_momentum: Any) -> None:
+        optimizer.moving |= {"betas", "momentum"}
         lowest = for_each_group("base_momentum", optimizer, base_momentum)
         highest = for_each_group("max_momentum", optimizer, max_momentum)
         for group, low, high in zip(optimizer.param_groups, lowest, highest):
