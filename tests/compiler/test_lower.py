@@ -258,15 +258,15 @@ def window_cases() -> Iterator[Case]:
             floats = generator.normal(size=shape).astype(np.float32 if place % 2 else np.float64)
             x = in_order(floats, order)
             with_nan = in_order(np.where(generator.random(shape) < 0.1, np.nan, np.round(floats)), order)
-            yield Case("window_argmax", [x], params, order)
-            yield Case("window_argmax", [with_nan], params, order)
+            yield Case("window_max", [x], params, order)
+            yield Case("window_max", [with_nan], params, order)
             lowest = in_order(np.where(generator.random(shape) < 0.5, np.nan, -np.inf), order)
-            yield Case("window_argmax", [np.where(np.isnan(lowest), -np.inf, lowest) if place % 2 else lowest], params)
+            yield Case("window_max", [np.where(np.isnan(lowest), -np.inf, lowest) if place % 2 else lowest], params)
             yield Case("window_sum", [x], params, order)
             y = PRIMITIVES["window_sum"].numpy(floats, **params)
             yield Case("window_spread", [in_order(y, order)], {**params, "sizes": shape[2:]}, order)
     params = window_params((2, 1, (4, 0), 1), (2, 1, (0, 3), 1))
-    yield Case("window_argmax", [numbers((1, 2, 5, 30))], params)
+    yield Case("window_max", [numbers((1, 2, 5, 30))], params)
 
 
 def sort_cases() -> Iterator[Case]:
@@ -335,7 +335,10 @@ for large in large_cases():
     LARGE.setdefault(large.name, []).append(large)
 
 
-@pytest.mark.parametrize("name", sorted(LOWERINGS))
+ALIKE = {"window_pick", "window_scatter"}  # their arrays lie alike, which the compiler sees to: tested through it
+
+
+@pytest.mark.parametrize("name", sorted(set(LOWERINGS) - ALIKE))
 def test_equals_numpy(name: str) -> None:
     cases = [*sample_cases(name), *LARGE.get(name, [])]
     assert cases
@@ -393,7 +396,7 @@ def fuzz_cases(seed: int) -> Iterator[Case]:
         order = ORDERS[draw(0, 4)[0]]
         shape = (*draw(1, 20, 2), *draw(10, 30, 2))
         x = generator.normal(size=shape).astype(np.float32)
-        yield Case("window_argmax", [in_order(x, order)], params, order)
+        yield Case("window_max", [in_order(x, order)], params, order)
         yield Case("window_sum", [in_order(x, order)], params, order)
         y = PRIMITIVES["window_sum"].numpy(x, **params)
         yield Case("window_spread", [in_order(y, order)], {**params, "sizes": shape[2:]}, order)

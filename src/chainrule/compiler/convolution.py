@@ -645,6 +645,7 @@ class _WeightDots:
         self.lanes = lowering.target.lanes(x.dtype.itemsize)
         self.out, self.channels = g.shape[1], x.shape[1]
         most_out, most_in = (4, 3) if lowering.target.registers == 16 else (6, 4)
+        most_out = max(most_out, 8 // self.channels)  # two multiplications a cycle, four cycles each: eight sums at least
         self.out_panels = -(-self.out // most_out)
         self.in_panels = -(-self.channels // most_in)
         self.block = max(1, -(-32 // columns.count))
@@ -748,8 +749,13 @@ class _WeightDots:
 
     def _multiply(self, f: Function, g: Reg, x: Reg, rows: int, width: int, lanes: int, totals: Sequence[Reg]) -> list[Reg]:
         right = [self._load(f, f.at(x, self.element, number * self.x.strides[1]), lanes) for number in range(width)]
-        left = [self._load(f, f.at(g, self.element, number * self.g.strides[1]), lanes) for number in range(rows)]
-        return [f.fma(left[row], right[column], totals[column * rows + row]) for column in range(width) for row in range(rows)]
+        result = list(totals)
+        for row in range(rows):  # one register at a time for the cotangents: the accumulators take most of them
+            left = self._load(f, f.at(g, self.element, row * self.g.strides[1]), lanes)
+            for column in range(width):
+                place = column * rows + row
+                result[place] = f.fma(left, right[column], totals[place])
+        return result
 
     def _load(self, f: Function, pointer: Reg, lanes: int) -> Reg:
         """So many examples, the other lanes zero."""

@@ -10,7 +10,7 @@ from ..ir.graph import Equation, Graph, Value
 from ..ir.types import ArrayType, int64, uint8
 from .array import Array
 from .contraction import lower_product
-from .convolution import lower_convolution
+from .convolution import laid_out, lower_convolution
 from .emit import Function, Module, Reg
 from .group import Unit, root_of
 from .lower import LOWERINGS
@@ -18,6 +18,8 @@ from .nest import EXPENSIVE, Nest, Operand, over_domain, spilled
 from .place import Buffer, Kind, Place, constant_place, dense, is_view, splat_number, view_of
 from .program import Call, Instruction, Pointer
 from .runtime import Target
+
+LAID_OUT_ALIKE = frozenset({"window_max", "window_scatter", "window_pick", "window_sum", "window_spread"})
 
 Writer = Callable[[Function, Sequence[Reg], Reg, Reg], None]
 """(function, pointers, begin, end) -> writes the body of a kernel."""
@@ -149,8 +151,22 @@ class Lowering:
 
     def _equation(self, equation: Equation) -> None:
         inputs = [self.place_of(value) for value in equation.inputs]
-        outputs = [self.allocate(value) for value in equation.outputs]
+        name = equation.primitive.name
+        if name in LAID_OUT_ALIKE:
+            inputs, outputs = self._alike(equation, inputs)
+        else:
+            outputs = [self.allocate(value) for value in equation.outputs]
         self.opaque(equation.primitive.name, inputs, outputs, equation.params, equation.primitive.name, _line(equation))
+
+    def _alike(self, equation: Equation, inputs: list[Place]) -> tuple[list[Place], list[Place]]:
+        """Window operations run along the innermost axis of memory: what they read and write lies in one order."""
+        order = inputs[0].order if all(inputs[0].strides) else tuple(range(len(inputs[0].shape)))
+        inputs = [laid_out(self, place, order) if place.strides and len(place.shape) == len(order) else place for place in inputs]
+        outputs = []
+        for value in equation.outputs:
+            self.wishes.pop(id(value), None)
+            outputs.append(self.allocate(value, order))
+        return inputs, outputs
 
     def opaque(
         self, name: str, inputs: Sequence[Place], outputs: Sequence[Place], params: Any, label: str, source: str

@@ -1,7 +1,7 @@
-"""Pooling. Max: find where the largest of each window is, then gather it. Average: sum windows, then divide.
+"""Pooling. Max: the largest of each window, and where it is. Average: sum windows, then divide.
 
-All on (batch, channels, *sizes). Gathering makes derivatives of any order come by themselves, and gives the cotangent
-to the first of equal maxima, as in PyTorch.
+All on (batch, channels, *sizes). The derivative of the largest puts cotangents where they were found: the first of equal
+maxima, as in PyTorch; picking them up there again is its derivative, so that any order comes by itself.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ir.graph import Value
-from ..ir.primitive import DISCRETE, Primitive, Sample, register
-from ..ir.types import FLOATS, ArrayType, NumpyArray, Shape, int64
-from .gathers import take_along_axis
-from .operators import floating, reshape
+from ..ir.primitive import Primitive, Sample, register
+from ..ir.types import FLOATS, ArrayType, NumpyArray, Shape, int32
+from .operators import floating
 from .samples import spread, variants
 from .structure import concat, narrow
 from .type_rules import require_dtype
@@ -47,21 +46,21 @@ def _params(window: Shape, stride: Shape, padding: Padding, dilation: Shape) -> 
     return {"window": window, "stride": stride, "padding": padding, "dilation": dilation}
 
 
-# -- where the maximum is
+# -- the maximum, and where it is
 
 
-def _argmax_type(x: ArrayType, **params: Any) -> ArrayType:
-    _check("max_pool", x)
-    return ArrayType(x.shape[:2] + _counts("max_pool", x.shape[2:], params), int64)
+def _max_type(x: ArrayType, **params: Any) -> tuple[ArrayType, ArrayType]:
+    _check("window_max", x)
+    counts = x.shape[:2] + _counts("max_pool", x.shape[2:], params)
+    return x.with_shape(counts), ArrayType(counts, int32)
 
 
-def _window_argmax(x: NumpyArray, **params: Any) -> NumpyArray:
-    """Flat positions in the input's plane. A later element wins only if it is larger, or the first NaN."""
+def _window_max(x: NumpyArray, **params: Any) -> tuple[NumpyArray, NumpyArray]:
+    """The largest, and flat positions in the plane. A later element wins only if it is larger, or the first NaN."""
     sizes, padding = x.shape[2:], params["padding"]
     counts = _counts("max_pool", sizes, params)
     padded = pad_spatial(x, padding, -np.inf)
-    places = np.arange(math.prod(sizes), dtype=np.int64).reshape(1, 1, *sizes)
-    positions = pad_spatial(places, padding, -1)
+    positions = pad_spatial(_places(sizes), padding, -1)
     taps_left = taps(params["window"], params["stride"], params["dilation"], counts)
     _, first = next(taps_left)
     best = np.array(padded[first])
@@ -77,26 +76,111 @@ def _window_argmax(x: NumpyArray, **params: Any) -> NumpyArray:
             wins = (wins | (found < 0)) & (position >= 0)
         np.copyto(best, candidate, where=wins)
         np.copyto(found, position, where=wins)
-    return found
+    return best, found
 
 
-def _argmax_samples() -> Iterator[Sample]:
+def _places(sizes: Shape) -> NumpyArray:
+    return np.arange(math.prod(sizes), dtype=np.int32).reshape(1, 1, *sizes)
+
+
+def _max_samples() -> Iterator[Sample]:
     for shape, params in _settings():
-        yield Sample((spread(shape, -1, 1),), params)
-        yield Sample((np.zeros(shape, np.float32),), params)
-    yield from variants(Sample((spread((1, 2, 6), -1, 1),), _params((2,), (2,), ((0, 0),), (1,))), dtypes=())
+        yield Sample((spread(shape, -1, 1),), params, smooth=False)
+        yield Sample((np.zeros(shape, np.float32),), params, smooth=False)
+    yield from variants(Sample((spread((1, 2, 6), -1, 1),), _params((2,), (2,), ((0, 0),), (1,)), False), dtypes=())
     row = np.array([[[1.0, np.nan, 2.0, -np.inf, -np.inf, np.inf]]])
-    yield Sample((row,), _params((2,), (2,), ((0, 0),), (1,)))
+    yield Sample((row,), _params((2,), (2,), ((0, 0),), (1,)), smooth=False)
 
 
-window_argmax = register(
+window_max: Primitive = register(
     Primitive(
-        "window_argmax",
-        _argmax_type,
-        _window_argmax,
-        DISCRETE,
-        "argmax({0}; window {window})",
-        _argmax_samples,
+        "window_max",
+        _max_type,
+        _window_max,
+        (lambda g, y, x, **params: window_scatter(g[0], y[1], sizes=x.shape[2:], **params),),
+        "max({0}; window {window})",
+        _max_samples,
+    )
+)
+
+
+def _scatter_type(g: ArrayType, positions: ArrayType, *, sizes: Shape, **params: Any) -> ArrayType:
+    _check("window_scatter", g)
+    x = g.with_shape(g.shape[:2] + sizes)
+    if (g, positions) != _max_type(x, **params):
+        raise ShapeError(f"window_scatter: windows over {x} give {_max_type(x, **params)}, not {g} and {positions}")
+    return x
+
+
+def _window_scatter(g: NumpyArray, positions: NumpyArray, *, sizes: Shape, **params: Any) -> NumpyArray:
+    """Each element of g at its position; those that meet there add up, in the order of the taps."""
+    padding: Padding = params["padding"]
+    padded = np.zeros(g.shape[:2] + tuple(size + low + high for size, (low, high) in zip(sizes, padding)), g.dtype)
+    places = pad_spatial(_places(sizes), padding, -2)
+    for _, index in taps(params["window"], params["stride"], params["dilation"], g.shape[2:]):
+        padded[index] += np.where(positions == places[index], g, 0)
+    return np.asarray(padded[inside(padding, sizes)])
+
+
+def _pick_type(x: ArrayType, positions: ArrayType, **params: Any) -> ArrayType:
+    expected = _max_type(x, **params)
+    if positions != expected[1]:
+        raise ShapeError(f"window_pick: windows over {x} have positions {expected[1]}, not {positions}")
+    return expected[0]
+
+
+def _window_pick(x: NumpyArray, positions: NumpyArray, **params: Any) -> NumpyArray:
+    """The elements at the positions; 0 where a window met nothing but padding."""
+    flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+    wanted = positions.reshape(*x.shape[:2], math.prod(positions.shape[2:]))
+    if not flat.shape[2] or not wanted.size:
+        return np.zeros(positions.shape, x.dtype)
+    found = np.take_along_axis(flat, np.maximum(wanted, 0), 2)
+    return np.where(wanted < 0, np.zeros((), x.dtype), found).reshape(positions.shape)
+
+
+def _positioned() -> Iterator[tuple[NumpyArray, NumpyArray, dict[str, Any]]]:
+    """(x, positions of the largest in other numbers, parameters)."""
+    for shape, params in _settings():
+        yield spread(shape, -1, 1), _window_max(spread(shape, -1, 1, 1), **params)[1], params
+
+
+def _scatter_samples() -> Iterator[Sample]:
+    for x, positions, params in _positioned():
+        yield Sample((spread(positions.shape, -1, 1), positions), {**params, "sizes": x.shape[2:]})
+    x, positions, params = next(_positioned())
+    sample = Sample((spread(positions.shape, -1, 1), positions), {**params, "sizes": x.shape[2:]})
+    yield Sample((sample.inputs[0].astype(np.float32), positions), sample.params)
+    yield from variants(sample, dtypes=())
+
+
+def _pick_samples() -> Iterator[Sample]:
+    for x, positions, params in _positioned():
+        yield Sample((x, positions), params)
+    x, positions, params = next(_positioned())
+    yield Sample((x.astype(np.float32), positions), params)
+    yield from variants(Sample((x, positions), params), dtypes=())
+
+
+window_scatter: Primitive = register(
+    Primitive(
+        "window_scatter",
+        _scatter_type,
+        _window_scatter,
+        (lambda k, y, g, positions, sizes, **params: window_pick(k, positions, **params), None),
+        "scatter({0}; {1})",
+        _scatter_samples,
+    )
+)
+
+window_pick: Primitive = register(
+    Primitive(
+        "window_pick",
+        _pick_type,
+        _window_pick,
+        (lambda k, y, x, positions, **params: window_scatter(k, positions, sizes=x.shape[2:], **params), None),
+        "{0}[{1}]",
+        _pick_samples,
     )
 )
 
@@ -173,12 +257,10 @@ window_spread: Primitive = register(
 
 
 def max_pool(x: Any, window: Shape, stride: Shape, padding: Padding, dilation: Shape) -> tuple[Value, Value]:
-    """The largest element of each window, and its flat position in the plane."""
+    """The largest element of each window, and its flat position in the plane (int32)."""
     value = floating(x)
-    positions: Value = window_argmax(value, window=window, stride=stride, padding=padding, dilation=dilation)
-    planes = reshape(value, (*value.shape[:2], math.prod(value.shape[2:])))
-    flat = reshape(positions, (*value.shape[:2], math.prod(positions.shape[2:])))
-    return reshape(take_along_axis(planes, flat, 2), positions.shape), positions
+    found: tuple[Value, Value] = window_max(value, window=window, stride=stride, padding=padding, dilation=dilation)
+    return found
 
 
 def avg_pool(x: Any, window: Shape, stride: Shape, padding: Padding, divisor: Any = None) -> Value:

@@ -49,7 +49,7 @@ def _max_pool(
     edges = _pool_edges(x.shape[2:], window, steps, sizes_per_axis(padding, rank, "padding", 0), gaps, ceil_mode)
     largest, positions = wrap(pooling.max_pool(unwrap(x), window, steps, edges, gaps))
     if return_indices:
-        return unbatched(largest, alone), unbatched(positions, alone)
+        return unbatched(largest, alone), unbatched(f.astype(positions, "int64"), alone)
     return unbatched(largest, alone)
 
 
