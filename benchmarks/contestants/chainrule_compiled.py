@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workloads.base import Workload
 
-from .chainrule_eager import ChainruleRunner, set_threads
+from .chainrule_eager import ChainruleRunner
 from .runner import Runner, lacks
 
 
@@ -20,10 +20,9 @@ def missing() -> str:
 class CompiledRunner(ChainruleRunner):
     def prepare_data(self) -> None:
         super().prepare_data()
-        self.step = self.cr.compile(self.step)  # type: ignore[method-assign]
+        self.call = self.compiled = self.cr.compile(self.step, threads=self.threads)
 
 
 def prepare(workload: Workload, threads: int) -> Runner:
     """Ready for its first step, which compiles."""
-    set_threads(threads)
-    return CompiledRunner(workload)
+    return CompiledRunner(workload, threads)

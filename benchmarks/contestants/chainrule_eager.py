@@ -19,15 +19,16 @@ def missing() -> str:
 class ChainruleRunner(Runner):
     """The code a user writes: model, optimiser, a step."""
 
-    def __init__(self, workload: Workload) -> None:
+    def __init__(self, workload: Workload, threads: int) -> None:
         import chainrule as cr
 
-        self.cr, self.workload = cr, workload
+        self.cr, self.workload, self.threads = cr, workload, threads
         self.model = workload.chainrule_model()
         self.optimizer = make_optimizer(workload, self.model)
         self.first = {**self.model.state_dict(), **workload.parameters(), **workload.buffers()}
         self.model.load_state_dict(self.first)  # complains about names that do not fit
         self.data = workload.data()
+        self.call: Any = self.step
         self.prepare_data()
 
     def prepare_data(self) -> None:
@@ -52,7 +53,7 @@ class ChainruleRunner(Runner):
         return loss
 
     def advance(self, steps: int, keep: int = 0) -> list[float]:
-        kept, batches, step = [], itertools.cycle(self.batches), self.step
+        kept, batches, step = [], itertools.cycle(self.batches), self.call
         for number in range(steps):
             loss = step(*next(batches))
             if number < keep:
@@ -73,15 +74,6 @@ def make_optimizer(workload: Workload, model: Any) -> Any:
     return optim.Adam(model.parameters(), **arguments)
 
 
-def set_threads(threads: int) -> None:
-    """Chainrule's own threads, where this version has them; NumPy's come from the environment."""
-    import chainrule as cr
-
-    if hasattr(cr, "set_num_threads"):
-        cr.set_num_threads(threads)
-
-
 def prepare(workload: Workload, threads: int) -> Runner:
-    """Ready for its first step."""
-    set_threads(threads)
-    return ChainruleRunner(workload)
+    """Ready for its first step. NumPy takes its number of threads from the environment."""
+    return ChainruleRunner(workload, threads)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from workloads.base import Workload
 
 from .chainrule_compiled import CompiledRunner
 from .chainrule_compiled import missing as compiler_missing
-from .chainrule_eager import set_threads
-from .runner import Runner, first
+from .runner import Runner
 
 
 def missing() -> str:
@@ -24,19 +25,20 @@ class EpochRunner(CompiledRunner):
     def prepare_data(self) -> None:
         super().prepare_data()
         del self.batches
+        self.epoch: Any = self.compiled.epoch
         self.unit = self.workload.epoch_steps
         rows = np.arange(self.workload.batches * self.workload.batch_size)
         self.order = np.tile(rows, self.unit // self.workload.batches)
 
     def advance(self, steps: int, keep: int = 0) -> list[float]:
-        for number in range(steps // self.unit):
-            losses = self.step.epoch(self.data, batch_size=self.workload.batch_size, order=self.order)  # type: ignore[attr-defined]
-            if number == 0:
-                kept = losses
-        return first(np.asarray(kept), keep)
+        kept: list[float] = []
+        for _ in range(steps // self.unit):
+            losses = self.epoch(*self.data, batch_size=self.workload.batch_size, order=self.order)
+            if len(kept) < keep:
+                kept += losses.tolist()
+        return kept[:keep]
 
 
 def prepare(workload: Workload, threads: int) -> Runner:
     """Ready for its first epoch, which compiles."""
-    set_threads(threads)
-    return EpochRunner(workload)
+    return EpochRunner(workload, threads)

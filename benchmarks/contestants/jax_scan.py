@@ -7,7 +7,7 @@ from typing import Any
 from workloads.base import Workload
 
 from .jax_jit import JaxRunner, missing
-from .runner import Runner, first
+from .runner import Runner
 
 __all__ = ["missing", "prepare"]
 
@@ -29,12 +29,13 @@ class ScanRunner(JaxRunner):
         return self.jax.lax.scan(lambda each, _: self.step(each, batch), state, length=self.unit)
 
     def advance(self, steps: int, keep: int = 0) -> list[float]:
-        for number in range(steps // self.unit):
+        kept: list[float] = []
+        for _ in range(steps // self.unit):
             self.state, losses = self.compiled(self.state, self.stacked)
-            if number == 0:
-                kept = losses
+            if len(kept) < keep:
+                kept += losses.tolist()
         self.jax.block_until_ready((self.state, losses))
-        return first(kept, keep)
+        return kept[:keep]
 
 
 def prepare(workload: Workload, threads: int) -> Runner:

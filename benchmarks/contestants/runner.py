@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from typing import Any
 
 
 class Runner(ABC):
@@ -29,8 +28,3 @@ class Runner(ABC):
 def lacks(*modules: str) -> str:
     """What to install, or nothing."""
     return ", ".join(f"{name} is not installed" for name in modules if importlib.util.find_spec(name) is None)
-
-
-def first(losses: Any, keep: int) -> list[float]:
-    """The first losses as Python numbers."""
-    return [float(loss) for loss in losses[:keep]]

@@ -1,4 +1,4 @@
-"""Training steps that are timed, one file each: shapes, data, first weights, and the network in each framework's words."""
+"""Training steps that are timed, one file each: data, first weights, and the network in each framework's words."""
 
 from __future__ import annotations
 

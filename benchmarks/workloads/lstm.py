@@ -58,7 +58,7 @@ class Lstm(Workload):
 
             def cell(self, carry: Any, gates: Any) -> Any:
                 hidden, memory = carry
-                enter, forget, candidate, leave = cr.split(gates + self.hidden(hidden), 4, axis=1)
+                enter, forget, candidate, leave = cr.split(gates + self.hidden(hidden), HIDDEN, axis=1)
                 memory = cr.sigmoid(forget) * memory + cr.sigmoid(enter) * cr.tanh(candidate)
                 hidden = cr.sigmoid(leave) * cr.tanh(memory)
                 return (hidden, memory), hidden

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from .base import Adam, Array, Arrays, Draw, Workload, jax_cross_entropy, labelled, tensorflow_cross_entropy
@@ -19,7 +20,7 @@ class Mlp(Workload):
 
     def parameters(self) -> Arrays:
         draw = Draw()
-        for place, (inputs, outputs) in enumerate(zip(SIZES, SIZES[1:])):
+        for place, (inputs, outputs) in enumerate(itertools.pairwise(SIZES)):
             draw.linear(str(2 * place), inputs, outputs)
         return draw.arrays
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ class MlpTiny(Workload):
 
     def parameters(self) -> Arrays:
         draw = Draw()
-        for place, (inputs, outputs) in enumerate(zip(SIZES, SIZES[1:])):
+        for place, (inputs, outputs) in enumerate(itertools.pairwise(SIZES)):
             draw.linear(str(2 * place), inputs, outputs)
         return draw.arrays
 

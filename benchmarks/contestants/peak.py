@@ -1,0 +1,54 @@
+"""How many multiply-adds a core does: twelve independent vector sums in a loop, as native code through llvmlite."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+
+LANES, SUMS, ROUNDS = 8, 12, 2_000_000
+
+
+def _text() -> str:
+    """LLVM IR of `void peak(ptr out)`."""
+    kind = f"<{LANES} x float>"
+    head = [f"declare {kind} @llvm.fma.v{LANES}f32({kind}, {kind}, {kind})", "define void @peak(ptr %out) {", "start:"]
+    factor = [f"  %f = load {kind}, ptr %out, align 4", "  br label %loop", "loop:"]
+    count = ["  %i = phi i64 [0, %start], [%j, %loop]"]
+    sums = [f"  %s{n} = phi {kind} [%f, %start], [%t{n}, %loop]" for n in range(SUMS)]
+    steps = [f"  %t{n} = call {kind} @llvm.fma.v{LANES}f32({kind} %s{n}, {kind} %f, {kind} %f)" for n in range(SUMS)]
+    ends = ["  %j = add i64 %i, 1", f"  %more = icmp ult i64 %j, {ROUNDS}", "  br i1 %more, label %loop, label %end"]
+    total, last = ["end:"], "%t0"
+    for n in range(1, SUMS):
+        total.append(f"  %u{n} = fadd {kind} {last}, %t{n}")
+        last = f"%u{n}"
+    tail = [f"  store {kind} {last}, ptr %out, align 4", "  ret void", "}"]
+    return "\n".join([*head, *factor, *count, *sums, *steps, *ends, *total, *tail])
+
+
+def measured_peak(cpus: list[int]) -> float:
+    """GFLOP/s of one core, the best of several tries. A machine with vectors of 64 bytes may do more."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    features = binding.get_host_cpu_features().flatten()
+    target = binding.Target.from_default_triple()
+    machine = target.create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=2)
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(_text()), machine)
+    engine.finalize_object()
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("peak"))
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    if cpus and allowed:
+        os.sched_setaffinity(0, set(cpus))
+    best = min(_seconds(function) for _ in range(20))
+    if allowed:
+        os.sched_setaffinity(0, allowed)
+    return 2 * LANES * SUMS * ROUNDS / best / 1e9
+
+
+def _seconds(function: ctypes._CFunctionType) -> float:
+    memory = (ctypes.c_float * LANES)(*[0.5] * LANES)
+    begin = time.perf_counter()
+    function(memory)
+    return time.perf_counter() - begin
