@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.graph import Graph, Value
+from ..ir.graph import Equation, Graph, Value
 from ..passes import run_passes
 from .buffers import place_buffers
 from .emit import Module
@@ -121,7 +121,7 @@ class _Planned:
 
     def _wish(self, grouping: Grouping) -> None:
         """Outputs are computed where they are wanted, if nobody still needs what lies there."""
-        self.direct: set[int] = set()
+        self._note_readers(grouping)
         taken: set[int] = set()
         for number, value in enumerate(self.graph.outputs):
             equation = value.equation
@@ -138,18 +138,25 @@ class _Planned:
         assert value.equation is not None
         writer = grouping.unit_of[id(value.equation)]
         readers: set[int] = set()
-        for equation in self.graph.equations:
-            for operand in equation.inputs:
-                root, chain = root_of(operand)
-                if root is not old or id(equation) not in grouping.unit_of:
-                    continue
-                unit = grouping.unit_of[id(equation)]
-                if unit == writer and (chain or not _meets_in_place(grouping.units[unit], old, value)):
-                    return False
-                readers.add(unit)
-        if any(root_of(output)[0] is old for output in self.graph.outputs):
+        for equation, seen_as_it_is in self.readers.get(id(old), ()):
+            unit = grouping.unit_of[id(equation)]
+            if unit == writer and not (seen_as_it_is and _meets_in_place(grouping.units[unit], old, value)):
+                return False
+            readers.add(unit)
+        if id(old) in self.returned:
             return False
         return grouping.wait_for(writer, readers)
+
+    def _note_readers(self, grouping: Grouping) -> None:
+        """Who reads each input, and whether as it is or through views; which are returned."""
+        self.readers: dict[int, list[tuple[Equation, bool]]] = {}
+        for equation in self.graph.equations:
+            if id(equation) in grouping.unit_of:
+                for operand in equation.inputs:
+                    root, chain = root_of(operand)
+                    if root.equation is None:
+                        self.readers.setdefault(id(root), []).append((equation, not chain))
+        self.returned = {id(root_of(output)[0]) for output in self.graph.outputs}
 
     def _finish(self) -> None:
         """Copy what lies elsewhere to where the caller expects it; first aside what would be overwritten."""

@@ -12,8 +12,8 @@ of the s · s sets of places that meet the same part of the kernel. The gradient
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -223,7 +223,13 @@ def _convolve(
         kernel = (_Examples if rows_are_examples else _Places)(lowering, x, y, rows, columns)
         packed = _in_tiles(lowering, weight, kernel.lanes)
     pointers = [_pointer(place) for place in (packed, x, y)]
-    lowering.call(kernel.write, pointers, kernel.tasks, flops * FUSED_MULTIPLY, [y.buffer], label)
+    key = (type(kernel), rows, columns, *_layouts(packed, x, y))
+    lowering.call(kernel.write, pointers, kernel.tasks, flops * FUSED_MULTIPLY, [y.buffer], label, key=key)
+
+
+def _layouts(*places: Place) -> tuple[Any, ...]:
+    """All that a kernel depends on."""
+    return tuple((place.dtype, place.shape, place.strides) for place in places)
 
 
 def _in_tiles(lowering: Lowering, weight: Place, lanes: int) -> Place:
@@ -315,15 +321,31 @@ def _always_inside(window: Window) -> bool:
     return window.low <= 0 and last < window.size
 
 
-def _segments(window: Window) -> list[tuple[int, int, bool]]:
-    """The places along an axis: (start, stop, whether the kernel is cut), those near the edges apart from the others."""
+@contextmanager
+def _all_places(f: Function, window: Window, cut: bool) -> Iterator[Reg]:
+    """A loop over the places along an axis: those where the kernel is cut at an edge, or the others."""
+    first, last = _uncut(window)
+    if not cut:
+        with f.loop(first, last) as loop:
+            yield loop.index
+        return
+    with f.loop(0, window.count - (last - first)) as loop:
+        beyond = f.compare("icmp sge", loop.index, word(first))
+        yield f.add(loop.index, f.select(beyond, word(last - first), word(0)))
+
+
+def _uncut(window: Window) -> tuple[int, int]:
+    """The places from which the whole kernel meets the input: first to last - 1."""
     first = min(window.count, max(0, -(-window.low // window.stride)))
     reach = window.size - 1 + window.low - (window.kernel - 1) * window.dilation
     last = min(window.count, reach // window.stride + 1) if reach >= 0 else 0
-    if last <= first:
-        return [(0, window.count, True)]
-    found = [(0, first, True), (first, last, False), (last, window.count, True)]
-    return [each for each in found if each[0] < each[1]]
+    return (first, last) if last > first else (window.count, window.count)
+
+
+def _kinds(window: Window) -> list[bool]:
+    """Which kinds of places there are: cut, uncut, or both."""
+    first, last = _uncut(window)
+    return [cut for cut, count in ((True, window.count - (last - first)), (False, last - first)) if count]
 
 
 def _panels(height: int, extent: int) -> list[tuple[int, int, int]]:
@@ -367,9 +389,9 @@ class _Batch(_Way):
     def _row(
         self, f: Function, pointers: Sequence[Reg], row: Reg, taps: tuple[Reg, Reg], lane: Reg, lanes: int
     ) -> None:
-        for start, stop, cut in _segments(self.columns):
-            with f.loop(start, stop) as loop:
-                self._place(f, pointers, row, taps, loop.index, lane, lanes, cut)
+        for cut in _kinds(self.columns):
+            with _all_places(f, self.columns, cut) as column:
+                self._place(f, pointers, row, taps, column, lane, lanes, cut)
 
     def _place(
         self,
@@ -465,11 +487,11 @@ class _Examples(_Channels):
         down = f.add(self._input_offset(f, row, self.rows, 2), f.times(example, self.x.strides[0]))
         out = f.add(f.times(row, self.y.strides[2]), f.times(example, self.y.strides[0]))
         a_row, c_row = self.x.strides[0], self.y.strides[0]
-        for start, stop, cut in _segments(self.columns):
-            with f.loop(start, stop) as loop:
-                a = self._at(f, x, f.add(down, self._input_offset(f, loop.index, self.columns, 3)))
-                c = self._at(f, y, f.add(out, f.times(loop.index, self.y.strides[3])))
-                span = _inside(f, self.columns, loop.index) if cut else (word(0), word(self.columns.kernel))
+        for cut in _kinds(self.columns):
+            with _all_places(f, self.columns, cut) as column:
+                a = self._at(f, x, f.add(down, self._input_offset(f, column, self.columns, 3)))
+                c = self._at(f, y, f.add(out, f.times(column, self.y.strides[3])))
+                span = _inside(f, self.columns, column) if cut else (word(0), word(self.columns.kernel))
                 self._tiles(f, a, weight, c, rows, a_row, c_row, self._sums(taps, span, cut))
 
 
@@ -522,13 +544,17 @@ def _weight_gradient(lowering: Lowering, equation: Equation) -> None:
         dots = _WeightDots(lowering, source, cotangent, target, rows, columns)
         scratch = Buffer(x.dtype, dots.scratch_elements, Kind.ARENA)
         pointers = [*map(_pointer, (cotangent, source, target)), Pointer(scratch)]
-        lowering.call(dots.write, pointers, dots.tasks, flops * FUSED_MULTIPLY, [target.buffer, scratch], _label(equation))
+        key = (_WeightDots, rows, columns, *_layouts(source, cotangent, target))
+        cost = flops * FUSED_MULTIPLY
+        lowering.call(dots.write, pointers, dots.tasks, cost, [target.buffer, scratch], _label(equation), key=key)
         return
     source, cotangent = (laid_out(lowering, place, CHANNELS_INNERMOST) for place in (x, g))
     packed = lowering.temporary(weight.type, (2, 3, 1, 0))
     tiles = _WeightTiles(lowering, source, cotangent, rows, columns)
     pointers = [_pointer(place) for place in (source, cotangent, packed)]
-    lowering.call(tiles.write, pointers, tiles.tasks, flops * FUSED_MULTIPLY, [packed.buffer], _label(equation))
+    key = (_WeightTiles, rows, columns, *_layouts(source, cotangent, packed))
+    cost = flops * FUSED_MULTIPLY
+    lowering.call(tiles.write, pointers, tiles.tasks, cost, [packed.buffer], _label(equation), key=key)
     lowering.copy(packed, lowering.allocate(weight))
 
 
@@ -598,20 +624,19 @@ class _WeightTiles:
         with f.loop(0, self.x.shape[0]) as loop:
             here_x = f.at(x, self.element, f.times(loop.index, self.x.strides[0]))
             here_g = f.at(g, self.element, f.times(loop.index, self.g.strides[0]))
-            for number in range(taps):
-                self._example(f, here_x, here_g, f.at(weight, self.element, number * step), shape, number, low, high)
+            with f.loop(0, taps) as across:
+                to = f.at(weight, self.element, f.times(across.index, step))
+                self._example(f, here_x, here_g, to, shape, across.index, low, high)
 
     def _example(
-        self, f: Function, x: Reg, g: Reg, weight: Reg, shape: Shape, tap: int, low: Reg, high: Reg
+        self, f: Function, x: Reg, g: Reg, weight: Reg, shape: Shape, tap: Reg, low: Reg, high: Reg
     ) -> None:
-        first, last = _span(self.columns, tap)
-        if first == last:
-            return
+        first, last = _places_inside(f, self.columns, tap)
         sums = [
             Sum(low, high, self.rows.stride * self.x.strides[2], self.g.strides[2]),
             Sum(first, last, self.columns.stride * self.x.strides[3], self.g.strides[3]),
         ]
-        x = f.at(x, self.element, (tap - self.columns.low) * self.x.strides[3])
+        x = f.at(x, self.element, f.times(f.add(tap, -self.columns.low), self.x.strides[3]))
         totals = accumulate(f, shape, x, g, sums, load_rows(f, shape, weight, self.out))
         store_rows(f, shape, weight, self.out, totals)
 

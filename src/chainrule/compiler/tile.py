@@ -78,8 +78,10 @@ def accumulate(f: Function, shape: Shape, a: Reg, b: Reg, sums: Sequence[Sum], s
     first, rest = sums[0], sums[1:]
     low = word(first.low) if isinstance(first.low, int) else first.low
     high = word(first.high) if isinstance(first.high, int) else first.high
-    if rest or not (is_literal(low) and is_literal(high)):
+    if rest:
         return _counted(f, shape, a, b, first, rest, list(start), low, high)
+    if not (is_literal(low) and is_literal(high)):
+        return _by_fours(f, shape, a, b, first, list(start), low, high)
     count = int(high.name) - int(low.name)
     return _unrolled(f, shape, _moved(f, shape, a, low, first.a_step), _moved(f, shape, b, low, first.b_step), first, count, list(start))
 
@@ -96,6 +98,19 @@ def _counted(
         here_b = _moved(f, shape, b, loop.index, first.b_step)
         loop.carry(*accumulate(f, shape, here_a, here_b, rest, loop.carried))
     return list(loop.results)
+
+
+def _by_fours(f: Function, shape: Shape, a: Reg, b: Reg, step: Sum, totals: list[Reg], low: Reg, high: Reg) -> list[Reg]:
+    """A number of terms that only a run knows: four at a time, then one by one."""
+    count = f.maximum(f.binary("sub nsw", high, low), word(0))
+    middle = f.add(low, f.binary("and", count, word(-UNROLLED)))
+    for start, stop, terms in ((low, middle, UNROLLED), (middle, high, 1)):
+        with f.loop(start, stop, terms, totals) as loop:
+            here_a = _moved(f, shape, a, loop.index, step.a_step)
+            here_b = _moved(f, shape, b, loop.index, step.b_step)
+            loop.carry(*_several(f, shape, here_a, here_b, step, terms, loop.carried))
+        totals = list(loop.results)
+    return totals
 
 
 def _unrolled(f: Function, shape: Shape, a: Reg, b: Reg, step: Sum, count: int, totals: list[Reg]) -> list[Reg]:

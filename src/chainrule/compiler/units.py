@@ -37,6 +37,7 @@ class Lowering:
         self.relaid: dict[Any, Place] = {}  # copies in another layout, shared by those who want them
         self.errors: Buffer | None = None
         self._kernels = kernels if kernels is not None else {}
+        self._by_key: dict[Any, str] = {}
         self.users = self._count_users()
 
     def _count_users(self) -> dict[int, list[Equation]]:
@@ -109,11 +110,16 @@ class Lowering:
         written: Sequence[Buffer],
         label: str,
         source: str = "",
+        key: Any = None,
     ) -> None:
-        """Append a kernel; one with the same text is written once."""
+        """Append a kernel; one with the same text is written once, one with the same key not even looked at."""
         if tasks == 0:
             return
-        kernel = self._kernel(writer, len(pointers), label)
+        kernel = self._by_key.get(key) if key is not None else None
+        if kernel is None:
+            kernel = self._kernel(writer, len(pointers), label)
+            if key is not None:
+                self._by_key[key] = kernel
         writes = frozenset(written)
         reads = frozenset(pointer.buffer for pointer in pointers)
         self.instructions.append(Call(kernel, tuple(pointers), tasks, cost, reads, writes, label, source))
@@ -199,7 +205,10 @@ class Lowering:
             lowering.emit(f, arrays[:count], arrays[count:], params, begin, end, space, error)
 
         cost = 2.0 * max(sum(kind.size for kind in out_types), sum(kind.size for kind in in_types))
-        self.call(write, pointers, tasks, cost, written, label, source)
+        key = None
+        if name == "copy":
+            key = ("copy", *((place.dtype, place.shape, place.strides) for place in (*inputs, *outputs)))
+        self.call(write, pointers, tasks, cost, written, label, source, key)
 
     def error_cell(self) -> Buffer:
         """Where kernels note that an index lay outside."""
