@@ -19,10 +19,12 @@ SOURCE = Path(chainrule.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "source", "tree"),
     ("ir",),
+    ("autodiff",),
     ("ops",),
     (
-        *("tensor", "tensor_view", "tensor_methods", "autodiff", "transforms", "trace", "functions", "dtypes"),
-        *("capture", "random", "custom_gradient", "custom_check", "gradient_check", "gradient_comparison", "differences"),
+        *("tensor", "tensor_view", "tensor_methods", "transforms", "trace", "functions", "dtypes"),
+        *("capture", "closure", "control", "random", "custom_gradient", "custom_check"),
+        *("gradient_check", "gradient_comparison", "differences"),
     ),
     ("passes", "reference", "compiler", "dispatch"),
     ("nn", "optim", "data"),

@@ -3,6 +3,7 @@
 from math import e, inf, nan, pi
 
 from . import autodiff, data, dtypes, errors, functions, interop, nn, ops, optim, random, train, tree
+from .control import cond, scan, while_loop
 from .custom_gradient import custom_gradient
 from .dispatch import compile
 from .dtypes import *  # noqa: F403
@@ -25,6 +26,7 @@ __all__ = [
     "check_gradients",
     "check_module",
     "compile",
+    "cond",
     "custom_gradient",
     "data",
     "e",
@@ -44,6 +46,7 @@ __all__ = [
     "optim",
     "pi",
     "random",
+    "scan",
     "stop_gradient",
     "tensor",
     "trace",
@@ -51,6 +54,7 @@ __all__ = [
     "tree",
     "value_and_grad",
     "vjp",
+    "while_loop",
 ]
 __all__ += dtypes.__all__
 __all__ += functions.__all__

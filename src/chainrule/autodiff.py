@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .errors import GradientError, ShapeError
-from .ir.build import splat, zeros_like
+from .ir.build import adopted, splat, zeros_like
 from .ir.graph import Equation, Value
 from .ir.operand import MEANING
-from .ir.primitive import NoGradient
+from .ir.primitive import JointRule, NoGradient
 from .ir.walk import ancestors
 
 Key = tuple[int, int]
@@ -31,6 +31,7 @@ def gradients(
 
     cotangents: one for each output, of its type; ones by default, which needs outputs of a single element.
     """
+    outputs, wrt = list(map(adopted, outputs)), list(map(adopted, wrt))
     for value in wrt:
         _require_float(value)
     carriers = {_key(value) for value in wrt}
@@ -95,14 +96,25 @@ def _contributions(
     given = [totals.get(key) if key in wanted else totals.pop(key, None) for key in keys]
     if all(cotangent is None for cotangent in given):
         return
-    cotangent, output = _single_or_tuples(equation, given)
-    for position, value in enumerate(equation.inputs):
-        rule = equation.primitive.rule_for(position, len(equation.inputs))
-        if rule is None or not value.tracked or _key(value) not in carriers:
-            continue
-        contribution = rule(cotangent, output, *equation.inputs, **equation.params)
+    asked = tuple([value.tracked and _key(value) in carriers for value in equation.inputs])
+    for position, contribution in _by_position(equation, given, asked):
         if contribution is not None:
-            yield value, _checked(equation, position, contribution)
+            yield equation.inputs[position], _checked(equation, position, contribution)
+
+
+def _by_position(
+    equation: Equation, given: list[Value | None], asked: tuple[bool, ...]
+) -> Iterator[tuple[int, Value | None]]:
+    derivative = equation.primitive.derivative
+    if isinstance(derivative, JointRule):
+        found = derivative.function(asked, tuple(given), equation.outputs, equation.inputs, **equation.params)
+        yield from ((position, each) for position, each in enumerate(found) if asked[position])
+        return
+    cotangent, output = _single_or_tuples(equation, given)
+    for position in range(len(equation.inputs)):
+        rule = equation.primitive.rule_for(position, len(equation.inputs)) if asked[position] else None
+        if rule is not None:
+            yield position, rule(cotangent, output, *equation.inputs, **equation.params)
 
 
 def _single_or_tuples(equation: Equation, given: list[Value | None]) -> tuple[Any, Any]:

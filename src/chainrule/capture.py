@@ -288,9 +288,11 @@ OPTIONS_OF_UPDATES = frozenset(
 
 def note_mode(module: Any) -> None:
     """In a capture: the trace is made for the mode that a module is in."""
-    capture = current_trace()
-    if isinstance(capture, Capture):
-        capture.mode(module)
+    trace: Any = current_trace()
+    while trace is not None and not isinstance(trace, Capture):
+        trace = getattr(trace, "parent", None)  # out of the body of a loop
+    if trace is not None:
+        trace.mode(module)
 
 
 def capture(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any] | None = None) -> Captured:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import ChainruleError, GraphError
 from .graph import Equation, Graph, Value
 from .types import ArrayType
+from .walk import bodies
 
 
 def check_graph(graph: Graph, after: str = "trace") -> Graph:
@@ -20,6 +21,8 @@ def check_graph(graph: Graph, after: str = "trace") -> Graph:
         place = f"equation {number} ({equation.primitive.name})"
         _check_inputs(equation, known, place, after)
         _check_types(equation, place, after)
+        for body in bodies(equation):
+            check_graph(body, f"{after}, in {body.name} of {place}")
         for value in equation.outputs:
             _check_new(value, known, place, after)
             if value.equation is not equation:

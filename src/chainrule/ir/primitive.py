@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,27 @@ TypeRule = Callable[..., Any]
 """(*input_types, **params) -> ArrayType, or a tuple of them for a primitive with several outputs."""
 Rule = Callable[..., Any]
 """(cotangent, output, *inputs, **params) -> cotangent of one input. With several outputs the first two are tuples."""
+
+
+@dataclass(frozen=True)
+class JointRule:
+    """One rule for all inputs, where computing their cotangents together saves work: loops and branches.
+
+    function: (wanted, cotangents, outputs, inputs, **params) -> the cotangent of each input. `wanted` says which of
+    them are asked for; a cotangent that is None is zero.
+    """
+
+    function: Callable[..., Sequence[Any]]
+
+    def at(self, position: int) -> Rule:
+        """The rule of one input alone."""
+
+        def rule(cotangent: Any, output: Any, *inputs: Any, **params: Any) -> Any:
+            wanted = tuple(place == position for place in range(len(inputs)))
+            given, outputs = (each if isinstance(each, tuple) else (each,) for each in (cotangent, output))
+            return self.function(wanted, given, outputs, inputs, **params)[position]
+
+        return rule
 
 
 @dataclass(frozen=True)
@@ -44,14 +65,14 @@ class Primitive:
     """One operation that is not made of others.
 
     derivative: one rule for each input (None where that input carries no gradient), or one function
-        `rule_of(position, input_count)` for a primitive with any number of inputs, or a NoGradient.
+        `rule_of(position, input_count)` for a primitive with any number of inputs, or a JointRule, or a NoGradient.
     formula: for people, with {0}, {1} for the inputs and {name} for parameters.
     """
 
     name: str
     type_rule: TypeRule
     numpy: Callable[..., Any]
-    derivative: tuple[Rule | None, ...] | Callable[[int, int], Rule | None] | NoGradient
+    derivative: tuple[Rule | None, ...] | Callable[[int, int], Rule | None] | JointRule | NoGradient
     formula: str
     samples: Callable[[], Iterator[Sample]]
 
@@ -66,6 +87,8 @@ class Primitive:
             return None
         if isinstance(self.derivative, tuple):
             return self.derivative[position]
+        if isinstance(self.derivative, JointRule):
+            return self.derivative.at(position)
         return self.derivative(position, input_count)
 
     def __call__(self, *values: Any, **params: Any) -> Any:

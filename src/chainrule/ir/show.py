@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 
 from .graph import Equation, Graph, Value
-from .walk import constants
+from .walk import bodies, constants
 
 
 def show_graph(graph: Graph, sources: bool = True) -> str:
-    """One line an equation: `%3: float32[64, 10] = matmul(%1, w0)  # train.py:12`."""
+    """One line an equation: `%3: float32[64, 10] = matmul(%1, w0)  # train.py:12`; bodies of loops below theirs."""
     names = value_names(graph)
     inputs = ", ".join(f"{names[id(value)]}: {value.type}" for value in graph.inputs)
     lines = [f"{graph.name}({inputs}):"]
     lines += [f"  {names[id(value)]}: {value.type} = constant" for value in constants(graph) if not is_splat(value)]
-    lines += [_show_equation(equation, names, sources) for equation in graph.equations]
+    for equation in graph.equations:
+        lines.append(_show_equation(equation, names, sources))
+        lines += [f"    {line}" for body in bodies(equation) for line in show_graph(body, sources).splitlines()]
     lines.append(f"  return {', '.join(names[id(value)] for value in graph.outputs)}")
     return "\n".join(lines)
 
@@ -58,6 +60,8 @@ def show_parameter(parameter: Any) -> str:
     """A parameter without anything that changes from run to run (no addresses)."""
     if isinstance(parameter, np.dtype):
         return str(parameter.name)
+    if isinstance(parameter, Graph):
+        return parameter.name
     if callable(parameter):
         return getattr(parameter, "__name__", type(parameter).__name__)
     return repr(parameter)

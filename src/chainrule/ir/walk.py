@@ -19,6 +19,11 @@ def constants(graph: Graph) -> list[Value]:
     return list(found.values())
 
 
+def bodies(equation: Equation) -> list[Graph]:
+    """The graphs among the parameters of an equation: what a loop repeats, what a branch chooses from."""
+    return [each for each in equation.params.values() if isinstance(each, Graph)]
+
+
 def users(graph: Graph) -> dict[int, list[Equation]]:
     """For each value (by id) the equations that read it."""
     found: dict[int, list[Equation]] = {}

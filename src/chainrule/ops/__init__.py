@@ -3,6 +3,7 @@
 from . import (
     arrays,
     composite,
+    control,
     convolution,
     custom,
     elementwise,
@@ -20,6 +21,7 @@ from . import (
 __all__ = [
     "arrays",
     "composite",
+    "control",
     "convolution",
     "custom",
     "elementwise",
