@@ -15,6 +15,8 @@ from .tile import Shape, Sum, accumulate, best_tile, horizontal, load_rows, stor
 
 SECOND_CACHE = 384 << 10  # bytes of a packed block of B
 LONGEST_SUM = 1024  # k in one block
+LONGEST_PACKED = 256  # the same where B is packed: then a block of B may be broad
+FEWEST_TASKS = 8
 TASK_FLOPS = 1 << 18
 
 
@@ -65,9 +67,9 @@ def make_plan(product: Product, target: Target) -> Plan:
     size = bytes_of(product.element)
     height, lanes = best_tile(target, size, product.m, product.n)
     panels = max(1, -(-product.m // height))
-    blocks = -(-product.k // LONGEST_SUM)
-    sum_length = -(-product.k // blocks)
     pack_b = "transpose" if product.b_n != 1 and product.n > 1 else _copy_or_not(product, size, panels)
+    blocks = -(-product.k // (LONGEST_PACKED if pack_b else LONGEST_SUM))
+    sum_length = -(-product.k // blocks)
     block_tiles = max(1, SECOND_CACHE // (sum_length * lanes * size))
     tiles = -(-product.n // lanes)
     column_blocks = -(-tiles // block_tiles)
@@ -75,15 +77,16 @@ def make_plan(product: Product, target: Target) -> Plan:
     pack_a = product.a_k * size >= 512 and product.k > 32 and tiles > 1
     flops_a_panel = 2 * height * product.k * min(product.n, block_tiles * lanes)
     panels_a_task = max(1, TASK_FLOPS // max(flops_a_panel, 1))
-    if pack_b:
-        panels_a_task = max(panels_a_task, min(panels, 16))
+    if pack_b:  # each task packs its block of B anew: it wants many rows, and there want to be some tasks
+        wanted = -(-panels * column_blocks * math.prod(product.batch) // FEWEST_TASKS)
+        panels_a_task = max(panels_a_task, min(max(wanted, 16), 64))
     panels_a_task = -(-panels // -(-panels // min(panels_a_task, panels)))
     return Plan(height, lanes, panels, panels_a_task, block_tiles, sum_length, pack_a, pack_b)
 
 
 def _copy_or_not(product: Product, size: int, panels: int) -> str:
     """Packing costs one copy of B: worth it where B's rows lie far apart and many panels read them."""
-    far = product.b_k * size >= 1024 and product.k * 64 > 16 << 10
+    far = product.b_k * size >= 1024 and product.k * 64 > 8 << 10
     return "copy" if far and panels >= 8 else ""
 
 
