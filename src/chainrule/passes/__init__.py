@@ -12,6 +12,7 @@ from ..ir.graph import Graph
 from .delay_broadcasts import delay_broadcasts
 from .fold_constants import fold_constants
 from .merge_equal import merge_equal
+from .narrow_loops import narrow_loops
 from .remove_unused import remove_unused
 from .simplify_arithmetic import simplify_arithmetic
 from .simplify_bodies import simplify_bodies
@@ -22,6 +23,7 @@ __all__ = [
     "delay_broadcasts",
     "fold_constants",
     "merge_equal",
+    "narrow_loops",
     "remove_unused",
     "run_passes",
     "simplify_arithmetic",
@@ -33,6 +35,7 @@ Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     remove_unused,
+    narrow_loops,
     simplify_bodies,
     fold_constants,
     simplify_arithmetic,
