@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import json
 import os
 import resource
@@ -23,6 +24,7 @@ from typing import Any
 from .runner import Runner
 
 Message = dict[str, Any]
+FRAMEWORKS = {"torch": "torch", "jax": "jax", "tf": "tensorflow", "chainrule": "chainrule"}
 
 
 def peak_memory() -> float:
@@ -49,16 +51,15 @@ def started(arguments: argparse.Namespace, say: Callable[[Message], None]) -> Ru
     if absent:
         say({"missing": absent})
         return None
-    for framework in ("torch", "jax", "tensorflow", "chainrule"):
-        if arguments.contestant.startswith((framework, framework[0] + "f_")):
-            __import__(framework)
+    importlib.import_module(FRAMEWORKS[arguments.contestant.split("_")[0]])
     imported, memory = time.perf_counter() - begin, peak_memory()
     begin = time.perf_counter()
     runner: Runner = module.prepare(workload, arguments.threads)
     runner.advance(runner.unit)
     cold = time.perf_counter() - begin
     if hasattr(module, "tune"):
-        runner = module.tune(workload, runner)
+        del runner
+        runner = module.tune(workload)
     runner.reset()
     count = len(workload.expected) or 5
     losses = runner.advance(runner.rounded(count), count)

@@ -95,18 +95,19 @@ def set_threads(threads: int) -> None:
 
 
 def fastest(makers: list[Callable[[], Runner]], seconds: float = 0.3) -> Runner:
-    """Try each variant for a short while, take turns, keep the one with the best time per step."""
-    runners = [make() for make in makers]
-    for runner in runners:
-        runner.advance(2)
-    best = [float("inf")] * len(runners)
-    begun = time.perf_counter()
-    while time.perf_counter() - begun < seconds * len(runners) or max(best) == float("inf"):
-        for place, runner in enumerate(runners):
-            start = time.perf_counter()
-            runner.advance(4)
-            best[place] = min(best[place], time.perf_counter() - start)
-    return runners[best.index(min(best))]
+    """Try each variant for a short while and keep the best; one at a time, or the memory of all would be counted."""
+    times = [_best_time(make(), seconds) for make in makers]
+    return makers[times.index(min(times))]()
+
+
+def _best_time(runner: Runner, seconds: float) -> float:
+    runner.advance(2)
+    best, end = float("inf"), time.perf_counter() + seconds
+    while best == float("inf") or time.perf_counter() < end:
+        start = time.perf_counter()
+        runner.advance(4)
+        best = min(best, time.perf_counter() - start)
+    return best
 
 
 def prepare(workload: Workload, threads: int) -> Runner:
@@ -115,9 +116,9 @@ def prepare(workload: Workload, threads: int) -> Runner:
     return TorchRunner(workload, {"fused": True})
 
 
-def tune(workload: Workload, runner: Runner) -> Runner:
-    """The fastest variant (after the first cold step was timed)."""
-    images = any(array.ndim == 4 and array.shape[1] > 0 for array in workload.data())
+def tune(workload: Workload) -> Runner:
+    """The fastest variant, once the first cold step was timed."""
+    images = any(array.ndim == 4 for array in workload.data())
     layouts = (False, True) if images else (False,)
     makers = [
         (lambda options=options, last=last: TorchRunner(workload, options, last))
