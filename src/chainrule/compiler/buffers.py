@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .place import Buffer, Kind
-from .program import Call, Instruction, Repeat
+from .program import Call, Instruction
 
 ALIGNMENT = 64
 
@@ -34,7 +34,8 @@ def touched(instruction: Instruction) -> list[Buffer]:
     """Every buffer of an instruction, in a fixed order."""
     if isinstance(instruction, Call):
         return list(dict.fromkeys(pointer.buffer for pointer in instruction.pointers))
-    return list(dict.fromkeys(buffer for each in instruction.body for buffer in touched(each)))
+    asked = [instruction.asked.buffer] if instruction.asked else []
+    return list(dict.fromkeys([*asked, *(buffer for each in instruction.parts for buffer in touched(each))]))
 
 
 def place_buffers(instructions: Sequence[Instruction]) -> int:

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.graph import Equation, Graph, Value
+from ..ir.graph import Graph
 from ..passes import run_passes
 from .buffers import place_buffers
 from .emit import Module
-from .group import Grouping, Unit, root_of
-from .place import Buffer, Kind, Place, dense
+from .group import Unit
+from .place import Buffer, Kind
 from .program import Program, StepWriter
 from .runtime import Code, host
 from .steps import batch_of, write_steps
 from .threads import barrier_ir, pool
+from .schedule import dense_place, lower_graph
 from .units import Lowering
 
 
@@ -89,25 +90,20 @@ def _write_steps(plan: _Planned, program: Program, repeated: Repeated) -> None:
 
 
 class _Planned:
-    """From a graph to a program: who shares a kernel, in which order, where things lie."""
+    """The whole program: slots for what goes in and out, and the kernels between."""
 
     def __init__(self, graph: Graph, in_place: dict[int, int]) -> None:
         target = host()
-        self.graph, self.in_place = graph, in_place
+        self.graph = graph
         self.lowering = Lowering(graph, Module(target.has_fma), target)
         self.inputs = [Buffer(v.dtype, v.size, Kind.SLOT, f"in{n}") for n, v in enumerate(graph.inputs)]
-        for value, buffer in zip(graph.inputs, self.inputs):
-            self.lowering.places[id(value)] = Place(buffer, value.dtype, value.shape, dense(value.shape))
         self.outputs = [
             self.inputs[in_place[n]] if n in in_place else Buffer(v.dtype, v.size, Kind.SLOT, f"out{n}")
             for n, v in enumerate(graph.outputs)
         ]
-        grouping = Grouping(graph)
-        self._wish(grouping)
-        self.units = grouping.ordered()
-        for unit in self.units:
-            self.lowering.lower(unit)
-        self._finish()
+        given = [dense_place(buffer, value) for buffer, value in zip(self.inputs, graph.inputs)]
+        wanted = [dense_place(buffer, value) for buffer, value in zip(self.outputs, graph.outputs)]
+        self.units = lower_graph(self.lowering, given, wanted, in_place)
 
     def program(self) -> Program:
         """The program, its buffers placed."""
@@ -116,71 +112,6 @@ class _Planned:
         program = Program(lowering.instructions, lowering.module, slots, lowering.constants)
         program.arena_bytes = place_buffers(lowering.instructions)
         return program
-
-    # -- outputs
-
-    def _wish(self, grouping: Grouping) -> None:
-        """Outputs are computed where they are wanted, if nobody still needs what lies there."""
-        self._note_readers(grouping)
-        taken: set[int] = set()
-        for number, value in enumerate(self.graph.outputs):
-            equation = value.equation
-            if equation is None or value.data is not None or id(equation) not in grouping.unit_of or id(value) in taken:
-                continue
-            if number in self.in_place and not self._may_overwrite(grouping, number, value):
-                continue
-            buffer = self.outputs[number]
-            taken.add(id(value))
-            self.lowering.wishes[id(value)] = Place(buffer, value.dtype, value.shape, dense(value.shape))
-
-    def _may_overwrite(self, grouping: Grouping, number: int, value: Value) -> bool:
-        old = self.graph.inputs[self.in_place[number]]
-        assert value.equation is not None
-        writer = grouping.unit_of[id(value.equation)]
-        readers: set[int] = set()
-        for equation, seen_as_it_is in self.readers.get(id(old), ()):
-            unit = grouping.unit_of[id(equation)]
-            if unit == writer and not (seen_as_it_is and _meets_in_place(grouping.units[unit], old, value)):
-                return False
-            readers.add(unit)
-        if id(old) in self.returned:
-            return False
-        return grouping.wait_for(writer, readers)
-
-    def _note_readers(self, grouping: Grouping) -> None:
-        """Who reads each input, and whether as it is or through views; which are returned."""
-        self.readers: dict[int, list[tuple[Equation, bool]]] = {}
-        for equation in self.graph.equations:
-            if id(equation) in grouping.unit_of:
-                for operand in equation.inputs:
-                    root, chain = root_of(operand)
-                    if root.equation is None:
-                        self.readers.setdefault(id(root), []).append((equation, not chain))
-        self.returned = {id(root_of(output)[0]) for output in self.graph.outputs}
-
-    def _finish(self) -> None:
-        """Copy what lies elsewhere to where the caller expects it; first aside what would be overwritten."""
-        lowering = self.lowering
-        moves: list[tuple[Place, Place]] = []
-        written = {id(self.outputs[number]) for number in range(len(self.outputs))}
-        for value, buffer in zip(self.graph.outputs, self.outputs):
-            source = lowering.place_of(value)
-            target = Place(buffer, value.dtype, value.shape, dense(value.shape))
-            if source.buffer is buffer and source.offset == 0 and source.is_row_major:
-                continue
-            moves.append((source, target))
-        staged = [(lowering.copied(s, None) if id(s.buffer) in written else s, t) for s, t in moves]
-        for source, target in staged:
-            lowering.copy(source, target)
-
-
-def _meets_in_place(unit: Unit, old: Value, new: Value) -> bool:
-    """Whether a nest that reads `old` and writes `new` over it reads each element before it writes it."""
-    if not unit.is_nest or old.shape != new.shape:
-        return False
-    if id(new.equation) in unit.rows:
-        return True
-    return unit.axes is None and old.shape == unit.domain
 
 
 def run_once(compiled: Compiled, arrays: Sequence[np.ndarray[Any, Any]], threads: int = 1) -> list[np.ndarray[Any, Any]]:

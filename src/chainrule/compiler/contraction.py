@@ -15,7 +15,7 @@ from .emit import Function, Reg, element_type
 from .group import is_elementwise, root_of, seen_through
 from .matmul import DotPlan, Plan, Product, ProductKernel, dot_plan, dot_tasks, make_plan, tasks_of, write_dots
 from .place import Place, dense, is_view, same_layout
-from .program import Pointer
+from .program import pointer_to
 
 if TYPE_CHECKING:
     from .units import Lowering
@@ -154,7 +154,7 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
     order: Sequence[int] = (*range(ndim - 2), ndim - 1, ndim - 2) if choice.swapped else tuple(range(ndim))
     place = lowering.allocate(result, order)
     a, b = (second, first) if choice.swapped else (first, second)
-    pointers = [_pointer(each) for each in (a, b, place)]
+    pointers = [pointer_to(each) for each in (a, b, place)]
     product, target = choice.product, lowering.target
     plan: Plan | DotPlan
     if choice.dots:
@@ -174,7 +174,3 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
     label = f"matmul {sizes}{' dots' if choice.dots else ''}{' swapped' if choice.swapped else ''}"
     source = str(equation.source) if equation.source else ""
     lowering.call(write, pointers, tasks, product.flops * FUSED_MULTIPLY, [place.buffer], label, source)
-
-
-def _pointer(place: Place) -> Pointer:
-    return Pointer(place.buffer, place.offset * place.dtype.itemsize)

@@ -21,7 +21,7 @@ from ..ir.graph import Equation
 from ..ir.types import ArrayType
 from .emit import Function, Reg, bytes_of, const, element_type, vector_of, word
 from .place import Buffer, Kind, Place, dense
-from .program import Pointer
+from .program import Pointer, pointer_to
 from .tile import Shape, Sum, accumulate, best_tile, horizontal, load_rows, store_rows, zeros
 
 if TYPE_CHECKING:
@@ -83,11 +83,7 @@ def laid_out(lowering: Lowering, place: Place, order: tuple[int, ...]) -> Place:
     wanted = dense(place.shape, order)
     if all(have == want or size == 1 for have, want, size in zip(place.strides, wanted, place.shape)):
         return replace(place, strides=wanted)
-    key = (place.buffer.number, place.offset, place.shape, place.strides, order)
-    known = lowering.relaid.get(key)
-    if known is None:
-        known = lowering.relaid[key] = lowering.copied(place, order)
-    return known
+    return lowering.shared_copy(place, order)
 
 
 # -- the three primitives
@@ -222,7 +218,7 @@ def _convolve(
             x, rows, columns = _padded(lowering, x, rows, columns)
         kernel = (_Examples if rows_are_examples else _Places)(lowering, x, y, rows, columns)
         packed = _in_tiles(lowering, weight, kernel.lanes)
-    pointers = [_pointer(place) for place in (packed, x, y)]
+    pointers = [pointer_to(place) for place in (packed, x, y)]
     key = (type(kernel), rows, columns, *_layouts(packed, x, y))
     lowering.call(kernel.write, pointers, kernel.tasks, flops * FUSED_MULTIPLY, [y.buffer], label, key=key)
 
@@ -257,9 +253,6 @@ def _padded(lowering: Lowering, x: Place, rows: Window, columns: Window) -> tupl
     lowering.opaque("pad", [x], [target], params, "pad", "")
     return target, moved[0], moved[1]
 
-
-def _pointer(place: Place) -> Pointer:
-    return Pointer(place.buffer, place.offset * place.dtype.itemsize)
 
 
 class _Way:
@@ -543,7 +536,7 @@ def _weight_gradient(lowering: Lowering, equation: Equation) -> None:
         target = lowering.allocate(weight)
         dots = _WeightDots(lowering, source, cotangent, target, rows, columns)
         scratch = Buffer(x.dtype, dots.scratch_elements, Kind.ARENA)
-        pointers = [*map(_pointer, (cotangent, source, target)), Pointer(scratch)]
+        pointers = [*map(pointer_to, (cotangent, source, target)), Pointer(scratch)]
         key = (_WeightDots, rows, columns, *_layouts(source, cotangent, target))
         cost = flops * FUSED_MULTIPLY
         lowering.call(dots.write, pointers, dots.tasks, cost, [target.buffer, scratch], _label(equation), key=key)
@@ -551,7 +544,7 @@ def _weight_gradient(lowering: Lowering, equation: Equation) -> None:
     source, cotangent = (laid_out(lowering, place, CHANNELS_INNERMOST) for place in (x, g))
     packed = lowering.temporary(weight.type, (2, 3, 1, 0))
     tiles = _WeightTiles(lowering, source, cotangent, rows, columns)
-    pointers = [_pointer(place) for place in (source, cotangent, packed)]
+    pointers = [pointer_to(place) for place in (source, cotangent, packed)]
     key = (_WeightTiles, rows, columns, *_layouts(source, cotangent, packed))
     cost = flops * FUSED_MULTIPLY
     lowering.call(tiles.write, pointers, tiles.tasks, cost, [packed.buffer], _label(equation), key=key)

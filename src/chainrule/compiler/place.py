@@ -53,6 +53,7 @@ class Place:
     shape: Shape
     strides: tuple[int, ...]
     offset: int = 0
+    steps: tuple[tuple[int, int], ...] = ()  # (depth of a loop, elements further in each of its rounds)
 
     @property
     def type(self) -> ArrayType:

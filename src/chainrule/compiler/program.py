@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .emit import Function, Module, Reg, word
-from .place import Buffer, Kind
+from .place import Buffer, Kind, Place
 
 SERIAL_COST = 6_000.0
 """Work below which one thread does a kernel alone: a barrier costs about as much as 6,000 elements moved."""
@@ -20,11 +20,17 @@ PARALLEL_COST = 60_000.0
 
 @dataclass(frozen=True)
 class Pointer:
-    """An address in a buffer, in bytes from its start; `step` bytes further in each round of the loop around it."""
+    """An address in a buffer, in bytes from its start; steps: (depth of a loop, bytes further in each of its rounds)."""
 
     buffer: Buffer
     offset: int = 0
-    step: int = 0
+    steps: tuple[tuple[int, int], ...] = ()
+
+
+def pointer_to(place: Place) -> Pointer:
+    """The address of a place's first element."""
+    size = place.dtype.itemsize
+    return Pointer(place.buffer, place.offset * size, tuple((depth, step * size) for depth, step in place.steps))
 
 
 @dataclass(eq=False)
@@ -51,35 +57,118 @@ class Call:
 
 
 @dataclass(eq=False)
-class Repeat:
-    """Instructions done several times, as in a scan."""
+class Block:
+    """Instructions that belong together: done several times, or only if something holds."""
 
-    count: int
-    body: list[Call | Repeat]
-    reverse: bool = False
+    body: list[Instruction]
+
+    @property
+    def parts(self) -> list[Instruction]:
+        """Every instruction in it."""
+        return self.body
+
+    @property
+    def asked(self) -> Pointer | None:
+        """The bool that decides whether it runs, if there is one."""
+        return None
 
     @property
     def reads(self) -> frozenset[Buffer]:
         """Buffers that any of them reads."""
-        return frozenset().union(*(each.reads for each in self.body))
+        asked = [self.asked.buffer] if self.asked else []
+        return frozenset(asked).union(*(each.reads for each in self.parts))
 
     @property
     def writes(self) -> frozenset[Buffer]:
         """Buffers that any of them writes."""
-        return frozenset().union(*(each.writes for each in self.body))
+        return frozenset().union(*(each.writes for each in self.parts))
+
+    @property
+    def cost(self) -> float:
+        """Work of all of it."""
+        return sum(each.cost for each in self.parts)
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether one thread does all of it alone."""
+        return False
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return "block"
+
+
+@dataclass(eq=False)
+class Repeat(Block):
+    """Done `count` times, as a scan; reverse: the last round's slices first."""
+
+    count: int = 1
+    reverse: bool = False
 
     @property
     def cost(self) -> float:
         """Work of all rounds."""
-        return self.count * sum(each.cost for each in self.body)
+        return self.count * super().cost
 
     @property
     def is_serial(self) -> bool:
         """Whether one thread does all of it alone."""
         return all(each.is_serial for each in self.body)
 
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return f"repeat {self.count}{' from the last' if self.reverse else ''}"
 
-Instruction = Call | Repeat
+
+@dataclass(eq=False)
+class Branch(Block):
+    """Done if a bool holds, else others are."""
+
+    predicate: Pointer | None = None
+    otherwise: list[Instruction] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[Instruction]:
+        """Both ways."""
+        return [*self.body, *self.otherwise]
+
+    @property
+    def asked(self) -> Pointer | None:
+        """What decides."""
+        return self.predicate
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return "branch"
+
+
+@dataclass(eq=False)
+class While(Block):
+    """Done as long as a bool holds, which `condition` computes before each round."""
+
+    predicate: Pointer | None = None
+    condition: list[Instruction] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[Instruction]:
+        """The condition and the body."""
+        return [*self.condition, *self.body]
+
+    @property
+    def asked(self) -> Pointer | None:
+        """What decides."""
+        return self.predicate
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return "while"
+
+
+Instruction = Call | Block
 
 
 @dataclass
@@ -112,7 +201,7 @@ def _lines(instructions: Sequence[Instruction], indent: str) -> list[str]:
         if isinstance(each, Call):
             lines.append(f"{indent}{each}")
         else:
-            lines += [f"{indent}repeat {each.count}:", *_lines(each.body, indent + "  ")]
+            lines += [f"{indent}{each.title}:", *_lines(each.parts, indent + "  ")]
     return lines
 
 
@@ -146,21 +235,56 @@ class StepWriter:
         for each in instructions:
             if any(self._conflict(each, earlier) for earlier in self.pending):
                 self._barrier()
-            if isinstance(each, Repeat):
-                self._repeat(each)
-            else:
+            if isinstance(each, Call):
                 self._call(each)
                 self.pending.append(each)
+            else:
+                self._block(each)
+
+    def _block(self, block: Block) -> None:
+        """Everyone has come before it begins, and before it is left."""
+        self._barrier()
+        if isinstance(block, Repeat):
+            self._repeat(block)
+        elif isinstance(block, Branch):
+            self._branch(block)
+        elif isinstance(block, While):
+            self._while(block)
+
+    def _decision(self, block: Block) -> Reg:
+        assert block.asked is not None
+        return self.f.compare("icmp ne", self.f.load("i8", self._address(block.asked)), Reg("i8", "0"))
+
+    def _branch(self, block: Branch) -> None:
+        holds = self._decision(block)
+        with self.f.when(holds):
+            self._write_all(block.body)
+            self._barrier()
+        with self.f.when(self.f.binary("xor", holds, Reg("i1", "true"))):
+            self._write_all(block.otherwise)
+            self._barrier()
+
+    def _while(self, block: While) -> None:
+        f = self.f
+        head, inside, done = (f.fresh(name) for name in ("asks", "goes", "ends"))
+        f.line(f"br label {head}")
+        f._label(head)
+        self._write_all(block.condition)
+        self._barrier()
+        f.line(f"br {self._decision(block)}, label {inside}, label {done}")
+        f._label(inside)
+        self._write_all(block.body)
+        self._barrier()
+        f.line(f"br label {head}")
+        f._label(done)
 
     def _barrier(self) -> None:
-        if self.pending and not all(each.is_serial for each in self.pending):
-            self.f.call("barrier", self.parameters[3], self.parameters[2])
-        elif self.pending:
+        """All threads meet, if any has done anything since they last did."""
+        if self.pending:
             self.f.call("barrier", self.parameters[3], self.parameters[2])
         self.pending = []
 
     def _repeat(self, loop: Repeat) -> None:
-        self._barrier()
         with self.f.loop(0, loop.count) as rounds:
             index = rounds.index
             if loop.reverse:
@@ -169,6 +293,7 @@ class StepWriter:
             self._write_all(loop.body)
             if not loop.is_serial:
                 self._barrier()
+            self.pending = []
             self.rounds.pop()
         if loop.is_serial:
             self.pending = [loop]
@@ -192,7 +317,9 @@ class StepWriter:
             base = f.at(self.arena, "i8", buffer.offset + pointer.offset)
         else:
             base = f.at(self.bases[id(buffer)], "i8", pointer.offset)
-        return f.at(base, "i8", f.times(self.rounds[-1], pointer.step)) if pointer.step else base
+        for depth, step in pointer.steps:
+            base = f.at(base, "i8", f.times(self.rounds[depth], step))
+        return base
 
     def _conflict(self, later: Instruction, earlier: Instruction) -> bool:
         if later.is_serial and earlier.is_serial:

@@ -10,13 +10,14 @@ from ..ir.graph import Equation, Graph, Value
 from ..ir.types import ArrayType, int64, uint8
 from .array import Array
 from .contraction import lower_product
+from .control import lower_control
 from .convolution import laid_out, lower_convolution
 from .emit import Function, Module, Reg
 from .group import Unit, root_of
 from .lower import LOWERINGS
 from .nest import EXPENSIVE, Nest, Operand, over_domain, spilled
 from .place import Buffer, Kind, Place, constant_place, dense, is_view, splat_number, view_of
-from .program import Call, Instruction, Pointer
+from .program import Call, Instruction, Pointer, pointer_to
 from .runtime import Target
 
 LAID_OUT_ALIKE = frozenset({"window_max", "window_scatter", "window_pick", "window_sum", "window_spread"})
@@ -28,16 +29,18 @@ Writer = Callable[[Function, Sequence[Reg], Reg, Reg], None]
 class Lowering:
     """Lowers the units of one graph, in order."""
 
-    def __init__(self, graph: Graph, module: Module, target: Target, kernels: dict[str, str] | None = None) -> None:
-        self.graph, self.module, self.target = graph, module, target
+    def __init__(self, graph: Graph, module: Module, target: Target, outer: Lowering | None = None) -> None:
+        self.graph, self.module, self.target, self.outer = graph, module, target, outer
+        self.depth: int = 0 if outer is None else outer.depth  # loops around
         self.places: dict[int, Place] = {}
         self.instructions: list[Instruction] = []
-        self.constants: list[Buffer] = []
+        self.constants: list[Buffer] = [] if outer is None else outer.constants
         self.wishes: dict[int, Place] = {}  # id of value -> where it had best be computed, laid out row-major
         self.relaid: dict[Any, Place] = {}  # copies in another layout, shared by those who want them
         self.errors: Buffer | None = None
-        self._kernels = kernels if kernels is not None else {}
-        self._by_key: dict[Any, str] = {}
+        self._kernels: dict[str, str] = {} if outer is None else outer._kernels
+        self._by_key: dict[Any, str] = {} if outer is None else outer._by_key
+        self.local: set[int] = set()  # numbers of buffers that are written in this graph
         self.users = self._count_users()
 
     def _count_users(self) -> dict[int, list[Equation]]:
@@ -86,6 +89,7 @@ class Lowering:
     def temporary(self, kind: ArrayType, order: Sequence[int] | None = None) -> Place:
         """Memory in the arena."""
         buffer = Buffer(kind.dtype, kind.size, Kind.ARENA)
+        self.local.add(buffer.number)
         return Place(buffer, kind.dtype, kind.shape, dense(kind.shape, order))
 
     def copied(self, source: Place, order: Sequence[int] | None) -> Place:
@@ -93,6 +97,16 @@ class Lowering:
         target = self.temporary(source.type, order)
         self.copy(source, target)
         return target
+
+    def shared_copy(self, place: Place, order: tuple[int, ...]) -> Place:
+        """A copy in another layout, made once for all who ask; outside of a loop if nothing in it changes the source."""
+        if self.outer is not None and place.buffer.number not in self.local and not place.steps:
+            return self.outer.shared_copy(place, order)
+        key = (place.buffer.number, place.offset, place.shape, place.strides, place.steps, order)
+        known = self.relaid.get(key)
+        if known is None:
+            known = self.relaid[key] = self.copied(place, order)
+        return known
 
     def copy(self, source: Place, target: Place) -> None:
         """Move elements from one place to another of the same shape."""
@@ -151,7 +165,7 @@ class Lowering:
             for value in equation.outputs:
                 self.allocate(value)
             return
-        if lower_product(self, equation) or lower_convolution(self, equation):
+        if lower_control(self, equation) or lower_product(self, equation) or lower_convolution(self, equation):
             return
         self._equation(equation)
 
@@ -212,6 +226,8 @@ class Lowering:
 
     def error_cell(self) -> Buffer:
         """Where kernels note that an index lay outside."""
+        if self.outer is not None:
+            return self.outer.error_cell()
         if self.errors is None:
             self.errors = Buffer(int64, 8, Kind.SLOT, "errors")
         return self.errors
@@ -344,11 +360,6 @@ def _nest_cost(unit: Unit) -> float:
         elements *= size
     dear = sum(equation.primitive.name in EXPENSIVE for equation in unit.members)
     return elements * (1 + 0.25 * len(unit.members) + 1.5 * dear)
-
-
-def pointer_to(place: Place) -> Pointer:
-    """The address of a place's first element."""
-    return Pointer(place.buffer, place.offset * place.dtype.itemsize)
 
 
 def _line(equation: Equation) -> str:

@@ -1,0 +1,104 @@
+"""A graph's units in order, each lowered; outputs computed where they are wanted, if nobody still needs what lies there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..ir.graph import Equation, Value
+from .group import Grouping, Unit, root_of
+from .place import Buffer, Place, dense
+from .units import Lowering
+
+
+def dense_place(buffer: Buffer, value: Value) -> Place:
+    """A value in a buffer of its own, row-major."""
+    return Place(buffer, value.dtype, value.shape, dense(value.shape))
+
+
+def lower_graph(
+    lowering: Lowering, given: Sequence[Place], wanted: Sequence[Place], in_place: Mapping[int, int]
+) -> list[Unit]:
+    """Lower the graph of `lowering`. given: where its inputs lie; wanted: where its outputs go, row-major.
+
+    in_place: output number -> the input whose memory it takes over.
+    """
+    return _Schedule(lowering, given, wanted, in_place).run()
+
+
+class _Schedule:
+    def __init__(
+        self, lowering: Lowering, given: Sequence[Place], wanted: Sequence[Place], in_place: Mapping[int, int]
+    ) -> None:
+        self.lowering, self.graph, self.wanted, self.in_place = lowering, lowering.graph, wanted, in_place
+        for value, place in zip(self.graph.inputs, given):
+            lowering.places[id(value)] = place
+
+    def run(self) -> list[Unit]:
+        """Lower everything."""
+        grouping = Grouping(self.graph)
+        self._note_readers(grouping)
+        self._wish(grouping)
+        units = grouping.ordered()
+        for unit in units:
+            self.lowering.lower(unit)
+        self._finish()
+        return units
+
+    def _wish(self, grouping: Grouping) -> None:
+        taken: set[int] = set()
+        for number, value in enumerate(self.graph.outputs):
+            equation = value.equation
+            if equation is None or value.data is not None or id(equation) not in grouping.unit_of or id(value) in taken:
+                continue
+            if number in self.in_place and not self._may_overwrite(grouping, number, value):
+                continue
+            taken.add(id(value))
+            self.lowering.wishes[id(value)] = self.wanted[number]
+
+    def _may_overwrite(self, grouping: Grouping, number: int, value: Value) -> bool:
+        old = self.graph.inputs[self.in_place[number]]
+        assert value.equation is not None
+        writer = grouping.unit_of[id(value.equation)]
+        readers: set[int] = set()
+        for equation, seen_as_it_is in self.readers.get(id(old), ()):
+            unit = grouping.unit_of[id(equation)]
+            if unit == writer and not (seen_as_it_is and _meets_in_place(grouping.units[unit], old, value)):
+                return False
+            readers.add(unit)
+        if id(old) in self.returned:
+            return False
+        return grouping.wait_for(writer, readers)
+
+    def _note_readers(self, grouping: Grouping) -> None:
+        """Who reads each input, and whether as it is or through views; which are returned."""
+        self.readers: dict[int, list[tuple[Equation, bool]]] = {}
+        for equation in self.graph.equations:
+            if id(equation) in grouping.unit_of:
+                for operand in equation.inputs:
+                    root, chain = root_of(operand)
+                    if root.equation is None:
+                        self.readers.setdefault(id(root), []).append((equation, not chain))
+        self.returned = {id(root_of(output)[0]) for output in self.graph.outputs}
+
+    def _finish(self) -> None:
+        """Copy what lies elsewhere to where the caller expects it; first aside what would be overwritten."""
+        lowering = self.lowering
+        moves: list[tuple[Place, Place]] = []
+        written = {id(place.buffer) for place in self.wanted}
+        for value, target in zip(self.graph.outputs, self.wanted):
+            source = lowering.place_of(value)
+            same = (source.buffer, source.offset, source.steps) == (target.buffer, target.offset, target.steps)
+            if not (same and source.is_row_major):
+                moves.append((source, target))
+        staged = [(lowering.copied(s, None) if id(s.buffer) in written else s, t) for s, t in moves]
+        for source, target in staged:
+            lowering.copy(source, target)
+
+
+def _meets_in_place(unit: Unit, old: Value, new: Value) -> bool:
+    """Whether a nest that reads `old` and writes `new` over it reads each element before it writes it."""
+    if not unit.is_nest or old.shape != new.shape:
+        return False
+    if id(new.equation) in unit.rows:
+        return True
+    return unit.axes is None and old.shape == unit.domain
