@@ -7,18 +7,10 @@ from typing import Any
 import numpy as np
 from workloads.base import Workload
 
-from .chainrule_compiled import CompiledRunner
-from .chainrule_compiled import missing as compiler_missing
+from .chainrule_compiled import CompiledRunner, missing
 from .runner import Runner
 
-
-def missing() -> str:
-    """What it lacks here."""
-    if absent := compiler_missing():
-        return absent
-    import chainrule as cr
-
-    return "" if hasattr(cr.compile(len), "epoch") else "compiled functions of this version have no epoch"
+__all__ = ["missing", "prepare"]
 
 
 class EpochRunner(CompiledRunner):
