@@ -18,7 +18,6 @@ from .ir.types import ArrayType, as_integer
 from .ops import control
 from .ops.custom import custom_gradient
 from .ops.operators import astype, lift
-from .ops.pullback import element_of
 from .source import SourceLine, user_source
 from .tensor import Tensor, unwrap, wrap
 
@@ -59,7 +58,7 @@ def scan(f: Function, init: Any, xs: Any = None, length: int | None = None, reve
     carry, carry_structure = _values(init)
     slices, x_structure = _values(xs)
     steps = _length(slices, length)
-    kinds = [*_types(carry), *(element_of(value.type) for value in slices)]
+    kinds = [*_types(carry), *(control.element_of(value.type) for value in slices)]
 
     def call(inputs: Sequence[Tensor]) -> Any:
         x = tree.unflatten(x_structure, inputs[len(carry) :])

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import tree
 from .errors import GradientError
-from .ir.build import current_trace, is_recording
+from .ir.build import adopted, current_trace, is_recording
 from .ir.graph import Value
 from .ops.custom import custom_gradient as primitive
 from .ops.operators import astype, lift
@@ -169,13 +169,19 @@ def _same(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
 def run(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], exact: bool = True) -> Call:
     """Call the function on tensors; its result must be (output, backward)."""
     name = getattr(function, "__name__", "function")
-    tensors = tree.map(
-        lambda leaf: wrap(lift(leaf)) if isinstance(leaf, np.ndarray | np.generic | Value) else leaf, args
-    )
+    tensors = tree.map(_as_tensor, args)
     result = function(*tensors, **kwargs)
     if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
         raise GradientError(f"{name}: a function with a custom gradient must return (output, backward function)")
     return Call(name, tensors, *result, exact=exact)
+
+
+def _as_tensor(leaf: Any) -> Any:
+    if isinstance(leaf, np.ndarray | np.generic | Value):
+        return wrap(lift(leaf))
+    if isinstance(leaf, Tensor) and (stand_in := adopted(leaf._value)) is not leaf._value:
+        return wrap(stand_in)  # in the body of a loop: a value from outside
+    return leaf
 
 
 def _signature(arguments: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -392,6 +394,57 @@ def test_custom_gradients_inside_a_loop() -> None:
     close(cr.grad(loss(cr.scan))(w), cr.grad(loss(unrolled))(w))
 
 
+def test_custom_gradients_of_values_from_outside_and_twice() -> None:
+    @cr.custom_gradient(check=False)
+    def square_of_sine(x: Any) -> Any:
+        inner = cr.sin(x)
+        return inner * inner, lambda g: 2 * g * inner * cr.cos(x)
+
+    def function(w: Any) -> Any:
+        return cr.cond(w > 0, lambda: square_of_sine(w), lambda: w)
+
+    def loss(loop: Callable[..., Any]) -> Callable[[Any], Any]:
+        return lambda w: loop(lambda c, x: (square_of_sine(c * w) + x, c), w, cr.tensor(numbers(3)))[0]
+
+    w = np.float64(0.5)
+    close(cr.grad(function)(w), np.sin(1.0))
+    close(cr.grad(cr.grad(function))(w), 2 * np.cos(1.0))
+    close(cr.grad(cr.grad(loss(cr.scan)))(w), cr.grad(cr.grad(loss(unrolled)))(w))
+
+
+def test_custom_gradients_within_custom_gradients() -> None:
+    """What an inner rule keeps was made while the outer one ran: the pullback of the pullback has to find it."""
+
+    @cr.custom_gradient(check=False)
+    def cosine(x: Any) -> Any:
+        kept = cr.sin(x)
+        return cr.cos(x), lambda g: -g * kept
+
+    @cr.custom_gradient(check=False)
+    def sine(x: Any) -> Any:
+        return cr.sin(x), lambda g: g * cosine(x)
+
+    def loss(loop: Callable[..., Any]) -> Callable[[Any], Any]:
+        return lambda w: loop(lambda c, _: (sine(c * w), c), w, cr.zeros(2))[0]
+
+    w = np.float64(0.5)
+    by_scan, by_hand = loss(cr.scan), loss(unrolled)
+    for _ in range(3):
+        by_scan, by_hand = cr.grad(by_scan), cr.grad(by_hand)
+        close(by_scan(w), by_hand(w))
+        close(run(cr.trace(by_scan)(w), [np.asarray(w)])[0], by_hand(w))
+
+
+def test_a_loop_without_gradient_in_a_loop_runs_and_refuses_only_gradients() -> None:
+    def roots(xs: Any) -> Any:
+        return cr.scan(lambda c, x: (c + newton(x)[0], None), np.float64(0), xs)[0]
+
+    xs = np.array([4.0, 9.0, 16.0])
+    close(run(cr.trace(roots)(xs), [xs])[0], 9)
+    with pytest.raises(GradientError, match="while_loop"):
+        cr.grad(roots)(xs)
+
+
 # -- scan: errors
 
 
@@ -592,6 +645,19 @@ def test_a_body_inside_a_capture_reads_cells_as_inputs() -> None:
     assert len(captured.cells) == 1
     loss, gradient = run(captured.graph, [np.array([3.0])])
     assert loss == 27 + 9 + 3 + 1 and gradient == 3 * 9 + 2 * 3 + 1
+
+
+def test_bodies_and_pullbacks_are_freed_with_the_loop() -> None:
+    w = cr.tensor(np.array([0.5]), requires_grad=True)
+    last, _ = cr.scan(lambda c, x: (cr.sin(c * w) + x, None), w, cr.tensor(numbers(3, 1)))
+    equation = last._value.equation
+    assert equation is not None
+    body = weakref.ref(bodies(equation)[0])
+    last.sum().backward(create_graph=True)
+    w.grad = None
+    del last, equation
+    gc.collect()
+    assert body() is None
 
 
 def test_a_value_of_a_trace_that_has_ended_is_refused() -> None:

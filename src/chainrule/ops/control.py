@@ -20,15 +20,21 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GraphError, ShapeError
+from ..errors import GradientError, GraphError, ShapeError
 from ..ir.build import bind, evaluate, is_recording, zeros_like
 from ..ir.graph import Graph, Value
 from ..ir.primitive import JointRule, NoGradient, Primitive, register
 from ..ir.types import ArrayType, NumpyArray, bool_
 from . import control_samples as samples
-from .pullback import LoopPullback, Source, branch_pullback, element_of, loop_pullback, stacked
+from .loop_pullback import LoopPullback, Source, loop_pullback
+from .pullback import branch_pullback
 
 Types = tuple[ArrayType, ...]
+
+
+def element_of(kind: ArrayType) -> ArrayType:
+    """The type of one slice along the first axis."""
+    return kind.with_shape(kind.shape[1:])
 
 
 def _one_or_all(answers: Sequence[Any]) -> Any:
@@ -85,7 +91,7 @@ def _scan_type(*kinds: ArrayType, body: Graph, constants: int, carry: int, lengt
     given = (*kinds[:first_x], *map(element_of, kinds[first_x:]))
     _require("scan: the inputs of its body", _input_types(body), given)
     _require("scan: the carry must keep its types", kinds[constants:first_x], _output_types(body)[:carry])
-    ys = [stacked(kind, length) for kind in _output_types(body)[carry:]]
+    ys = [kind.with_shape((length, *kind.shape)) for kind in _output_types(body)[carry:]]
     return _one_or_all((*kinds[constants:first_x], *ys))
 
 
@@ -106,13 +112,18 @@ def scanned(
 ) -> tuple[Value, ...]:
     """Apply scan. Where gradients may be asked for later, the loop also gives what its pullback reads of each step."""
     tracked = tuple(value.tracked for value in inputs)
-    wider = None
-    if is_recording() and any(tracked):
-        given = tuple(kind.is_float for kind in _output_types(body)[carry:])
-        wider = loop_pullback(body, constants, carry, tracked, given).forward
+    wider = _with_residuals(body, constants, carry, tracked) if is_recording() and any(tracked) else None
     params = {"constants": constants, "carry": carry, "length": length, "reverse": reverse}
     outputs = _all(bind(scan, *inputs, body=wider or body, **params))
     return outputs[: len(body.outputs)]
+
+
+def _with_residuals(body: Graph, constants: int, carry: int, tracked: tuple[bool, ...]) -> Graph | None:
+    given = tuple(kind.is_float for kind in _output_types(body)[carry:])
+    try:
+        return loop_pullback(body, constants, carry, tracked, given).forward
+    except GradientError:
+        return None  # it has no gradient: whoever asks for one is told so
 
 
 def _scan_rule(
