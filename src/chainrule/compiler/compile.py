@@ -12,10 +12,12 @@ from ..ir.graph import Graph
 from ..passes import run_passes
 from .buffers import place_buffers
 from .emit import Module
+from .gather_parts import gather_parts
 from .group import Unit
 from .place import Buffer, Kind
 from .program import Program, StepWriter
 from .runtime import Code, host
+from .split import split_reductions
 from .steps import batch_of, write_steps
 from .threads import barrier_ir, pool
 from .schedule import dense_place, lower_graph
@@ -61,7 +63,7 @@ def compile_graph(
 
     repeated: also write the function that runs many steps; the arguments are the first inputs, numbers the last.
     """
-    graph = run_passes(graph) if optimise else graph
+    graph = prepared(graph) if optimise else graph
     plan = _Planned(graph, dict(in_place or {}))
     program = plan.program()
     target = host()
@@ -87,6 +89,11 @@ def _write_steps(plan: _Planned, program: Program, repeated: Repeated) -> None:
     numbers = [place[id(buffer)] for buffer in plan.inputs[len(graph.inputs) - repeated.numbers :]]
     found = [batch for batch in batches if batch is not None]
     write_steps(program.module, host().attributes, found, results, numbers)
+
+
+def prepared(graph: Graph) -> Graph:
+    """The passes, and what else is rewritten before a graph becomes kernels."""
+    return split_reductions(gather_parts(run_passes(graph)))
 
 
 class _Planned:

@@ -46,9 +46,19 @@ def lower_product(lowering: Lowering, equation: Equation) -> bool:
     if first.shape[-1] == 0:
         return False
     wanted = wanted_order(lowering, result)
+    first, second = (_turned_outside(lowering, place) for place in (first, second))
     choice = choose(lowering, first, second, result, wanted)
     _emit(lowering, equation, choice, first, second, result)
     return True
+
+
+def _turned_outside(lowering: Lowering, place: Place) -> Place:
+    """In a loop: an operand that the loop does not change, and whose rows lie along k, is turned once, before it."""
+    rows, columns = place.shape[-2:]
+    unchanged = lowering.outer is not None and place.buffer.number not in lowering.local and not place.steps
+    if not unchanged or len(place.shape) != 2 or place.strides[0] != 1 or rows < 16 or columns < 16:
+        return place
+    return lowering.shared_copy(place, (0, 1))
 
 
 def choose(lowering: Lowering, first: Place, second: Place, result: Value, wanted: tuple[int, ...] | None) -> Choice:

@@ -36,6 +36,7 @@ class _Schedule:
     def run(self) -> list[Unit]:
         """Lower everything."""
         grouping = Grouping(self.graph)
+        self._save_inputs()
         self._note_readers(grouping)
         self._wish(grouping)
         units = grouping.ordered()
@@ -43,6 +44,16 @@ class _Schedule:
             self.lowering.lower(unit)
         self._finish()
         return units
+
+    def _save_inputs(self) -> None:
+        """Outputs that are inputs as they are (what a loop keeps of its carry) are copied before anything changes them."""
+        self.saved: set[int] = set()
+        given = {self.lowering.places[id(value)].buffer.number for value in self.graph.inputs}
+        for number, value in enumerate(self.graph.outputs):
+            target = self.wanted[number]
+            if value.equation is None and value.data is None and target.buffer.number not in given:
+                self.lowering.copy(self.lowering.place_of(value), target)
+                self.saved.add(number)
 
     def _wish(self, grouping: Grouping) -> None:
         taken: set[int] = set()
@@ -78,14 +89,17 @@ class _Schedule:
                     root, chain = root_of(operand)
                     if root.equation is None:
                         self.readers.setdefault(id(root), []).append((equation, not chain))
-        self.returned = {id(root_of(output)[0]) for output in self.graph.outputs}
+        outputs = [value for number, value in enumerate(self.graph.outputs) if number not in self.saved]
+        self.returned = {id(root_of(output)[0]) for output in outputs}
 
     def _finish(self) -> None:
         """Copy what lies elsewhere to where the caller expects it; first aside what would be overwritten."""
         lowering = self.lowering
         moves: list[tuple[Place, Place]] = []
         written = {id(place.buffer) for place in self.wanted}
-        for value, target in zip(self.graph.outputs, self.wanted):
+        for number, (value, target) in enumerate(zip(self.graph.outputs, self.wanted)):
+            if number in self.saved:
+                continue
             source = lowering.place_of(value)
             same = (source.buffer, source.offset, source.steps) == (target.buffer, target.offset, target.steps)
             if not (same and source.is_row_major):

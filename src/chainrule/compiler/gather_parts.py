@@ -1,0 +1,177 @@
+"""Rewrites before compiling that keep every number but not the sign of a zero, nor the order of a sum.
+
+Cotangents of slices, padded with zeros and added up, are put side by side instead. Products that a loop adds up are left
+to one large product after the loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ir.graph import Equation, Graph, Value
+from ..ir.primitive import all_primitives
+from ..passes.remove_unused import remove_unused
+from ..passes.rewrite import Inputs, Rewriter, apply_rules
+
+
+def gather_parts(graph: Graph) -> Graph:
+    """`graph` with sums of padded parts as one concatenation, also in the bodies of loops, and products out of loops."""
+    known = all_primitives()
+    rules = {known["add"]: (_side_by_side,), known["scan"]: (_in_body, _product_after)}
+    return remove_unused(apply_rules(graph, rules))
+
+
+# -- padded parts
+
+
+@dataclass(frozen=True)
+class _Part:
+    start: int
+    stop: int
+    value: Value
+
+
+def _parts(rewriter: Rewriter, value: Value) -> tuple[int, list[_Part]] | None:
+    """The axis along which a sum of padded arrays is made of parts, and those."""
+    equation = value.equation
+    if equation is None or value.data is not None:
+        return None
+    if equation.primitive.name == "pad":
+        return _padded(equation)
+    if equation.primitive.name != "add":
+        return None
+    found = [_parts(rewriter, operand) for operand in equation.inputs]
+    if found[0] is None or found[1] is None or found[0][0] != found[1][0]:
+        return None
+    return found[0][0], [*found[0][1], *found[1][1]]
+
+
+def _padded(equation: Equation) -> tuple[int, list[_Part]] | None:
+    low, high, interior = (equation.params[name] for name in ("low", "high", "interior"))
+    axes = [axis for axis, widths in enumerate(zip(low, high)) if any(widths)]
+    if len(axes) != 1 or any(interior):
+        return None
+    (axis,) = axes
+    source = equation.inputs[0]
+    return axis, [_Part(low[axis], low[axis] + source.shape[axis], source)]
+
+
+def _side_by_side(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
+    found = [_parts(rewriter, value) for value in inputs]
+    if found[0] is None or found[1] is None or found[0][0] != found[1][0]:
+        return None
+    axis = found[0][0]
+    parts = sorted([*found[0][1], *found[1][1]], key=lambda part: part.start)
+    edges = [0, *(part.stop for part in parts)]
+    if [part.start for part in parts] != edges[:-1] or edges[-1] != equation.outputs[0].shape[axis]:
+        return None
+    return rewriter.emit(all_primitives()["concat"], *(part.value for part in parts), axis=axis)
+
+
+# -- loops
+
+
+def _in_body(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> tuple[Value, ...] | None:
+    """The same rewrites in the body of a loop."""
+    body = gather_parts(equation.params["body"])
+    return None if body is equation.params["body"] else _emit_loop(rewriter, equation, inputs, {"body": body})
+
+
+def _emit_loop(rewriter: Rewriter, old: Equation, inputs: Inputs, changes: dict[str, object]) -> tuple[Value, ...]:
+    params = {**old.params, **changes}
+    kinds = old.primitive.type_rule(*[value.type for value in inputs], **params)
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    copy = Equation(old.primitive, inputs, params, old.source)
+    rewriter.equations.append(copy)
+    values = copy.produce(kinds, tracked=False)
+    return _finished(rewriter, copy, values)
+
+
+def _finished(rewriter: Rewriter, equation: Equation, values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """After the body is rewritten its products may be taken out, too."""
+    found = _product_after(rewriter, equation, equation.inputs)
+    return values if found is None else tuple(found)
+
+
+@dataclass(frozen=True)
+class _Summed:
+    """A part of the carry to which each round adds a product of two matrices, and which nothing else reads."""
+
+    place: int
+    first: Value
+    second: Value
+    turned: bool
+
+
+def _product_after(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> tuple[Value, ...] | None:
+    """Take the first such product out of a loop; `values` of the loop in the order they had."""
+    params = equation.params
+    body: Graph = params["body"]
+    fixed, carry = params["constants"], params["carry"]
+    for place in range(carry):
+        summed = _summed(body, fixed, place)
+        if summed is not None and params["length"] > 1:
+            return _take_out(rewriter, equation, inputs, summed)
+    return None
+
+
+def _summed(body: Graph, fixed: int, place: int) -> _Summed | None:
+    total, before = body.outputs[place], body.inputs[fixed + place]
+    equation = total.equation
+    if equation is None or total.data is not None or equation.primitive.name != "add" or total.ndim != 2:
+        return None
+    readers = [each for each in body.equations if any(value is before for value in each.inputs)]
+    if readers != [equation] or sum(value is total for value in body.outputs) != 1:
+        return None
+    if any(value is before for value in body.outputs) or any(
+        value is total for each in body.equations for value in each.inputs
+    ):
+        return None
+    others = [value for value in equation.inputs if value is not before]
+    return _factors(place, others[0]) if len(others) == 1 else None
+
+
+def _factors(place: int, value: Value) -> _Summed | None:
+    """The factors of a product, or of a product that was turned: (A B)ᵀ = Bᵀ Aᵀ."""
+    inner = _turned(value)
+    product = (value if inner is None else inner).equation
+    if product is None or product.primitive.name != "matmul":
+        return None
+    first, second = product.inputs
+    before = _turned(first)
+    if inner is not None:
+        return None if before is None else _Summed(place, second, before, True)
+    return _Summed(place, first, second, False) if before is None else _Summed(place, before, second, True)
+
+
+def _turned(value: Value) -> Value | None:
+    """What a matrix is the transpose of, if an equation made it so."""
+    equation = value.equation
+    if equation is None or value.data is not None or equation.primitive.name != "permute_dims":
+        return None
+    return equation.inputs[0] if tuple(equation.params["axes"]) == (1, 0) else None
+
+
+def _take_out(rewriter: Rewriter, equation: Equation, inputs: Inputs, summed: _Summed) -> tuple[Value, ...]:
+    known, params = all_primitives(), equation.params
+    body: Graph = params["body"]
+    fixed, carry, length = params["constants"], params["carry"], params["length"]
+    gone = fixed + summed.place
+    kept_inputs = (*body.inputs[:gone], *body.inputs[gone + 1 :])
+    kept_outputs = (*body.outputs[: summed.place], *body.outputs[summed.place + 1 :])
+    narrow = remove_unused(Graph(kept_inputs, body.equations, (*kept_outputs, summed.first, summed.second), body.name))
+    operands = (*inputs[:gone], *inputs[gone + 1 :])
+    changes: dict[str, object] = {"body": narrow, "carry": carry - 1}
+    values = list(_emit_loop(rewriter, equation, operands, changes))
+    second, first = values.pop(), values.pop()
+    columns = rewriter.emit(known["reshape"], second, shape=(length * second.shape[1], second.shape[2]))
+    if summed.turned:
+        flat = rewriter.emit(known["reshape"], first, shape=(length * first.shape[1], first.shape[2]))
+        rows = rewriter.emit(known["permute_dims"], flat, axes=(1, 0))
+    else:
+        moved = rewriter.emit(known["permute_dims"], first, axes=(1, 0, 2))
+        rows = rewriter.emit(known["reshape"], moved, shape=(first.shape[1], length * first.shape[2]))
+    product = rewriter.emit(known["matmul"], rows, columns)
+    total = rewriter.emit(known["add"], inputs[gone], product)
+    values.insert(summed.place, total)
+    return tuple(values)
