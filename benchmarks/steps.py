@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 from dataclasses import asdict, dataclass, field
@@ -230,6 +231,7 @@ def cpus(given: str | None, threads: int) -> list[int]:
 def main() -> int:
     """Measure and print; 1 where losses were wrong or a contestant failed."""
     options = parsed()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the children end too
     if options.expected:
         for name in options.workloads:
             print(f"{name}: expected = ({', '.join(f'{loss:.7g}' for loss in expected_losses(name))})")
