@@ -20,6 +20,7 @@ from .runtime import Code, host
 from .split import split_reductions
 from .steps import batch_of, write_steps
 from .threads import barrier_ir, pool
+from .ungroup import ungroup
 from .schedule import dense_place, lower_graph
 from .units import Lowering
 
@@ -93,7 +94,7 @@ def _write_steps(plan: _Planned, program: Program, repeated: Repeated) -> None:
 
 def prepared(graph: Graph) -> Graph:
     """The passes, and what else is rewritten before a graph becomes kernels."""
-    return split_reductions(gather_parts(run_passes(graph)))
+    return split_reductions(gather_parts(ungroup(run_passes(graph))))
 
 
 class _Planned:
