@@ -73,8 +73,8 @@ class Adam(Optimizer):
         if group["amsgrad"]:
             square = state["max_exp_avg_sq"].assign(maximum(state["max_exp_avg_sq"], square))
         mean_correction = bias_correction(beta1, step)
-        root_correction = bias_correction(beta2, step) ** 0.5
-        divisor: Tensor = sqrt(square) / scalar(root_correction, parameter) + group["eps"]
+        scale = bias_correction(beta2, step) ** -0.5  # one number: its reciprocal saves a division an element
+        divisor: Tensor = sqrt(square) * scalar(scale, parameter) + group["eps"]
         step_size: float | Tensor = scalar(scalar(group["lr"], step) / mean_correction, parameter)
         return mean * step_size / divisor
 
