@@ -287,7 +287,7 @@ class Steps:
     def run(self, order: NumpyArray, count: int) -> list[NumpyArray]:
         """`count` steps, results stacked; in calls of about a twentieth of a second."""
         results, columns = self._room(count), self._columns(count, None)
-        done, at_once = 0, 1
+        done, at_once = 0, max(1, int(SECONDS_A_CALL / 4 / self._expected_seconds()))
         while done < count:
             steps = min(at_once, count - done)
             seconds = self._call(order[done * self.rows :], done, steps, results, columns)
@@ -300,6 +300,11 @@ class Steps:
         results, columns = self._room(count), self._columns(count, numbers)
         seconds = self._call(np.ascontiguousarray(order, np.int64), 0, count, results, columns)
         return results, seconds
+
+    def _expected_seconds(self) -> float:
+        """About how long a step takes, before one has been run: an element operation a nanosecond, 50 a kernel."""
+        program = self.entry.compiled.program
+        return 1e-9 * (program.cost + 50 * len(program.instructions))
 
     def _room(self, count: int) -> list[NumpyArray]:
         return [np.empty((count, *kind.shape), kind.dtype) for kind in self.entry.result_kinds]

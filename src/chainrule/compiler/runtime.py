@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import llvmlite
 from llvmlite import binding as llvm
+
+from . import cache
 
 _lock = threading.Lock()
 
@@ -67,15 +70,31 @@ def _machine() -> Any:
     )
 
 
+OPTIONS = "opt=2 reloc=pic codemodel=small"
+
+
 class Code:
-    """Loaded native code; it lives as long as this object."""
+    """Loaded native code; it lives as long as this object. Compiled once for each text: the cache keeps the rest."""
 
     def __init__(self, text: str) -> None:
+        target = host()
+        versions = ".".join(map(str, (*llvm.llvm_version_info, llvmlite.__version__)))
+        key = cache.key_of(text, versions, target.triple, target.cpu, target.features, OPTIONS)
+        code = cache.load(key)
         with _lock:
-            module = llvm.parse_assembly(text)
-            self._engine = llvm.create_mcjit_compiler(module, _machine())
-            self._engine.finalize_object()
+            if code is None:
+                code = _machine().emit_object(llvm.parse_assembly(text))
+                cache.store(key, code)
+            self._engine = _loaded(code)
 
     def address(self, name: str) -> int:
         """Where a function lies."""
         return int(self._engine.get_function_address(name))
+
+
+def _loaded(code: bytes) -> Any:
+    """An engine that has linked an object file."""
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+    engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
