@@ -48,6 +48,15 @@ ONLY_IN = {"llvmlite": "compiler", "rich": "cli", "click": "cli"}
 UNSAFE = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib", "cloudpickle"}
 
 LONGER_THAN_300_LINES = {
+    "capture.py": "to be split",
+    "tensor.py": "to be split",
+    "compiler/convolution.py": "to be split",
+    "compiler/emit.py": "to be split",
+    "compiler/function.py": "to be split",
+    "compiler/matmul.py": "to be split",
+    "compiler/nest.py": "to be split",
+    "compiler/program.py": "to be split",
+    "compiler/units.py": "to be split",
     "ops/elementwise.py": "a table: one entry for each elementwise primitive, read from top to bottom",
     "ops/operators.py": "the one place where operators get their meaning",
     "ops/arrays.py": "one short function for each public array function",

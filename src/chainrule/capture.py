@@ -1,9 +1,9 @@
 """Capture: trace a function once, with everything it reads and writes outside itself as inputs and outputs.
 
-Tensors that live outside the function (parameters, moments, running statistics, random state) are cells: the graph gets
-their contents as inputs, and gives what the function assigns to them as outputs. Options of optimisers that change
-between steps (the learning rate) are numbers read anew at each run. What else the function looked at while it was traced
-is guarded: a run asks first whether it is still the same.
+Tensors that live outside the function (parameters, moments, running statistics, random state) are cells: the graph
+gets their contents as inputs, and gives what the function assigns to them as outputs. Options of optimisers that
+change between steps (the learning rate) are numbers read anew at each run. What else the function looked at while it
+was traced is guarded: a run asks first whether it is still the same.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class Guard:
 class Captured:
     """A function as a graph.
 
-    Inputs of the graph: the arrays among the arguments, then `cells`, then `numbers`. Outputs: the arrays of the result,
-    then the new contents of `written`. cleared: tensors whose gradient the function forgets.
+    Inputs of the graph: the arrays among the arguments, then `cells`, then `numbers`. Outputs: the arrays of the
+    result, then the new contents of `written`. cleared: tensors whose gradient the function forgets.
     """
 
     graph: Graph
@@ -282,7 +282,20 @@ def live(group: dict[str, Any], moving: Collection[str]) -> dict[str, Any]:
 
 
 OPTIONS_OF_UPDATES = frozenset(
-    "betas momentum dampening weight_decay eps alpha rho nesterov maximize amsgrad centered lr_decay".split()
+    [
+        "betas",
+        "momentum",
+        "dampening",
+        "weight_decay",
+        "eps",
+        "alpha",
+        "rho",
+        "nesterov",
+        "maximize",
+        "amsgrad",
+        "centered",
+        "lr_decay",
+    ]
 )
 
 

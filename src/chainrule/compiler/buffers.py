@@ -1,4 +1,4 @@
-"""Where in the arena each buffer lies: buffers whose lives don't overlap share memory. The forecast in bytes is exact."""
+"""Where in the arena each buffer lies: those whose lives are apart share memory. The forecast in bytes is exact."""
 
 from __future__ import annotations
 

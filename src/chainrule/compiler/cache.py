@@ -1,8 +1,8 @@
 """Machine code on disk, by what it was made from: a second process starts at once.
 
-One file for each program, named by a hash of its LLVM IR, the versions and the processor. Files are written to a temporary
-name and renamed, and carry a checksum: any number of processes may share the directory, and a damaged file is ignored and
-written anew. A directory that can't be written is no error: then code is compiled each time.
+One file for each program, named by a hash of its LLVM IR, the versions and the processor. Files are written to a
+temporary name and renamed, and carry a checksum: any number of processes may share the directory, and a damaged file
+is ignored and written anew. A directory that can't be written is no error: then code is compiled each time.
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ from ..tensor import Tensor
 
 ALIGNMENT = 64
 OWN_REFERENCES = 4  # to a home that nobody else looks at: the value, the list, a local variable, the question itself
-VALUE_REFERENCES = 4  # to contents that nobody else holds: the tensor, a variable here and one of the caller, the question
+VALUE_REFERENCES = (
+    4  # to contents that nobody else holds: the tensor, a variable here and one of the caller, the question
+)
 
 
 def aligned(kind: ArrayType) -> NumpyArray:
@@ -42,7 +44,7 @@ def _key(cell: Cell) -> tuple[type, int]:
 
 
 class CellMemory:
-    """The memory of all cells of one program; `addresses` in the order of the cells that are read, then only written."""
+    """The memory of all cells of one program; `addresses`: of the cells that are read, then of those only written."""
 
     def __init__(self, cells: Sequence[Cell], written: Sequence[Cell], kinds: Sequence[ArrayType]) -> None:
         places = {_key(cell): number for number, cell in enumerate(cells)}
@@ -89,7 +91,11 @@ class CellMemory:
         home = self.arrays[number]
         if value is None or value.data is None:
             return self._free_home(number, home)
-        if value.data is home and sys.getrefcount(home) <= OWN_REFERENCES and sys.getrefcount(value) <= VALUE_REFERENCES:
+        if (
+            value.data is home
+            and sys.getrefcount(home) <= OWN_REFERENCES
+            and sys.getrefcount(value) <= VALUE_REFERENCES
+        ):
             return self.addresses[number]
         self._check(number, value)
         new = aligned(value.type)
@@ -124,5 +130,5 @@ class CellMemory:
 
 def as_array(leaf: Any) -> NumpyArray:
     """An argument as a dense array."""
-    array = leaf._value.data if isinstance(leaf, Tensor) else np.asarray(leaf)
+    array: Any = leaf._value.data if isinstance(leaf, Tensor) else np.asarray(leaf)
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)

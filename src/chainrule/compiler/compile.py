@@ -17,11 +17,11 @@ from .group import Unit
 from .place import Buffer, Kind
 from .program import Program, StepWriter
 from .runtime import Code, host
+from .schedule import dense_place, lower_graph
 from .split import split_reductions
 from .steps import batch_of, write_steps
 from .threads import barrier_ir, pool
 from .ungroup import ungroup
-from .schedule import dense_place, lower_graph
 from .units import Lowering
 
 
@@ -122,7 +122,9 @@ class _Planned:
         return program
 
 
-def run_once(compiled: Compiled, arrays: Sequence[np.ndarray[Any, Any]], threads: int = 1) -> list[np.ndarray[Any, Any]]:
+def run_once(
+    compiled: Compiled, arrays: Sequence[np.ndarray[Any, Any]], threads: int = 1
+) -> list[np.ndarray[Any, Any]]:
     """Run on arrays and give new outputs: for tests. Inputs that are updated in place are copied first."""
     given = [np.array(array, order="C") for array in arrays]
     addresses: dict[int, np.ndarray[Any, Any]] = {id(b): a for b, a in zip(compiled.inputs, given)}

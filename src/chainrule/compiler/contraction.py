@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..ir.graph import Equation, Value
 from .emit import Function, Reg, element_type
 from .group import is_elementwise, root_of, seen_through
-from .matmul import DotPlan, Plan, Product, ProductKernel, dot_plan, dot_tasks, make_plan, tasks_of, write_dots
+from .matmul import Product, ProductKernel, dot_plan, dot_tasks, make_plan, tasks_of, write_dots
 from .place import Place, dense, is_view, same_layout
 from .program import pointer_to
 
@@ -166,19 +166,19 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
     a, b = (second, first) if choice.swapped else (first, second)
     pointers = [pointer_to(each) for each in (a, b, place)]
     product, target = choice.product, lowering.target
-    plan: Plan | DotPlan
     if choice.dots:
-        plan = dots = dot_plan(product, target)
+        dots = dot_plan(product, target)
         tasks = dot_tasks(product, dots)
 
         def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
             write_dots(f, product, dots, target, registers, begin, end)
     else:
-        plan = tiles = make_plan(product, target)
+        tiles = make_plan(product, target)
         tasks = tasks_of(product, tiles)
 
         def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
-            ProductKernel(f, product, tiles, target).write(*registers, begin, end)
+            a, b, c = registers
+            ProductKernel(f, product, tiles, target).write(a, b, c, begin, end)
 
     sizes = "x".join(map(str, (*product.batch, product.m, product.n, product.k)))
     label = f"matmul {sizes}{' dots' if choice.dots else ''}{' swapped' if choice.swapped else ''}"

@@ -1,7 +1,8 @@
 """Loops and branches: their bodies are lowered in place, among the instructions of the program.
 
-The carry of a loop has memory of its own, which each round updates; slices of the arrays that are gone through are views
-that move on with the round. What a body computes from nothing that changes is a copy at most: those stand before the loop.
+The carry of a loop has memory of its own, which each round updates; slices of the arrays that are gone through are
+views that move on with the round. What a body computes from nothing that changes is a copy at most: those stand
+before the loop.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ def lower_control(lowering: Lowering, equation: Equation) -> bool:
 
 
 def _body(
-    lowering: Lowering, graph: Graph, given: Sequence[Place], wanted: Sequence[Place], carried: dict[int, int], loops: int
+    lowering: Lowering,
+    graph: Graph,
+    given: Sequence[Place],
+    wanted: Sequence[Place],
+    carried: dict[int, int],
+    loops: int,
 ) -> list[Instruction]:
     """The instructions of a body. carried: output -> the input whose memory it takes over."""
     from .schedule import lower_graph
@@ -90,5 +96,3 @@ def _while(lowering: Lowering, equation: Equation, params: dict[str, Any]) -> No
     asks = _body(lowering, condition, given, [answer], {}, 0)
     body = _body(lowering, graph, given, own, {n: fixed + n for n in range(len(own))}, 0)
     lowering.instructions.append(While(body, pointer_to(answer), asks))
-
-

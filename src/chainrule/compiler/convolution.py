@@ -1,9 +1,9 @@
 """Convolutions over two spatial axes as tiles that run over the windows: no windows are copied out, no halo multiplied.
 
-Two ways. Channels that fill vectors are the lanes and lie innermost (batch, height, width, channels); the rows of a tile
-are examples at one place, so that all are cut alike at the edges, or with few examples the places of a row, and then the
-input is padded with zeros. Channels that don't fill vectors: the examples are the lanes and lie innermost (height,
-width, channels, batch), and the weights are broadcast.
+Two ways. Channels that fill vectors are the lanes and lie innermost (batch, height, width, channels); the rows of a
+tile are examples at one place, so that all are cut alike at the edges, or with few examples the places of a row, and
+then the input is padded with zeros. Channels that don't fill vectors: the examples are the lanes and lie innermost
+(height, width, channels, batch), and the weights are broadcast.
 
 The gradient of the input is a convolution of the cotangent with the weights turned round: for stride s, one for each
 of the s · s sets of places that meet the same part of the kernel. The gradient of the weights sums over places.
@@ -127,12 +127,16 @@ def _input_gradient(lowering: Lowering, equation: Equation) -> None:
     turned = replace(weight, shape=_swap(weight.shape), strides=_swap(weight.strides))
     params = equation.params
     parts = [
-        _remainders(x.shape[axis], g.shape[axis], weight.shape[axis], params["stride"][axis - 2], params["padding"][axis - 2][0])
+        _remainders(
+            x.shape[axis], g.shape[axis], weight.shape[axis], params["stride"][axis - 2], params["padding"][axis - 2][0]
+        )
         for axis in (2, 3)
     ]
     for vertical in parts[0]:
         for across in parts[1]:
-            piece = _every(target, vertical.first, across.first, vertical.step, across.step, (vertical.count, across.count))
+            piece = _every(
+                target, vertical.first, across.first, vertical.step, across.step, (vertical.count, across.count)
+            )
             if not vertical.taps or not across.taps:
                 _clear(lowering, piece)
                 continue
@@ -161,7 +165,7 @@ class Remainder:
 
 
 def _remainders(size: int, outputs: int, kernel: int, stride: int, padding: int) -> list[Remainder]:
-    """i + p = s·o + k. For i = first + s·q: k = start + s·j and o = shift + q - j, where shift = (first + p - start) / s."""
+    """i + p = s·o + k. For i = first + s·q: k = start + s·j and o = shift + q - j; shift = (first + p - start) / s."""
     found = []
     for first in range(min(stride, size)):
         start = (first + padding) % stride
@@ -244,7 +248,9 @@ def _padded(lowering: Lowering, x: Place, rows: Window, columns: Window) -> tupl
     for axis, window in enumerate((rows, columns)):
         reach = (window.count - 1) * window.stride + (window.kernel - 1) * window.dilation + 1 - window.low
         lows[axis], highs[axis] = max(0, window.low), max(0, reach - window.size)
-    moved = [replace(w, size=w.size + low + high, low=w.low - low) for w, low, high in zip((rows, columns), lows, highs)]
+    moved = [
+        replace(w, size=w.size + low + high, low=w.low - low) for w, low, high in zip((rows, columns), lows, highs)
+    ]
     if not any((*lows, *highs)):
         return x, rows, columns
     shape = (*x.shape[:2], moved[0].size, moved[1].size)
@@ -252,7 +258,6 @@ def _padded(lowering: Lowering, x: Place, rows: Window, columns: Window) -> tupl
     params = {"low": (0, 0, *lows), "high": (0, 0, *highs), "interior": (0, 0, 0, 0)}
     lowering.opaque("pad", [x], [target], params, "pad", "")
     return target, moved[0], moved[1]
-
 
 
 class _Way:
@@ -554,8 +559,8 @@ def _weight_gradient(lowering: Lowering, equation: Equation) -> None:
 class _WeightTiles:
     """Rows of the tile are channels, lanes output channels; sums over places and examples.
 
-    One task is one row of the kernel, one panel of channels, one tile of output channels. Between examples the sums rest
-    in the result, (kernel, kernel, channels, out), so that an example is read from memory once for all taps.
+    One task is one row of the kernel, one panel of channels, one tile of output channels. Between examples the sums
+    rest in the result, (kernel, kernel, channels, out), so that an example is read from memory once for all taps.
     """
 
     def __init__(self, lowering: Lowering, x: Place, g: Place, rows: Window, columns: Window) -> None:
@@ -621,9 +626,7 @@ class _WeightTiles:
                 to = f.at(weight, self.element, f.times(across.index, step))
                 self._example(f, here_x, here_g, to, shape, across.index, low, high)
 
-    def _example(
-        self, f: Function, x: Reg, g: Reg, weight: Reg, shape: Shape, tap: Reg, low: Reg, high: Reg
-    ) -> None:
+    def _example(self, f: Function, x: Reg, g: Reg, weight: Reg, shape: Shape, tap: Reg, low: Reg, high: Reg) -> None:
         first, last = _places_inside(f, self.columns, tap)
         sums = [
             Sum(low, high, self.rows.stride * self.x.strides[2], self.g.strides[2]),
@@ -653,8 +656,8 @@ def _span(window: Window, tap: int) -> tuple[int, int]:
 class _WeightDots:
     """Many examples: each weight's gradient is a dot product along examples and places.
 
-    A tile holds (output channels x channels) accumulators, each a vector of examples. Rows of places are gone through in
-    blocks that stay in the cache; between blocks the accumulators rest in scratch memory.
+    A tile holds (output channels x channels) accumulators, each a vector of examples. Rows of places are gone through
+    in blocks that stay in the cache; between blocks the accumulators rest in scratch memory.
     """
 
     def __init__(self, lowering: Lowering, x: Place, g: Place, weight: Place, rows: Window, columns: Window) -> None:
@@ -663,7 +666,9 @@ class _WeightDots:
         self.lanes = lowering.target.lanes(x.dtype.itemsize)
         self.out, self.channels = g.shape[1], x.shape[1]
         most_out, most_in = (4, 3) if lowering.target.registers == 16 else (6, 4)
-        most_out = max(most_out, 8 // self.channels)  # two multiplications a cycle, four cycles each: eight sums at least
+        most_out = max(
+            most_out, 8 // self.channels
+        )  # two multiplications a cycle, four cycles each: eight sums at least
         self.out_panels = -(-self.out // most_out)
         self.in_panels = -(-self.channels // most_in)
         self.block = max(1, -(-32 // columns.count))
@@ -703,7 +708,10 @@ class _WeightDots:
         g, x, weight, scratch = pointers
         vectors = rows * self.channels * self.columns.kernel
         with f.loop(0, vectors) as loop:
-            f.store(const(vector_of(self.element, self.lanes), 0.0), f.at(scratch, self.element, f.times(loop.index, self.lanes)))
+            f.store(
+                const(vector_of(self.element, self.lanes), 0.0),
+                f.at(scratch, self.element, f.times(loop.index, self.lanes)),
+            )
         g = f.at(g, self.element, f.times(offset, self.g.strides[1]))
         low, high = _places_inside(f, self.rows, tap)
         blocks = -(-self.rows.count // self.block)
@@ -733,14 +741,27 @@ class _WeightDots:
         return f.at(scratch, self.element, place)
 
     def _tile(
-        self, f: Function, pointers: Sequence[Reg], tap: Reg, column_tap: int, start: Reg, stop: Reg,
-        span: tuple[int, int], channel: Reg, rows: int, width: int,
+        self,
+        f: Function,
+        pointers: Sequence[Reg],
+        tap: Reg,
+        column_tap: int,
+        start: Reg,
+        stop: Reg,
+        span: tuple[int, int],
+        channel: Reg,
+        rows: int,
+        width: int,
     ) -> None:
         g, x, scratch = pointers
         vector = vector_of(self.element, self.lanes)
         slot = self._slot(f, scratch, column_tap, channel, rows)
         totals = [f.load(vector, f.at(slot, self.element, number * self.lanes)) for number in range(rows * width)]
-        x = f.at(x, self.element, f.add(f.times(f.add(tap, -self.rows.low), self.x.strides[2]), f.times(channel, self.x.strides[1])))
+        x = f.at(
+            x,
+            self.element,
+            f.add(f.times(f.add(tap, -self.rows.low), self.x.strides[2]), f.times(channel, self.x.strides[1])),
+        )
         x = f.at(x, self.element, (column_tap - self.columns.low) * self.x.strides[3])
         with f.loop(start, stop, 1, totals) as row:
             g_row = f.at(g, self.element, f.times(row.index, self.g.strides[2]))
@@ -765,7 +786,9 @@ class _WeightDots:
             results = self._multiply(f, here[0], here[1], rows, width, batch - whole, results)
         return results
 
-    def _multiply(self, f: Function, g: Reg, x: Reg, rows: int, width: int, lanes: int, totals: Sequence[Reg]) -> list[Reg]:
+    def _multiply(
+        self, f: Function, g: Reg, x: Reg, rows: int, width: int, lanes: int, totals: Sequence[Reg]
+    ) -> list[Reg]:
         right = [self._load(f, f.at(x, self.element, number * self.x.strides[1]), lanes) for number in range(width)]
         result = list(totals)
         for row in range(rows):  # one register at a time for the cotangents: the accumulators take most of them
@@ -782,7 +805,9 @@ class _WeightDots:
             return value
         mask = ", ".join(f"i32 {min(lane, lanes)}" for lane in range(self.lanes))
         zero = const(value.type, 0.0)
-        return f.emit(vector_of(self.element, self.lanes), f"shufflevector {value}, {zero}, <{self.lanes} x i32> <{mask}>")
+        return f.emit(
+            vector_of(self.element, self.lanes), f"shufflevector {value}, {zero}, <{self.lanes} x i32> <{mask}>"
+        )
 
     def _finish(self, f: Function, weight: Reg, scratch: Reg, tap: Reg, offset: Reg, rows: int) -> None:
         """Add up the lanes, and write the gradient."""
@@ -794,5 +819,7 @@ class _WeightDots:
                 for row in range(rows):
                     vector = f.load(vector_of(self.element, self.lanes), f.at(slot, self.element, row * self.lanes))
                     total = horizontal(f, vector, lambda a, b: f.binary("fadd", a, b))
-                    place = f.at(to, self.element, f.add(f.times(loop.index, steps[1]), row * steps[0] + column_tap * steps[3]))
+                    place = f.at(
+                        to, self.element, f.add(f.times(loop.index, steps[1]), row * steps[0] + column_tap * steps[3])
+                    )
                     f.store(total, place)

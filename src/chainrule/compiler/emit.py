@@ -119,7 +119,9 @@ class Module:
 class Function:
     """One function being written. Every method appends an instruction and gives its result."""
 
-    def __init__(self, module: Module, name: str, parameters: Sequence[Reg], attributes: str = "", result: str = "void"):
+    def __init__(
+        self, module: Module, name: str, parameters: Sequence[Reg], attributes: str = "", result: str = "void"
+    ):
         self.module, self.name, self.parameters = module, name, list(parameters)
         self.attributes, self.result = attributes, result
         self.lines: list[str] = []
@@ -149,9 +151,7 @@ class Function:
 
     def compare(self, condition: str, left: Reg, right: Reg) -> Reg:
         """`fcmp olt`, `icmp eq` ...: i1 in each lane."""
-        return self.emit(
-            vector_of("i1", left.lanes), f"{condition} {left.type} {left.name}, {right.name}"
-        )
+        return self.emit(vector_of("i1", left.lanes), f"{condition} {left.type} {left.name}, {right.name}")
 
     def select(self, mask: Reg, yes: Reg, no: Reg) -> Reg:
         """yes where mask, else no."""
@@ -167,7 +167,7 @@ class Function:
         return self.emit(value.type, f"fneg {value}")
 
     def intrinsic(self, name: str, *arguments: Reg, result: str | None = None) -> Reg:
-        """Call `@llvm.<name>.<type>`, overloaded on the type of its first argument: fma, sqrt, fabs, floor, copysign..."""
+        """Call `@llvm.<name>.<type>`, overloaded on the type of its first argument: fma, sqrt, fabs, floor, ..."""
         first = arguments[0].type
         suffix = f"v{lanes_of(first)}{_short(element_of(first))}" if lanes_of(first) else _short(first)
         full, answer = f"@llvm.{name}.{suffix}", result or first
@@ -348,7 +348,10 @@ class Function:
     def finish(self, value: Reg | None = None) -> None:
         """Return, and add the function to its module."""
         self.line(f"ret {value}" if value is not None else "ret void")
-        header = ", ".join(f"{p.type} {'noalias ' if p.type == 'ptr' and p.name in self._alone else ''}{p.name}" for p in self.parameters)
+        header = ", ".join(
+            f"{p.type} {'noalias ' if p.type == 'ptr' and p.name in self._alone else ''}{p.name}"
+            for p in self.parameters
+        )
         body = "\n".join(self.lines)
         self.module.functions.append(
             f"define {self.result} @{self.name}({header}) {self.attributes} {{\nentry:\n{body}\n}}"

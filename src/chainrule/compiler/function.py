@@ -1,4 +1,4 @@
-"""What `cr.compile` gives: a function that becomes one native program the first time it is called on arrays of given types."""
+"""What `cr.compile` gives: a function that becomes a native program when first called on arrays of given types."""
 
 from __future__ import annotations
 
@@ -67,9 +67,7 @@ class CompiledFunction:
         """Bytes that a call on these arguments needs, by what they hold; nothing is run."""
         return self.program(*args, **kwargs).memory()
 
-    def epoch(
-        self, *arrays: Any, batch_size: int, order: Any = None, numbers: Any = None
-    ) -> Any:
+    def epoch(self, *arrays: Any, batch_size: int, order: Any = None, numbers: Any = None) -> Any:
         """Run the function over all rows of arrays, batch after batch, in native code.
 
         arrays: (n, ...) each, the function's arguments. order: row numbers (n,) in which they are seen. The last batch
@@ -263,10 +261,12 @@ class Epoch:
             parts.append(Steps(entry, self.arrays, rest).run(self.order[whole * self.batch_size :], 1))
         if entry is None:
             raise DataError("an epoch over no rows has no results")
-        joined = [np.concatenate(each) if _same_rows(each) else each for each in zip(*parts)]
-        if all(isinstance(each, np.ndarray) for each in joined):
-            return entry.wrapped(joined)
-        raise DataError("the results of a smaller last batch have another shape; return reduced figures such as the loss")
+        columns = list(zip(*parts))
+        if not all(_same_rows(each) for each in columns):
+            raise DataError(
+                "the results of a smaller last batch have another shape; return reduced figures such as the loss"
+            )
+        return entry.wrapped([np.concatenate(each) for each in columns])
 
     def _entry(self, rows: int) -> Entry:
         kinds = [np.empty((rows, *array.shape[1:]), array.dtype) for array in self.arrays]
@@ -332,5 +332,3 @@ class Steps:
         seconds = time.perf_counter() - start
         entry.leave()
         return seconds
-
-

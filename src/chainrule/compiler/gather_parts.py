@@ -1,7 +1,7 @@
 """Rewrites before compiling that keep every number but not the sign of a zero, nor the order of a sum.
 
-Cotangents of slices, padded with zeros and added up, are put side by side instead. Products that a loop adds up are left
-to one large product after the loop.
+Cotangents of slices, padded with zeros and added up, are put side by side instead. Products that a loop adds up are
+left to one large product after the loop.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..passes.rewrite import Inputs, Rewriter, apply_rules
 
 
 def gather_parts(graph: Graph) -> Graph:
-    """`graph` with sums of padded parts as one concatenation, also in the bodies of loops, and products out of loops."""
+    """`graph` with sums of padded parts as one concatenation, also in bodies of loops, and products out of loops."""
     known = all_primitives()
     rules = {known["add"]: (_side_by_side,), known["scan"]: (_in_body, _product_after)}
     return remove_unused(apply_rules(graph, rules))

@@ -96,7 +96,11 @@ class Grouping:
 
     def _place(self, equation: Equation) -> None:
         inputs = [root_of(value) for value in equation.inputs]
-        producers = {self.unit_of[id(root.equation)] for root, _ in inputs if root.equation is not None and id(root.equation) in self.unit_of}
+        producers = {
+            self.unit_of[id(root.equation)]
+            for root, _ in inputs
+            if root.equation is not None and id(root.equation) in self.unit_of
+        }
         if is_elementwise(equation) or is_reduction(equation):
             for candidate in sorted(producers, reverse=True):
                 if self._fits(equation, inputs, candidate) and self._makes_no_circle(candidate, producers):
@@ -199,7 +203,11 @@ class Grouping:
         unit = self.units[number]
         if not unit.is_nest or len(unit.members) >= MOST_MEMBERS:
             return False
-        inside = [(root, chain) for root, chain in inputs if root.equation is not None and self.unit_of.get(id(root.equation)) == number]
+        inside = [
+            (root, chain)
+            for root, chain in inputs
+            if root.equation is not None and self.unit_of.get(id(root.equation)) == number
+        ]
         if is_reduction(equation):
             return self._reduction_fits(equation, unit, inside)
         shape = equation.outputs[0].shape
@@ -273,7 +281,9 @@ def full_operand(unit: Unit, root: Value, chain: list[Equation]) -> bool:
     """Whether a member, seen through views, meets the domain element by element (a row: repeated along its axes)."""
     if id(root.equation) not in unit.rows:
         strides = seen_through(root.shape, dense(root.shape), chain)
-        return strides is not None and root.shape == unit.domain and same_layout(strides, dense(unit.domain), unit.domain)
+        return (
+            strides is not None and root.shape == unit.domain and same_layout(strides, dense(unit.domain), unit.domain)
+        )
     strides = seen_through(root.shape, dense(root.shape), chain)
     return strides is not None and same_layout(strides, row_strides(unit), unit.domain)
 

@@ -158,9 +158,7 @@ class ProductKernel:
             here_b = f.at(b, product.element, whole * length * product.b_k)
             self._block(here_a, here_b, c, row_task, column_block, rest, const("i1", 0))
 
-    def _block(
-        self, a: Reg, b: Reg, c: Reg, row_task: Reg, column_block: Reg, length: int, first: Reg | None
-    ) -> None:
+    def _block(self, a: Reg, b: Reg, c: Reg, row_task: Reg, column_block: Reg, length: int, first: Reg | None) -> None:
         """One block of k: pack, then panels of rows by tiles of columns. first: whether C is still to be set."""
         f, plan, product = self.f, self.plan, self.product
         tiles, rest = divmod(product.n, plan.lanes)
@@ -173,7 +171,10 @@ class ProductKernel:
         base, extra = divmod(product.m, plan.panels)
         low = f.times(row_task, plan.panels_a_task)
         high = f.minimum(f.add(low, plan.panels_a_task), word(plan.panels))
-        for rows, start, stop in ((base + 1, low, f.minimum(high, word(extra))), (base, f.maximum(low, word(extra)), high)):
+        for rows, start, stop in (
+            (base + 1, low, f.minimum(high, word(extra))),
+            (base, f.maximum(low, word(extra)), high),
+        ):
             if (rows == base + 1 and extra == 0) or (rows == base and extra == plan.panels):
                 continue
             with f.loop(start, stop) as loop:
@@ -204,7 +205,9 @@ class ProductKernel:
         if product.n >= plan.lanes:
             with f.loop(first_tile, last_tile) as loop:
                 slot = f.binary("sub nsw", loop.index, first_tile)
-                self._tile(a, b, c, Shape(rows, plan.lanes, a_row, product.element), a_step, loop.index, slot, length, first)
+                self._tile(
+                    a, b, c, Shape(rows, plan.lanes, a_row, product.element), a_step, loop.index, slot, length, first
+                )
         if not rest:
             return
         tail = Shape(rows, rest, a_row, product.element)
@@ -230,7 +233,9 @@ class ProductKernel:
         start = zeros(shape)
         if first is not None:
             before = load_rows(f, shape, c, product.c_m)
-            start = before if first.name == "false" else [f.select(first, zero, old) for zero, old in zip(start, before)]
+            start = (
+                before if first.name == "false" else [f.select(first, zero, old) for zero, old in zip(start, before)]
+            )
         totals = accumulate(f, shape, a, b, [Sum(0, length, a_step, b_step)], start)
         store_rows(f, shape, c, product.c_m, totals)
 
@@ -247,7 +252,10 @@ class ProductKernel:
                 f.store(f.load(vector_of(product.element, rows), here), to)
             else:
                 for row in range(rows):
-                    f.store(f.load(product.element, f.at(here, product.element, row * product.a_m)), f.at(to, product.element, row))
+                    f.store(
+                        f.load(product.element, f.at(here, product.element, row * product.a_m)),
+                        f.at(to, product.element, row),
+                    )
         return self.packed_a
 
     def _pack_columns(
@@ -273,7 +281,9 @@ class ProductKernel:
         here = f.at(b, product.element, f.times(f.times(tile, plan.lanes), product.b_n))
         if plan.pack_b == "copy":
             with f.loop(0, length) as loop:
-                row = f.load(vector_of(product.element, lanes), f.at(here, product.element, f.times(loop.index, product.b_k)))
+                row = f.load(
+                    vector_of(product.element, lanes), f.at(here, product.element, f.times(loop.index, product.b_k))
+                )
                 f.store(row, f.at(to, product.element, f.times(loop.index, plan.lanes)))
             return
         self._transpose_tile(here, to, lanes, length)
@@ -291,7 +301,11 @@ class ProductKernel:
         if whole < length:
             with f.loop(whole, length) as loop:
                 for lane in range(lanes):
-                    source = f.at(f.at(here, product.element, lane * product.b_n), product.element, f.times(loop.index, product.b_k))
+                    source = f.at(
+                        f.at(here, product.element, lane * product.b_n),
+                        product.element,
+                        f.times(loop.index, product.b_k),
+                    )
                     target = f.at(to, product.element, f.add(f.times(loop.index, plan.lanes), lane))
                     f.store(f.load(product.element, source), target)
 
@@ -307,7 +321,8 @@ class ProductKernel:
             if count < width:
                 mask = ", ".join(f"i32 {lane}" for lane in range(count))
                 turned = f.emit(
-                    vector_of(product.element, count), f"shufflevector {turned}, {turned.type} poison, <{count} x i32> <{mask}>"
+                    vector_of(product.element, count),
+                    f"shufflevector {turned}, {turned.type} poison, <{count} x i32> <{mask}>",
                 )
             f.store(turned, target)
 
@@ -329,9 +344,7 @@ def dot_plan(product: Product, target: Target) -> DotPlan:
         choices: Sequence[tuple[int, int]] = ((4, 2), (3, 3), (2, 4), (8, 1), (1, 8))
     else:
         choices = ((4, 5), (5, 4), (3, 6), (2, 8), (16, 1), (1, 16))
-    cost = {
-        (m, n): (-(-product.m // m)) * (-(-product.n // n)) * (m * n + 0.7 * (m + n)) for m, n in choices
-    }
+    cost = {(m, n): (-(-product.m // m)) * (-(-product.n // n)) * (m * n + 0.7 * (m + n)) for m, n in choices}
     rows, columns = min(choices, key=lambda each: cost[each])
     return DotPlan(min(rows, product.m), min(columns, product.n))
 
@@ -341,7 +354,9 @@ def dot_tasks(product: Product, plan: DotPlan) -> int:
     return math.prod(product.batch) * -(-product.m // plan.rows)
 
 
-def write_dots(f: Function, product: Product, plan: DotPlan, target: Target, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
+def write_dots(
+    f: Function, product: Product, plan: DotPlan, target: Target, pointers: Sequence[Reg], begin: Reg, end: Reg
+) -> None:
     """The body of the kernel."""
     a, b, c = pointers
     panels = -(-product.m // plan.rows)
@@ -375,7 +390,9 @@ def write_dots(f: Function, product: Product, plan: DotPlan, target: Target, poi
                 _dot_columns(f, product, plan, target, (a, b, c), rest_rows)
 
 
-def _dot_columns(f: Function, product: Product, plan: DotPlan, target: Target, pointers: tuple[Reg, Reg, Reg], rows: int) -> None:
+def _dot_columns(
+    f: Function, product: Product, plan: DotPlan, target: Target, pointers: tuple[Reg, Reg, Reg], rows: int
+) -> None:
     a, b, c = pointers
     whole = product.n // plan.columns
     with f.loop(0, whole) as loop:
@@ -389,7 +406,9 @@ def _dot_columns(f: Function, product: Product, plan: DotPlan, target: Target, p
         _dot_tile(f, product, target, (a, here, f.at(c, product.element, column)), rows, rest)
 
 
-def _dot_tile(f: Function, product: Product, target: Target, pointers: tuple[Reg, Reg, Reg], rows: int, columns: int) -> None:
+def _dot_tile(
+    f: Function, product: Product, target: Target, pointers: tuple[Reg, Reg, Reg], rows: int, columns: int
+) -> None:
     a, b, c = pointers
     width = target.lanes(bytes_of(product.element))
     whole = product.k // width * width
@@ -411,7 +430,14 @@ def _dot_tile(f: Function, product: Product, target: Target, pointers: tuple[Reg
 
 
 def _dot_step(
-    f: Function, product: Product, pointers: tuple[Reg, Reg], rows: int, columns: int, k: Reg, lanes: int, totals: Sequence[Reg]
+    f: Function,
+    product: Product,
+    pointers: tuple[Reg, Reg],
+    rows: int,
+    columns: int,
+    k: Reg,
+    lanes: int,
+    totals: Sequence[Reg],
 ) -> list[Reg]:
     a, b = (f.at(pointer, product.element, k) for pointer in pointers)
     vector = vector_of(product.element, lanes)

@@ -20,8 +20,38 @@ from .scalar import emit_scalar
 from .tile import horizontal
 
 EXPENSIVE = frozenset(
-    "exp expm1 log log1p log2 log10 tanh sigmoid erf erfc erfinv sin cos tan asin acos atan atan2 sinh cosh asinh acosh "
-    "atanh power logaddexp hypot sqrt divide floor_divide remainder".split()
+    [
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+        "log2",
+        "log10",
+        "tanh",
+        "sigmoid",
+        "erf",
+        "erfc",
+        "erfinv",
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "atan2",
+        "sinh",
+        "cosh",
+        "asinh",
+        "acosh",
+        "atanh",
+        "power",
+        "logaddexp",
+        "hypot",
+        "sqrt",
+        "divide",
+        "floor_divide",
+        "remainder",
+    ]
 )
 TASK_ELEMENTS = 4096
 
@@ -288,9 +318,7 @@ class Nest:
     def _compute(self, equation: Equation, memo: dict[int, Reg], phase: int = 0) -> Reg:
         inputs = [self._value(value, memo, phase) for value in equation.inputs]
         dtypes = [value.dtype for value in equation.inputs]
-        return emit_scalar(
-            self.f, equation.primitive.name, inputs, equation.params, dtypes, equation.outputs[0].dtype
-        )
+        return emit_scalar(self.f, equation.primitive.name, inputs, equation.params, dtypes, equation.outputs[0].dtype)
 
     def _spread(self, value: Reg) -> Reg:
         lanes = self.lanes if self.lanes_open else 0
@@ -395,7 +423,7 @@ class _Body:
 
     def run(self) -> list[Reg]:
         """The reductions' results: scalars where lanes run along a reduced axis, else vectors of rows."""
-        widths = [nest_lanes for nest_lanes in self._widths()]
+        widths = list(self._widths())
         starts = [self._identity(equation, lanes) for lanes in widths for equation in self.reductions]
         ends = self._loops(0, starts)
         count = len(self.reductions)

@@ -1,4 +1,4 @@
-"""Where values lie: buffers, and views of them. Reshape, permute, broadcast, slice and flip move nothing if they can."""
+"""Where values lie: buffers, and views of them. Reshape, permute, broadcast, slice, flip move nothing if they can."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Place:
-    """The elements of one value: element (i, j, ...) is number offset + i·strides[0] + j·strides[1] + ... of a buffer."""
+    """The elements of one value: (i, j, ...) is number offset + i·strides[0] + j·strides[1] + ... of a buffer."""
 
     buffer: Buffer
     dtype: DType
@@ -64,7 +64,9 @@ class Place:
     def order(self) -> tuple[int, ...]:
         """The axes from the one with the longest stride to the one with the shortest; repeated axes come first."""
         axes = range(len(self.shape))
-        return tuple(sorted(axes, key=lambda axis: (-abs(self.strides[axis]) if self.strides[axis] else -math.inf, axis)))
+        return tuple(
+            sorted(axes, key=lambda axis: (-abs(self.strides[axis]) if self.strides[axis] else -math.inf, axis))
+        )
 
     @property
     def is_row_major(self) -> bool:
@@ -139,7 +141,7 @@ def _broadcast(layout: Layout, *, shape: Shape) -> Layout:
 
 
 def _slice(layout: Layout, *, starts: Shape, stops: Shape, steps: Shape) -> Layout:
-    shape, strides, offset = layout
+    _, strides, offset = layout
     sizes = tuple(max(0, -(-(stop - start) // step)) for start, stop, step in zip(starts, stops, steps))
     moved = offset + sum(start * stride for start, stride in zip(starts, strides))
     return sizes, tuple(stride * step for stride, step in zip(strides, steps)), moved
@@ -198,7 +200,9 @@ def splat_number(data: NumpyArray) -> Any:
 
 def constant_place(data: NumpyArray) -> Place:
     """A place for known data; repeated axes are kept once."""
-    kept = tuple(slice(0, 1) if stride == 0 and size > 1 else slice(None) for stride, size in zip(data.strides, data.shape))
+    kept = tuple(
+        slice(0, 1) if stride == 0 and size > 1 else slice(None) for stride, size in zip(data.strides, data.shape)
+    )
     core = np.ascontiguousarray(data[kept]) if data.ndim else np.ascontiguousarray(data).reshape(())
     buffer = Buffer(data.dtype, core.size, Kind.CONSTANT, data=core)
     steps = dense(core.shape)

@@ -1,4 +1,4 @@
-"""What a graph becomes: kernels called one after the other on parts of buffers, and the step function that all threads run.
+"""What a graph becomes: kernels called in order on parts of buffers, and the step function that all threads run.
 
 The kernels are divided into tasks by shape alone. A thread gets a range of the tasks of each kernel; a barrier stands
 before a kernel that touches what another thread may have written, or reads, since the last one.
@@ -20,7 +20,7 @@ PARALLEL_COST = 60_000.0
 
 @dataclass(frozen=True)
 class Pointer:
-    """An address in a buffer, in bytes from its start; steps: (depth of a loop, bytes further in each of its rounds)."""
+    """An address in a buffer, in bytes from its start; steps: (depth of a loop, bytes further in each round)."""
 
     buffer: Buffer
     offset: int = 0
@@ -206,7 +206,7 @@ def _lines(instructions: Sequence[Instruction], indent: str) -> list[str]:
 
 
 class StepWriter:
-    """Writes `void step(ptr table, i64 thread, i64 threads, ptr barrier)`; the table begins with the arena's address."""
+    """Writes `void step(ptr table, i64 thread, i64 threads, ptr barrier)`; the table begins with the arena."""
 
     def __init__(self, program: Program, attributes: str, name: str = "step") -> None:
         self.program = program

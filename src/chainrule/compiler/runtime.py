@@ -58,8 +58,16 @@ def host() -> Target:
     known = llvm.get_host_cpu_features()
     features = known.flatten()
     triple = llvm.get_process_triple()
-    wide = 64 if known.get("avx512f") and known.get("avx512vl") and known.get("avx512dq") else 32 if known.get("avx2") else 16
-    return Target(triple, llvm.get_host_cpu_name(), features, wide, bool(known.get("fma")) or triple.startswith("aarch64"))
+    wide = (
+        64
+        if known.get("avx512f") and known.get("avx512vl") and known.get("avx512dq")
+        else 32
+        if known.get("avx2")
+        else 16
+    )
+    return Target(
+        triple, llvm.get_host_cpu_name(), features, wide, bool(known.get("fma")) or triple.startswith("aarch64")
+    )
 
 
 def _machine() -> Any:

@@ -1,4 +1,4 @@
-"""A graph's units in order, each lowered; outputs computed where they are wanted, if nobody still needs what lies there."""
+"""A graph's units in order, each lowered; outputs computed where wanted, if nobody still needs what lies there."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Schedule:
         return units
 
     def _save_inputs(self) -> None:
-        """Outputs that are inputs as they are (what a loop keeps of its carry) are copied before anything changes them."""
+        """Outputs that are inputs as they are (what a loop keeps of its carry) are copied before anything changes."""
         self.saved: set[int] = set()
         given = {self.lowering.places[id(value)].buffer.number for value in self.graph.inputs}
         for number, value in enumerate(self.graph.outputs):

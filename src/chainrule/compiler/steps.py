@@ -34,7 +34,11 @@ def batch_of(slot: int, kind: ArrayType) -> Batch | None:
 
 
 def write_steps(
-    module: Module, attributes: str, batches: Sequence[Batch], results: Sequence[tuple[int, int]], numbers: Sequence[int]
+    module: Module,
+    attributes: str,
+    batches: Sequence[Batch],
+    results: Sequence[tuple[int, int]],
+    numbers: Sequence[int],
 ) -> None:
     """Add `steps`. results: (place in the table, bytes of one step). numbers: places in the table."""
     parameters = [Reg("ptr", "%context"), Reg("i64", "%thread"), Reg("i64", "%threads"), Reg("ptr", "%block")]

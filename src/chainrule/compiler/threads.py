@@ -1,7 +1,8 @@
 """Native threads: every program is run by all of them at once, and they meet at barriers.
 
-The workers are pthreads that run code made here and never touch Python. Between runs they spin for a moment, then sleep
-in the kernel (a futex on Linux, short naps elsewhere) and cost nothing. Where there are no pthreads one thread does all.
+The workers are pthreads that run code made here and never touch Python. Between runs they spin for a moment, then
+sleep in the kernel (a futex on Linux, short naps elsewhere) and cost nothing. Where there are no pthreads one thread
+does all.
 """
 
 from __future__ import annotations
@@ -158,7 +159,8 @@ def _worker_ir(module: Module) -> None:
 def _launch_ir(module: Module) -> None:
     """`void launch(ptr block, ptr function, ptr context, i64 threads)`: the caller is thread 0."""
     block, function, context, threads = (
-        Reg(kind, f"%{name}") for kind, name in (("ptr", "block"), ("ptr", "function"), ("ptr", "context"), ("i64", "threads"))
+        Reg(kind, f"%{name}")
+        for kind, name in (("ptr", "block"), ("ptr", "function"), ("ptr", "context"), ("i64", "threads"))
     )
     f = Function(module, "launch", [block, function, context, threads], host().attributes)
     f.store(function, _field(f, block, FUNCTION))

@@ -49,12 +49,12 @@ def best_tile(target: Target, itemsize: int, rows: int, columns: int) -> tuple[i
     """Rows and lanes of a tile for a product with so many rows and columns in all."""
     width = target.lanes(itemsize)
     vectors = -(-columns // width)
-    height, wide = min(TILES[target.registers], key=lambda tile: _tile_cost(*tile, rows, vectors))
+    height, wide = min(TILES[target.registers], key=lambda tile: _tile_cost(tile[0], tile[1], rows, vectors))
     return height, wide * width
 
 
 def _tile_cost(height: int, wide: int, rows: int, vectors: int) -> float:
-    """Cycles for one k of the whole product: two multiplications a cycle, each four cycles long; loads cost a little."""
+    """Cycles for one k of the whole product: two multiplications a cycle, each four long; loads cost a little."""
     panels = -(-rows // height)
     base, extra = divmod(rows, panels)
     whole, rest = divmod(vectors, wide)
@@ -83,7 +83,15 @@ def accumulate(f: Function, shape: Shape, a: Reg, b: Reg, sums: Sequence[Sum], s
     if not (is_literal(low) and is_literal(high)):
         return _by_fours(f, shape, a, b, first, list(start), low, high)
     count = int(high.name) - int(low.name)
-    return _unrolled(f, shape, _moved(f, shape, a, low, first.a_step), _moved(f, shape, b, low, first.b_step), first, count, list(start))
+    return _unrolled(
+        f,
+        shape,
+        _moved(f, shape, a, low, first.a_step),
+        _moved(f, shape, b, low, first.b_step),
+        first,
+        count,
+        list(start),
+    )
 
 
 def _moved(f: Function, shape: Shape, pointer: Reg, index: Reg, step: int) -> Reg:
@@ -100,7 +108,9 @@ def _counted(
     return list(loop.results)
 
 
-def _by_fours(f: Function, shape: Shape, a: Reg, b: Reg, step: Sum, totals: list[Reg], low: Reg, high: Reg) -> list[Reg]:
+def _by_fours(
+    f: Function, shape: Shape, a: Reg, b: Reg, step: Sum, totals: list[Reg], low: Reg, high: Reg
+) -> list[Reg]:
     """A number of terms that only a run knows: four at a time, then one by one."""
     count = f.maximum(f.binary("sub nsw", high, low), word(0))
     middle = f.add(low, f.binary("and", count, word(-UNROLLED)))

@@ -27,7 +27,10 @@ def _apart(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | No
     joined_axis = 0 if name == "convolution_weight_gradient" else 1
     parts = [
         rewriter.emit(
-            equation.primitive, _part(rewriter, first, 1, number, groups), _part(rewriter, second, second_axis, number, groups), **params
+            equation.primitive,
+            _part(rewriter, first, 1, number, groups),
+            _part(rewriter, second, second_axis, number, groups),
+            **params,
         )
         for number in range(groups)
     ]

@@ -99,7 +99,7 @@ class Lowering:
         return target
 
     def shared_copy(self, place: Place, order: tuple[int, ...]) -> Place:
-        """A copy in another layout, made once for all who ask; outside of a loop if nothing in it changes the source."""
+        """A copy in another layout, made once for all who ask; outside of a loop where nothing changes the source."""
         if self.outer is not None and place.buffer.number not in self.local and not place.steps:
             return self.outer.shared_copy(place, order)
         key = (place.buffer.number, place.offset, place.shape, place.strides, place.steps, order)
@@ -181,7 +181,10 @@ class Lowering:
     def _alike(self, equation: Equation, inputs: list[Place]) -> tuple[list[Place], list[Place]]:
         """Window operations run along the innermost axis of memory: what they read and write lies in one order."""
         order = inputs[0].order if all(inputs[0].strides) else tuple(range(len(inputs[0].shape)))
-        inputs = [laid_out(self, place, order) if place.strides and len(place.shape) == len(order) else place for place in inputs]
+        inputs = [
+            laid_out(self, place, order) if place.strides and len(place.shape) == len(order) else place
+            for place in inputs
+        ]
         outputs = []
         for value in equation.outputs:
             self.wishes.pop(id(value), None)
@@ -246,7 +249,10 @@ class Lowering:
                 stores[id(value)] = self.allocate(value, _order_of(unit, value, order))
             elif id(value) in extra:
                 stores[id(value)] = self.temporary(value.type, _order_of(unit, value, order))
-        everything = {**{("in", key): place for key, place in operands.items()}, **{("out", key): place for key, place in stores.items()}}
+        everything = {
+            **{("in", key): place for key, place in operands.items()},
+            **{("out", key): place for key, place in stores.items()},
+        }
         pointers: list[Pointer] = []
         number: dict[tuple[str, int], int] = {}
         for key, place in everything.items():
@@ -369,4 +375,3 @@ def _line(equation: Equation) -> str:
 def _identifier(label: str) -> str:
     kept = "".join(character if character.isalnum() else "_" for character in label)
     return "_".join(part for part in kept.split("_") if part)[:48]
-

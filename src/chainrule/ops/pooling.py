@@ -1,7 +1,7 @@
 """Pooling. Max: the largest of each window, and where it is. Average: sum windows, then divide.
 
-All on (batch, channels, *sizes). The derivative of the largest puts cotangents where they were found: the first of equal
-maxima, as in PyTorch; picking them up there again is its derivative, so that any order comes by itself.
+All on (batch, channels, *sizes). The derivative of the largest puts cotangents where they were found: the first of
+equal maxima, as in PyTorch; picking them up there again is its derivative, so that any order comes by itself.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigurationError, ShapeError
 from ..capture import live
+from ..errors import ConfigurationError, ShapeError
 from ..functions import astype
 from ..ir.build import recording
 from ..ir.types import NumpyArray, float64
@@ -178,9 +178,7 @@ def direction(parameter: Tensor, gradient: Tensor, group: Group) -> Tensor:
     """The gradient to go against: with the sign for `maximize` and the pull of L2 `weight_decay`."""
     gradient = -gradient if group["maximize"] else gradient
     decay = group["weight_decay"]
-    return (
-        gradient if is_zero(decay) else gradient + scalar(decay, parameter) * parameter
-    )
+    return gradient if is_zero(decay) else gradient + scalar(decay, parameter) * parameter
 
 
 def scalar(number: Any, like: Tensor) -> Any:
