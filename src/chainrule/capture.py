@@ -265,8 +265,8 @@ def _is_shared(owner: Tensor) -> bool:
     return sys.getrefcount(owner) > LOCAL_REFERENCES
 
 
-def live(group: dict[str, Any], moving: Collection[str]) -> dict[str, Any]:
-    """The options of an optimiser's group; in a capture those that move are inputs, and the others are guarded."""
+def live(group: dict[str, Any], moving: Collection[str], options: Collection[str]) -> dict[str, Any]:
+    """An optimiser's group, of the `options` given; in a capture those that move are inputs, the others are guarded."""
     capture = current_trace()
     if not isinstance(capture, Capture):
         return group
@@ -276,27 +276,9 @@ def live(group: dict[str, Any], moving: Collection[str]) -> dict[str, Any]:
             found[key] = capture.number(group, key)
         elif key in moving and isinstance(option, tuple):
             found[key] = tuple(capture.number(group, key, index) for index in range(len(option)))
-        elif key in OPTIONS_OF_UPDATES:
+        elif key in options:
             capture.option(group, key)
     return found
-
-
-OPTIONS_OF_UPDATES = frozenset(
-    [
-        "betas",
-        "momentum",
-        "dampening",
-        "weight_decay",
-        "eps",
-        "alpha",
-        "rho",
-        "nesterov",
-        "maximize",
-        "amsgrad",
-        "centered",
-        "lr_decay",
-    ]
-)
 
 
 def note_mode(module: Any) -> None:

@@ -2,22 +2,42 @@
 
 from ..errors import unknown_name
 from . import lr_scheduler, schedules
+from .adadelta import Adadelta
 from .adagrad import Adagrad
 from .adam import Adam, AdamW
+from .adamax import Adamax
+from .asgd import ASGD
+from .average import ExponentialMovingAverage
 from .clipping import clip_grad_norm_, clip_grad_value_, get_total_norm
+from .lamb import LAMB
 from .lbfgs import LBFGS
+from .lion import Lion
+from .muon import Muon
+from .nadam import NAdam
 from .optimizer import Optimizer
+from .radam import RAdam
 from .rmsprop import RMSprop
+from .rprop import Rprop
 from .sgd import SGD
 
 __all__ = [
+    "ASGD",
+    "LAMB",
     "LBFGS",
     "SGD",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "ExponentialMovingAverage",
+    "Lion",
+    "Muon",
+    "NAdam",
     "Optimizer",
+    "RAdam",
     "RMSprop",
+    "Rprop",
     "by_name",
     "clip_grad_norm_",
     "clip_grad_value_",
@@ -27,7 +47,11 @@ __all__ = [
 ]
 
 BY_NAME: dict[str, type[Optimizer]] = {
-    each.__name__.lower(): each for each in (SGD, Adam, AdamW, RMSprop, Adagrad, LBFGS)
+    each.__name__.lower(): each
+    for each in (
+        *(SGD, Adam, AdamW, RMSprop, Adagrad, LBFGS, NAdam, RAdam, Adamax, Adadelta, ASGD, Rprop),
+        *(Lion, LAMB, Muon),
+    )
 }
 
 

@@ -29,6 +29,12 @@ def fractions(name: str, *numbers: float) -> None:
             raise ConfigurationError(f"{name} must be at least 0 and less than 1, but holds {number}")
 
 
+def between(name: str, number: float, low: float, high: float) -> None:
+    """The number lies between two others, or is one of them."""
+    if not low <= _number(name, number) <= high:
+        raise ConfigurationError(f"{name} must be between {low:g} and {high:g}, but is {number}")
+
+
 def whole_and_positive(**numbers: Any) -> None:
     """Every number given is a whole number, 1 or more."""
     for name, number in numbers.items():
@@ -36,7 +42,7 @@ def whole_and_positive(**numbers: Any) -> None:
             raise ConfigurationError(f"{name} must be a whole number, 1 or more, but is {number!r}")
 
 
-def one_of(name: str, given: Any, known: tuple[str, ...]) -> None:
+def one_of(name: str, given: Any, known: tuple[Any, ...]) -> None:
     """The option is one of those known."""
     if given not in known:
         raise ConfigurationError(f"{name} must be one of {', '.join(map(repr, known))}, but is {given!r}")

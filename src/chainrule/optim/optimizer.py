@@ -62,10 +62,11 @@ class Optimizer:
         loss = None if closure is None else evaluate(closure)
         with recording(False):
             for group in self.param_groups:
-                self._step_group(live(group, self.moving))
+                self._step_group(group)
         return loss
 
     def _step_group(self, group: Group) -> None:
+        options = live(group, self.moving, self.defaults)
         for parameter in group["params"]:
             if parameter.grad is None:
                 continue
@@ -73,7 +74,7 @@ class Optimizer:
                 raise ShapeError(
                     f"a parameter of shape {parameter.shape} has a gradient of shape {parameter.grad.shape}"
                 )
-            self._update(parameter, parameter.grad, self._state_of(parameter, group), group)
+            self._update(parameter, parameter.grad, self._state_of(parameter, group), options)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or with set_to_none=False make them zero."""
@@ -179,6 +180,15 @@ def direction(parameter: Tensor, gradient: Tensor, group: Group) -> Tensor:
     gradient = -gradient if group["maximize"] else gradient
     decay = group["weight_decay"]
     return gradient if is_zero(decay) else gradient + scalar(decay, parameter) * parameter
+
+
+def decayed(parameter: Tensor, gradient: Tensor, group: Group) -> tuple[Tensor, Tensor]:
+    """The direction, and the parameter to move from, with `weight_decay` in the one or, decoupled, in the other."""
+    if not group["decoupled_weight_decay"]:
+        return direction(parameter, gradient, group), parameter
+    gradient = -gradient if group["maximize"] else gradient
+    kept: Tensor = parameter * (1 - scalar(group["lr"], parameter) * group["weight_decay"])
+    return gradient, kept
 
 
 def scalar(number: Any, like: Tensor) -> Any:

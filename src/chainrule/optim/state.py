@@ -12,7 +12,7 @@ from ..ir.types import NumpyArray
 from ..tensor import Tensor
 
 # How PyTorch runs an update; it has no meaning here and is dropped when its state dicts are loaded.
-EXECUTION_OPTIONS = ("foreach", "capturable", "differentiable", "fused", "decoupled_weight_decay")
+EXECUTION_OPTIONS = ("foreach", "capturable", "differentiable", "fused")
 
 
 def snapshot(groups: Sequence[Mapping[str, Any]], state: Mapping[Tensor, Mapping[str, Any]]) -> dict[str, Any]:
@@ -53,11 +53,14 @@ def check_layout(groups: Sequence[Mapping[str, Any]], state_dict: Mapping[str, A
     for number, (group, given) in enumerate(zip(groups, saved)):
         _check_group(number, group, given)
     _check_indices([index for given in saved for index in given["params"]], state_dict["state"])
-    return [_options(given) for given in saved]
+    return [_options(group, given) for group, given in zip(groups, saved)]
 
 
-def _options(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: option for name, option in given.items() if name not in (*EXECUTION_OPTIONS, "params")}
+def _options(group: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    dropped = {*EXECUTION_OPTIONS, "params"}
+    if "decoupled_weight_decay" not in group:  # PyTorch's Adam has it, to tell AdamW apart
+        dropped.add("decoupled_weight_decay")
+    return {name: option for name, option in given.items() if name not in dropped}
 
 
 def _check_group(number: int, group: Mapping[str, Any], given: Mapping[str, Any]) -> None:
