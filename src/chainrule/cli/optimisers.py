@@ -29,6 +29,10 @@ def make_optimizer(settings: Settings, module: Module) -> Optimizer:
     makers: dict[str, Callable[[], Optimizer]] = {
         "adam": lambda: optim.Adam(weights, lr=rate, weight_decay=decay),
         "adamw": lambda: optim.AdamW(weights, lr=rate, weight_decay=decay),
+        "nadam": lambda: optim.NAdam(weights, lr=rate, weight_decay=decay),
+        "radam": lambda: optim.RAdam(weights, lr=rate, weight_decay=decay),
+        "lion": lambda: optim.Lion(weights, lr=rate, weight_decay=decay),
+        "lamb": lambda: optim.LAMB(weights, lr=rate, weight_decay=decay),
         "sgd": lambda: optim.SGD(weights, lr=rate, momentum=MOMENTUM, weight_decay=decay),
         "rmsprop": lambda: optim.RMSprop(weights, lr=rate, weight_decay=decay),
         "adagrad": lambda: optim.Adagrad(weights, lr=rate, weight_decay=decay),
@@ -39,7 +43,7 @@ def make_optimizer(settings: Settings, module: Module) -> Optimizer:
 
 def make_schedule(settings: Settings) -> Callable[[Optimizer, int], LRScheduler] | None:
     """A function of the optimiser and the number of updates that makes the schedule; None for a constant rate."""
-    has_momentum = settings.optimizer in ("adam", "adamw", "sgd")
+    has_momentum = settings.optimizer in ("adam", "adamw", "nadam", "radam", "lamb", "sgd")
     makers: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
         "one-cycle": lambda optimizer, updates: OneCycleLR(
             optimizer, settings.lr, updates, cycle_momentum=has_momentum

@@ -9,9 +9,20 @@ from typing import Any
 from ..errors import CheckpointError, ConfigurationError, unknown_name
 
 MODES = ("mini-batch", "batch", "stochastic", "online")
-OPTIMISERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "lbfgs")
+OPTIMISERS = ("adam", "adamw", "nadam", "radam", "lion", "lamb", "sgd", "rmsprop", "adagrad", "lbfgs")
 SCHEDULES = ("one-cycle", "cosine", "step", "plateau", "warm-up", "constant")
-RATES = {"adam": 1e-3, "adamw": 1e-3, "sgd": 0.05, "rmsprop": 1e-3, "adagrad": 0.01, "lbfgs": 1.0}
+RATES = {
+    "adam": 1e-3,
+    "adamw": 1e-3,
+    "nadam": 2e-3,
+    "radam": 1e-3,
+    "lion": 1e-4,
+    "lamb": 1e-2,
+    "sgd": 0.05,
+    "rmsprop": 1e-3,
+    "adagrad": 0.01,
+    "lbfgs": 1.0,
+}
 MOMENTUM = 0.9
 
 
