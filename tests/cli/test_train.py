@@ -112,7 +112,9 @@ def test_the_four_modes_differ_in_their_updates(run: Run, flowers: Path, mode: s
     assert int(rows("runs/flowers-1")[-1]["step"]) == updates
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "nadam", "radam", "lion", "lamb", "sgd", "rmsprop", "adagrad", "lbfgs"])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", "adamw", "nadam", "radam", "lion", "lamb", "sgd", "rmsprop", "adagrad", "lbfgs"]
+)
 def test_every_optimiser_learns(run: Run, flowers: Path, optimizer: str) -> None:
     done(run("train", flowers, "--target", "kind", "--optimizer", optimizer, "--epochs", "4"))
     losses = [float(row["loss"]) for row in rows("runs/flowers-1")]
