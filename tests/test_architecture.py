@@ -50,7 +50,6 @@ UNSAFE = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib", "cloudpick
 LONGER_THAN_300_LINES = {
     "capture.py": "to be split",
     "tensor.py": "to be split",
-    "compiler/convolution.py": "to be split",
     "compiler/emit.py": "to be split",
     "compiler/function.py": "to be split",
     "compiler/group.py": "to be split",

@@ -21,6 +21,7 @@ from ..source import user_source
 from ..tensor import Parameter, Tensor, wrap
 from .cells import CellMemory, address_of, aligned, as_array
 from .compile import Compiled, Repeated, compile_graph
+from .profile import KernelTime, profile
 from .program import PARALLEL_COST
 from .threads import default_threads, pool
 
@@ -66,6 +67,14 @@ class CompiledFunction:
     def memory(self, *args: Any, **kwargs: Any) -> dict[str, int]:
         """Bytes that a call on these arguments needs, by what they hold; nothing is run."""
         return self.program(*args, **kwargs).memory()
+
+    def profile(self, *args: Any, runs: int = 10, **kwargs: Any) -> list[KernelTime]:
+        """Where the time of a call on these arguments goes: the seconds of each kernel, in the order they run.
+
+        The best of `runs` runs on copies of parameters and other cells, so nothing that the function would change is.
+        """
+        with self._lock:
+            return profile(*self._entry(args, kwargs), runs)
 
     def epoch(self, *arrays: Any, batch_size: int, order: Any = None, numbers: Any = None) -> Any:
         """Run the function over all rows of arrays, batch after batch, in native code.

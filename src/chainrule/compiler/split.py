@@ -1,11 +1,13 @@
 """Large sums in two steps, so that several threads can share them: first within each example, then over the examples.
 
+With convolutions, whose arrays have the height outermost: first within each row of places, then over the rows.
 How a sum is cut follows from its shape alone, so the bits are the same for any number of threads.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import all_primitives
@@ -13,22 +15,27 @@ from ..passes.rewrite import Inputs, Rewriter, apply_rules
 
 LARGE = 1 << 16
 FEW = 256
+HEIGHT = 2
 
 
 def split_reductions(graph: Graph) -> Graph:
     """`graph` with reductions of much into little done in two steps."""
     known = all_primitives()
-    return apply_rules(graph, {known[name]: (_split,) for name in ("sum", "max", "min")})
+    images = any(each.primitive.name == "convolution" and each.inputs[0].ndim == 4 for each in graph.equations)
+    rule = partial(_split, images)
+    return apply_rules(graph, {known[name]: (rule,) for name in ("sum", "max", "min")})
 
 
-def _split(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
+def _split(images: bool, rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
     (value,) = inputs
     axes = tuple(sorted(axis % max(value.ndim, 1) for axis in equation.params["axes"]))
     if value.size < LARGE or len(axes) < 2 or equation.outputs[0].size >= FEW:
         return None
-    first = axes[0]
-    if value.shape[first] < 8 or math.prod(value.shape[axis] for axis in axes[1:]) < 8:
+    tall = images and value.ndim == 4 and HEIGHT in axes and value.shape[HEIGHT] >= 8
+    last = HEIGHT if tall else axes[0]
+    first = tuple(axis for axis in axes if axis != last)
+    if value.shape[last] < 8 or math.prod(value.shape[axis] for axis in first) < 8:
         return None
     primitive = equation.primitive
-    parts = rewriter.emit(primitive, value, axes=axes[1:])
-    return rewriter.emit(primitive, parts, axes=(first,))
+    parts = rewriter.emit(primitive, value, axes=first)
+    return rewriter.emit(primitive, parts, axes=(last - sum(axis < last for axis in first),))

@@ -1,0 +1,121 @@
+"""How a tile of neighbouring places of a row meets the input, and which tile suits a convolution.
+
+A tile holds sums for so many places, examples and vectors of output channels in registers. Each element of the input
+is broadcast once for all the places and vectors it enters, each vector of weights is loaded once for all places and
+examples: so loads stay well below multiplications. Places cut by an edge leave out the taps that meet nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .convolution_window import Window, panels
+from .runtime import Target
+
+LATENCY = 4.0  # cycles of a multiplication
+BODY_COST = 0.02  # each further body of code counts as so much more work: it has to be compiled
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A tile of `places`: for each column of the input, counted from the tile's corner, the (place, tap) it enters."""
+
+    places: int
+    meets: tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
+
+    @property
+    def products(self) -> int:
+        """How many (place, tap) there are."""
+        return sum(len(entered) for _, entered in self.meets)
+
+    @property
+    def taps(self) -> list[int]:
+        """The taps that are used."""
+        return sorted({tap for _, entered in self.meets for _, tap in entered})
+
+
+ONE_TAP = Reach(1, ((0, ((0, 0),)),))
+"""One place at one tap."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """`count` neighbouring tiles that meet the input alike, from place `first` on."""
+
+    first: int
+    count: int
+    reach: Reach
+
+
+def column_runs(window: Window, places: int) -> list[Run]:
+    """A row cut into tiles of so many places, the last one with what is left."""
+    runs: list[Run] = []
+    for first in range(0, window.count, places):
+        reach = _reach(window, first, min(places, window.count - first))
+        if runs and runs[-1].reach == reach:
+            runs[-1] = Run(runs[-1].first, runs[-1].count + 1, reach)
+        else:
+            runs.append(Run(first, 1, reach))
+    return runs
+
+
+def _reach(window: Window, first: int, places: int) -> Reach:
+    corner = first * window.stride - window.low
+    found: dict[int, list[tuple[int, int]]] = {}
+    for place in range(places):
+        for tap in range(window.kernel):
+            column = place * window.stride + tap * window.dilation
+            if 0 <= corner + column < window.size:
+                found.setdefault(column, []).append((place, tap))
+    return Reach(places, tuple((column, tuple(found[column])) for column in sorted(found)))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Sums in registers. by_tap: one tap after the other, as many as lie inside; else all taps of a row at once."""
+
+    places: int
+    examples: int
+    vectors: int
+    by_tap: bool
+
+
+def choose_tile(target: Target, columns: Window, examples: int, vectors: int) -> Tile:
+    """The tile with the fewest cycles for a row of the output."""
+    options = _options(target.registers, columns, examples, vectors)
+    return min(options, key=lambda tile: _cycles(tile, columns, examples, vectors))
+
+
+def _options(registers: int, columns: Window, examples: int, vectors: int) -> Iterator[Tile]:
+    for wide in range(1, min(4, vectors) + 1):
+        most = (registers - 1 - wide) // wide
+        yield Tile(1, min(examples, most), wide, True)
+        most = (registers - 1 - columns.kernel * wide) // wide
+        for places in range(1, min(most, columns.count) + 1):
+            for high in {min(examples, most // places), min(examples, most // places, 8), min(examples, 4)}:
+                if places * high <= most:
+                    yield Tile(places, high, wide, False)
+
+
+def _cycles(tile: Tile, columns: Window, examples: int, vectors: int) -> float:
+    """For one row of the kernel and one input channel: two multiplications and two loads a cycle."""
+    groups = panels(tile.examples, examples)
+    wide = [(tile.vectors, vectors // tile.vectors), (vectors % tile.vectors, 1)]
+    runs = [Run(0, columns.count * columns.kernel, ONE_TAP)] if tile.by_tap else column_runs(columns, tile.places)
+    total, bodies = 0.0, 0
+    for high, low, last in groups:
+        for run in runs:
+            for vector_count, repeats in wide:
+                if vector_count and repeats:
+                    bodies += 1
+                    total += run.count * (last - low) * repeats * _body_cycles(run.reach, high, vector_count)
+    return total * (1 + BODY_COST * bodies)
+
+
+def _body_cycles(reach: Reach, examples: int, vectors: int) -> float:
+    multiplications = reach.products * examples * vectors
+    sums = reach.places * examples * vectors
+    loads = len(reach.meets) * examples + len(reach.taps) * vectors
+    waiting = LATENCY * multiplications / max(sums, 1)
+    return max(multiplications / 2, loads / 2, waiting) + 0.05 * loads + 0.5

@@ -1,0 +1,124 @@
+"""Where the time of a compiled program goes: the same kernels, with a clock read after each of them.
+
+All threads meet after every kernel, so the seconds are those of the slowest thread; the sum is a little above what the
+program takes by itself, where independent kernels overlap. Cells are copied first: nothing of the model changes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..ir.types import ArrayType, NumpyArray, int64
+from .cells import address_of, aligned
+from .emit import Function, Module, Reg
+from .program import Call, Instruction, Program, StepWriter
+from .runtime import Code, host
+from .threads import pool
+
+if TYPE_CHECKING:
+    from .function import Entry
+
+
+@dataclass(frozen=True)
+class KernelTime:
+    """One kernel of a program: what it computes, the user's line, and its seconds in one run, the best of several."""
+
+    label: str
+    source: str
+    kernel: str
+    tasks: int
+    seconds: float
+
+
+def profile(entry: Entry, arrays: Sequence[NumpyArray], runs: int) -> list[KernelTime]:
+    """The kernels of a program in the order in which they run, with the seconds that each takes."""
+    program = entry.compiled.program
+    calls = all_calls(program.instructions)
+    ticks = aligned(ArrayType((len(calls) + 1,), int64))
+    code, memory = _timed(program, calls), _Memory(entry, arrays, ticks)
+    best, rate = np.full(len(calls), np.inf), np.inf
+    for _ in range(runs + 1):
+        ticks[:] = 0
+        begin = time.perf_counter()
+        pool().run(code.address("timed"), address_of(memory.table), entry.threads)
+        rate = min(rate, (time.perf_counter() - begin) / max(1, int(ticks[:-1].sum())))
+        best = np.minimum(best, ticks[:-1])
+    return [KernelTime(c.label, c.source, c.kernel, c.tasks, float(b * rate)) for c, b in zip(calls, best)]
+
+
+class _Memory:
+    """A table of addresses like the program's own, with copies of what it writes to: cells and results."""
+
+    def __init__(self, entry: Entry, arrays: Sequence[NumpyArray], ticks: NumpyArray) -> None:
+        entry.enter()
+        self.table = aligned(ArrayType((len(entry.table) + 1,), np.dtype(np.uint64)))
+        self.table[:-1] = entry.table
+        self.copies: list[NumpyArray] = [aligned(kind) for kind in (*entry.result_kinds, *entry.cells.kinds)]
+        cells = self.copies[len(entry.result_kinds) :]
+        for copy, cell in zip(cells, entry.cells.arrays):
+            if cell is not None:
+                np.copyto(copy, cell)
+        slots = [*entry.result_slots, *entry.cell_slots]
+        self.numbers = np.array([source.read() for source in entry.captured.numbers], np.float64)
+        addresses = [*zip(slots, map(address_of, self.copies)), *zip(entry.argument_slots, map(address_of, arrays))]
+        addresses += [(slot, address_of(self.numbers) + 8 * place) for place, slot in enumerate(entry.number_slots)]
+        for slot, address in addresses:
+            self.table[slot] = address
+        self.table[-1] = address_of(ticks)
+
+
+def all_calls(instructions: Sequence[Instruction]) -> list[Call]:
+    """Every kernel call, those inside loops and branches too."""
+    found: list[Call] = []
+    for each in instructions:
+        found += [each] if isinstance(each, Call) else all_calls(each.parts)
+    return found
+
+
+def _timed(program: Program, calls: Sequence[Call]) -> Code:
+    """The program as `timed`, loaded."""
+    module = Module(program.module.has_fma)
+    module.globals, module.declarations = program.module.globals, dict(program.module.declarations)
+    module.functions = list(program.module.functions)
+    number = {id(call): place for place, call in enumerate(calls)}
+    copy = Program(program.instructions, module, program.slots, program.constants, program.arena_bytes)
+    _TimedWriter(copy, number).write()
+    return Code(module.text())
+
+
+class _TimedWriter(StepWriter):
+    """Adds the ticks that pass up to the end of each kernel to a table behind the program's own."""
+
+    def __init__(self, program: Program, number: dict[int, int]) -> None:
+        super().__init__(program, host().attributes, "timed")
+        self.place = number
+
+    def _load_bases(self) -> None:
+        super()._load_bases()
+        self.ticks = self.f.load("ptr", self.f.at(self.parameters[0], "ptr", len(self.program.table) + 1))
+        with self.f.when(self.first):
+            self.f.store(_now(self.f), self.f.at(self.ticks, "i64", len(self.place)))
+
+    def _call(self, call: Call) -> None:
+        super()._call(call)
+        f = self.f
+        f.call("barrier", self.parameters[3], self.parameters[2])
+        with f.when(self.first):
+            last, mine = f.at(self.ticks, "i64", len(self.place)), f.at(self.ticks, "i64", self.place[id(call)])
+            now = _now(f)
+            passed = f.binary("sub", now, f.load("i64", last))
+            f.store(f.binary("add", f.load("i64", mine), passed), mine)
+            f.store(now, last)
+        f.call("barrier", self.parameters[3], self.parameters[2])
+
+
+def _now(f: Function) -> Reg:
+    """A counter that goes on steadily, whatever its rate."""
+    name = "readcyclecounter" if host().triple.startswith(("x86_64", "i686")) else "readsteadycounter"
+    f.module.declare(f"@llvm.{name}", f"i64 @llvm.{name}()")
+    return f.emit("i64", f"call i64 @llvm.{name}()")

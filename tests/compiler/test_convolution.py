@@ -1,0 +1,136 @@
+"""Compiled convolutions and their gradients against direct sums in float64, for odd shapes; the bits of any threads."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+
+
+class Case(NamedTuple):
+    """Examples, channels, height, width; output channels, kernel; stride, padding, dilation."""
+
+    x: tuple[int, int, int, int]
+    out: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+
+CASES = {
+    "3x3, one vector of channels": Case((9, 16, 7, 8), 16, (3, 3), padding=(1, 1)),
+    "3x3, two vectors": Case((5, 32, 6, 5), 32, (3, 3), padding=(1, 1)),
+    "3x3, four vectors": Case((13, 64, 4, 4), 64, (3, 3), padding=(1, 1)),
+    "three vectors": Case((6, 16, 5, 6), 48, (3, 3), padding=(1, 1)),
+    "channels that fill no vector": Case((3, 7, 6, 9), 21, (3, 3), padding=(1, 1)),
+    "one example": Case((1, 5, 9, 11), 12, (5, 5), stride=(2, 2), padding=(2, 2)),
+    "one example, wide": Case((1, 16, 3, 40), 16, (3, 3), padding=(1, 1)),
+    "stem": Case((10, 3, 9, 9), 16, (3, 3), padding=(1, 1)),
+    "stride 2": Case((6, 16, 8, 8), 32, (3, 3), stride=(2, 2), padding=(1, 1)),
+    "stride 2, odd": Case((4, 16, 9, 7), 32, (3, 3), stride=(2, 2), padding=(1, 1)),
+    "1x1": Case((7, 32, 4, 5), 16, (1, 1)),
+    "1x1, stride 2": Case((7, 16, 8, 7), 32, (1, 1), stride=(2, 2)),
+    "stride beyond the kernel": Case((3, 16, 9, 10), 16, (2, 2), stride=(3, 4)),
+    "5x5": Case((6, 16, 8, 8), 16, (5, 5), padding=(2, 2)),
+    "examples as lanes": Case((19, 3, 8, 9), 6, (5, 5), padding=(2, 2)),
+    "examples as lanes, stride 2": Case((33, 6, 9, 8), 10, (3, 3), stride=(2, 2), padding=(1, 1)),
+    "dilated": Case((4, 16, 11, 10), 16, (3, 3), padding=(2, 3), dilation=(2, 3)),
+    "dilated, examples as lanes": Case((17, 3, 11, 10), 5, (3, 3), padding=(2, 3), dilation=(2, 3)),
+    "dilated and strided": Case((3, 16, 11, 12), 16, (3, 3), (2, 2), (2, 2), (2, 2)),
+    "kernel larger than the input": Case((3, 16, 2, 3), 16, (5, 5), padding=(2, 2)),
+    "padding beyond the kernel": Case((3, 16, 3, 3), 16, (2, 2), padding=(3, 4)),
+    "kernel of two sizes": Case((5, 16, 6, 7), 16, (1, 7), padding=(0, 3)),
+}
+
+
+class Arrays(NamedTuple):
+    """What goes in, and the cotangent of the output."""
+
+    x: Any
+    weight: Any
+    cotangent: Any
+
+
+def arrays_of(case: Case, dtype: str) -> Arrays:
+    random = np.random.default_rng(0)
+    reach = [d * (k - 1) + 1 for k, d in zip(case.kernel, case.dilation)]
+    sizes = [
+        (size + 2 * pad - span) // stride + 1
+        for size, pad, span, stride in zip(case.x[2:], case.padding, reach, case.stride)
+    ]
+    shapes = (case.x, (case.out, case.x[1], *case.kernel), (case.x[0], case.out, *sizes))
+    return Arrays(*(random.standard_normal(shape).astype(dtype) for shape in shapes))
+
+
+def expected(case: Case, given: Arrays) -> tuple[Any, Any, Any]:
+    """Output and both gradients, tap by tap, in float64."""
+    x, weight, cotangent = (array.astype(np.float64) for array in given)
+    (above, left), (down, across) = case.padding, case.stride
+    padded = np.pad(x, ((0, 0), (0, 0), (above, above), (left, left)))
+    height, width = cotangent.shape[2:]
+    output, dx, dw = np.zeros_like(cotangent), np.zeros_like(padded), np.zeros_like(weight)
+    for k in range(case.kernel[0]):
+        for l in range(case.kernel[1]):
+            rows = slice(k * case.dilation[0], k * case.dilation[0] + down * (height - 1) + 1, down)
+            columns = slice(l * case.dilation[1], l * case.dilation[1] + across * (width - 1) + 1, across)
+            window = padded[:, :, rows, columns]
+            output += np.einsum("ncij,oc->noij", window, weight[:, :, k, l])
+            dx[:, :, rows, columns] += np.einsum("noij,oc->ncij", cotangent, weight[:, :, k, l])
+            dw[:, :, k, l] = np.einsum("noij,ncij->oc", cotangent, window)
+    inside = dx[:, :, above : above + x.shape[2], left : left + x.shape[3]]
+    return output, inside, dw
+
+
+def results(case: Case, given: Arrays, threads: int = 1) -> list[Any]:
+    """Output and both gradients by the compiled program."""
+
+    def convolved(x: Any, weight: Any) -> Any:
+        return nn.functional.conv2d(x, weight, None, case.stride, case.padding, case.dilation)
+
+    def everything(x: Any, weight: Any, cotangent: Any) -> Any:
+        output, pullback = cr.vjp(convolved, x, weight)
+        return output, *pullback(cotangent)
+
+    return [each.numpy() for each in cr.compile(everything, threads=threads)(*map(cr.tensor, given))]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_convolution_and_its_gradients_are_the_direct_sums(name: str) -> None:
+    case = CASES[name]
+    given = arrays_of(case, "float32")
+    for got, want in zip(results(case, given), expected(case, given)):
+        assert got.shape == want.shape
+        np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("name", ["3x3, one vector of channels", "channels that fill no vector", "stride 2, odd"])
+def test_float64(name: str) -> None:
+    case = CASES[name]
+    given = arrays_of(case, "float64")
+    for got, want in zip(results(case, given), expected(case, given)):
+        np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-13 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("name", ["3x3, one vector of channels", "3x3, four vectors", "stride 2", "examples as lanes"])
+def test_the_bits_do_not_depend_on_the_number_of_threads(name: str) -> None:
+    case = CASES[name]
+    given = arrays_of(case, "float32")
+    alone = results(case, given)
+    for threads in (2, 3, 8):
+        for one, other in zip(alone, results(case, given, threads)):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_nothing_outside_the_input_is_multiplied() -> None:
+    """An infinite weight at a corner of the kernel meets padding at the edge: zero times infinity is never made."""
+    given = arrays_of(CASES["3x3, one vector of channels"], "float32")
+    given.weight[:, :, 0, 0] = np.inf
+    output = results(CASES["3x3, one vector of channels"], given)[0]
+    assert np.isfinite(output[:, :, 0]).all()
+    assert np.isfinite(output[:, :, :, 0]).all()
+    assert not np.isfinite(output[:, :, 1:, 1:]).any()
