@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .errors import GradientError, ShapeError
-from .ir.build import adopted, splat, zeros_like
+from .ir.build import adopted, current_trace, splat, zeros_like
 from .ir.graph import Equation, Value
 from .ir.operand import MEANING
 from .ir.primitive import JointRule, NoGradient
@@ -44,7 +44,16 @@ def gradients(
     for equation in reversed(needed):
         for value, contribution in _contributions(equation, totals, carriers, wanted):
             _accumulate(totals, _key(value), contribution)
-    return [totals.get(_key(value)) for value in wrt]
+    found = [totals.get(_key(value)) for value in wrt]
+    _tell_trace(wrt, found)
+    return found
+
+
+def _tell_trace(values: Sequence[Value], cotangents: Sequence[Value | None]) -> None:
+    """A trace that someone reads may want to know which value is whose cotangent."""
+    trace = current_trace()
+    if trace is not None:
+        trace.found_cotangents(values, cotangents)
 
 
 def _require_float(value: Value) -> None:
@@ -96,6 +105,7 @@ def _contributions(
     given = [totals.get(key) if key in wanted else totals.pop(key, None) for key in keys]
     if all(cotangent is None for cotangent in given):
         return
+    _tell_trace(equation.outputs, given)
     asked = tuple([value.tracked and _key(value) in carriers for value in equation.inputs])
     for position, contribution in _by_position(equation, given, asked):
         if contribution is not None:

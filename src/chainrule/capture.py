@@ -290,15 +290,21 @@ def note_mode(module: Any) -> None:
         trace.mode(module)
 
 
-def capture(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any] | None = None) -> Captured:
+def capture(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any] | None = None,
+    trace: Capture | None = None,
+) -> Captured:
     """Trace `function` on arguments whose leaves are ArrayTypes (arrays to come) or anything else (passed as it is).
 
+    trace: a capture of the caller's own, which can note more about each equation than the graph needs.
     No tensor is changed by it. Raises TraceError where the function can't be traced, naming the user's line.
     """
     leaves, structure = tree.flatten((tuple(args), dict(kwargs or {})))
     inputs = {number: placeholder(leaf) for number, leaf in enumerate(leaves) if isinstance(leaf, ArrayType)}
     given = [wrap(inputs[number]) if number in inputs else leaf for number, leaf in enumerate(leaves)]
-    trace = Capture()
+    trace = Capture() if trace is None else trace
     positional, named = tree.unflatten(structure, given)
     try:
         with tracing(trace):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -29,6 +29,9 @@ class Trace:
     def adopt(self, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
         """What stands in this trace for values that an operation is given; a capture puts placeholders for cells."""
         return inputs
+
+    def found_cotangents(self, values: Sequence[Value], cotangents: Sequence[Value | None]) -> None:
+        """A backward pass has computed the cotangents of these values; only readers of graphs want to know."""
 
 
 class _Context(threading.local):

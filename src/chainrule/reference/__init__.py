@@ -1,6 +1,6 @@
 """The NumPy executor: the meaning of the IR."""
 
 from .record import Cotangents, Recording, record
-from .run import run
+from .run import bind_inputs, run, steps
 
-__all__ = ["Cotangents", "Recording", "record", "run"]
+__all__ = ["Cotangents", "Recording", "bind_inputs", "record", "run", "steps"]

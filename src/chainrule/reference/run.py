@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,15 +29,22 @@ def run(graph: Graph, inputs: Sequence[Any]) -> tuple[NumpyArray, ...]:
     (array([2., 2.], dtype=float32),)
     """
     arrays = bind_inputs(graph, inputs)
+    for _ in steps(graph, arrays):
+        pass
+    return tuple(_array(arrays, value) for value in graph.outputs)
+
+
+def steps(graph: Graph, arrays: Arrays) -> Iterator[tuple[Equation, tuple[NumpyArray, ...]]]:
+    """Run a graph on the arrays of its inputs; after each equation, it and what it computed, for those who look on."""
     for equation, unneeded in zip(graph.equations, _unneeded_after(graph)):
         read = [_array(arrays, value) for value in equation.inputs]
         types = tuple(value.type for value in equation.outputs)
         results = evaluate(equation.primitive, read, dict(equation.params), types)
         arrays.update((id(value), result) for value, result in zip(equation.outputs, results))
+        yield equation, results
         del read, results
         for key in unneeded:
             arrays.pop(key, None)
-    return tuple(_array(arrays, value) for value in graph.outputs)
 
 
 def bind_inputs(graph: Graph, inputs: Sequence[Any]) -> Arrays:

@@ -1,0 +1,1 @@
+"""Readers of graphs, recorded values and run directories."""
