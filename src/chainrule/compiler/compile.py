@@ -15,10 +15,11 @@ from .emit import Module
 from .gather_parts import gather_parts
 from .group import Unit
 from .place import Buffer, Kind
-from .program import Program, StepWriter
+from .program import Program
 from .runtime import Code, host
 from .schedule import dense_place, lower_graph
 from .split import split_reductions
+from .step_writer import StepWriter
 from .steps import batch_of, write_steps
 from .threads import barrier_ir, pool
 from .ungroup import ungroup

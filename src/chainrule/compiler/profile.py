@@ -16,8 +16,9 @@ import numpy as np
 from ..ir.types import ArrayType, NumpyArray, int64
 from .cells import address_of, aligned
 from .emit import Function, Module, Reg
-from .program import Call, Instruction, Program, StepWriter
+from .program import Call, Instruction, Program
 from .runtime import Code, host
+from .step_writer import StepWriter
 from .threads import pool
 
 if TYPE_CHECKING:
@@ -98,14 +99,15 @@ class _TimedWriter(StepWriter):
         super().__init__(program, host().attributes, "timed")
         self.place = number
 
-    def _load_bases(self) -> None:
-        super()._load_bases()
+    def _begin(self) -> None:
+        super()._begin()
         self.ticks = self.f.load("ptr", self.f.at(self.parameters[0], "ptr", len(self.program.table) + 1))
         with self.f.when(self.first):
             self.f.store(_now(self.f), self.f.at(self.ticks, "i64", len(self.place)))
 
     def _call(self, call: Call) -> None:
         super()._call(call)
+        self._write_alone()
         f = self.f
         f.call("barrier", self.parameters[3], self.parameters[2])
         with f.when(self.first):

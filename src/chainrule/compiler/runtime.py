@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -78,7 +80,20 @@ def _machine() -> Any:
     )
 
 
-OPTIONS = "opt=2 reloc=pic codemodel=small"
+OPTIONS = "opt=2 reloc=pic codemodel=small disable-lsr"
+
+
+@contextmanager
+def _without_strength_reduction() -> Iterator[None]:
+    """LLVM's loop strength reduction off: half of the time of code generation, for loops that are no faster by it.
+
+    The option is the whole process's, so that it is put back for others who use llvmlite.
+    """
+    llvm.set_option("", "-disable-lsr=true")
+    try:
+        yield
+    finally:
+        llvm.set_option("", "-disable-lsr=false")
 
 
 class Code:
@@ -91,13 +106,19 @@ class Code:
         code = cache.load(key)
         with _lock:
             if code is None:
-                code = _machine().emit_object(llvm.parse_assembly(text))
+                code = _compiled(text)
                 cache.store(key, code)
             self._engine = _loaded(code)
 
     def address(self, name: str) -> int:
         """Where a function lies."""
         return int(self._engine.get_function_address(name))
+
+
+def _compiled(text: str) -> bytes:
+    """LLVM IR to an object file."""
+    with _without_strength_reduction():
+        return bytes(_machine().emit_object(llvm.parse_assembly(text)))
 
 
 def _loaded(code: bytes) -> Any:
