@@ -28,7 +28,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("passes", "reference", "compiler", "dispatch"),
     ("nn", "optim", "data"),
-    ("train", "interop", "distributed", "reports"),
+    ("train", "interop", "distributed"),
+    ("reports", "explain"),
     ("cli",),
     ("__main__", ""),
 )

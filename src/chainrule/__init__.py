@@ -2,7 +2,7 @@
 
 from math import e, inf, nan, pi
 
-from . import autodiff, data, dtypes, errors, functions, interop, nn, ops, optim, random, train, tree
+from . import autodiff, data, dtypes, errors, explain, functions, interop, nn, ops, optim, random, train, tree
 from .control import cond, scan, while_loop
 from .custom_gradient import custom_gradient
 from .dispatch import compile
@@ -31,6 +31,7 @@ __all__ = [
     "data",
     "e",
     "errors",
+    "explain",
     "grad",
     "hessian",
     "hvp",
