@@ -49,10 +49,8 @@ ONLY_IN = {"llvmlite": "compiler", "rich": "cli", "click": "cli"}
 UNSAFE = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib", "cloudpickle"}
 
 LONGER_THAN_300_LINES = {
-    "capture.py": "to be split",
     "tensor.py": "to be split",
     "compiler/emit.py": "to be split",
-    "compiler/function.py": "to be split",
     "compiler/group.py": "to be split",
     "compiler/matmul.py": "to be split",
     "compiler/nest.py": "to be split",

@@ -11,17 +11,17 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from . import tree
+from .captured import Captured, Cell, GradientCell, Guard, Guards, Number, TensorCell
 from .errors import TraceError
 from .ir.build import Trace, bind, current_trace, placeholder, tracing
 from .ir.check import check_graph
 from .ir.graph import Graph, Value
-from .ir.types import ArrayType, NumpyArray, float64
+from .ir.types import ArrayType, float64
 from .ops import elementwise as ew
 from .ops.operators import lift
 from .tensor import Content, Parameter, Tensor, unwrap, wrap
@@ -31,92 +31,6 @@ LOOKED_AT = (
     "For a choice between arrays use cr.where(condition, x, y), for a choice between computations cr.cond, for loops "
     "cr.scan or cr.while_loop; to look at values, take @cr.compile away"
 )
-
-
-class Cell(Protocol):
-    """A place outside the function that holds an array."""
-
-    def read(self) -> Value | None: ...
-
-    def write(self, array: NumpyArray) -> None: ...
-
-
-@dataclass(frozen=True, eq=False)
-class TensorCell:
-    """The contents of a tensor."""
-
-    owner: Tensor
-
-    def read(self) -> Value:
-        """Its contents now."""
-        return self.owner._value
-
-    def write(self, array: NumpyArray) -> None:
-        """Give it new contents."""
-        self.owner._value = self.owner._content(array, self.owner._value.tracked)
-
-
-@dataclass(frozen=True, eq=False)
-class GradientCell:
-    """The gradient that a tensor has collected."""
-
-    owner: Tensor
-
-    def read(self) -> Value | None:
-        """The gradient now, if there is one."""
-        return None if self.owner._grad is None else self.owner._grad._value
-
-    def write(self, array: NumpyArray) -> None:
-        """Give it a new one."""
-        self.owner._grad = wrap(Value(ArrayType(array.shape, array.dtype), array))
-
-
-@dataclass(frozen=True)
-class Number:
-    """An option that is read anew at each run, as float64: `container[key]`, or one of several numbers in it."""
-
-    container: dict[str, Any]
-    key: str
-    index: int | None = None
-
-    def read(self) -> float:
-        """Its value now."""
-        option = self.container[self.key]
-        return float(option if self.index is None else option[self.index])
-
-
-@dataclass(frozen=True)
-class Guard:
-    """Something that the function looked at while it was traced. `now` gives what it is, `then` is what it was."""
-
-    name: str
-    now: Callable[[], Any]
-    then: Any
-
-    @property
-    def holds(self) -> bool:
-        """Whether it is still what it was."""
-        found = self.now()
-        return found is self.then or (not isinstance(found, Value) and bool(found == self.then))
-
-
-@dataclass(frozen=True)
-class Captured:
-    """A function as a graph.
-
-    Inputs of the graph: the arrays among the arguments, then `cells`, then `numbers`. Outputs: the arrays of the
-    result, then the new contents of `written`. cleared: tensors whose gradient the function forgets.
-    """
-
-    graph: Graph
-    argument_count: int
-    cells: tuple[Cell, ...]
-    numbers: tuple[Number, ...]
-    result_structure: tree.Structure
-    result_count: int
-    written: tuple[Cell, ...]
-    cleared: tuple[Tensor, ...]
-    guards: tuple[Guard, ...]
 
 
 class Capture(Trace):
@@ -193,7 +107,8 @@ class Capture(Trace):
         if id(owner) in self.gradients:
             return found
         self.will_change_gradient(owner)
-        self._guard(("gradient", id(owner)), "whether a gradient was there", lambda: owner._grad is None, found is None)
+        name = "whether a gradient was there"
+        self.guards.setdefault(("gradient", id(owner)), Guard(name, owner, "_grad", found is not None, presence=True))
         if found is not None and found._value.data is not None:
             stand_in = Value(found._value.type)
             self.cells.append((GradientCell(owner), stand_in))
@@ -205,11 +120,8 @@ class Capture(Trace):
         """The elements of a tensor are read while tracing: refused for parameters, guarded for others."""
         if isinstance(owner, Parameter):
             raise TraceError(LOOKED_AT.format(what=what, kind="parameter"))
-        contents = owner._value
-        self._guard(("tensor", id(owner)), "the elements of a tensor", lambda: owner._value, contents)
-
-    def _guard(self, key: Any, name: str, now: Callable[[], Any], then: Any) -> None:
-        self.guards.setdefault(key, Guard(name, now, then))
+        guard = Guard("the elements of a tensor", owner, "_value", owner._value)
+        self.guards.setdefault(("tensor", id(owner)), guard)
 
     # -- what optimisers and modules tell
 
@@ -223,11 +135,13 @@ class Capture(Trace):
 
     def option(self, container: dict[str, Any], key: str) -> None:
         """An option that the trace is made for."""
-        self._guard(("option", id(container), key), f"the option {key!r}", lambda: container.get(key), container[key])
+        guard = Guard(f"the option {key!r}", container, key, container[key])
+        self.guards.setdefault(("option", id(container), key), guard)
 
     def mode(self, module: Any) -> None:
         """Whether a module trains."""
-        self._guard(("mode", id(module)), "training or evaluation mode", lambda: module.training, module.training)
+        guard = Guard("training or evaluation mode", module, "training", module.training)
+        self.guards.setdefault(("mode", id(module)), guard)
 
     # -- the end
 
@@ -328,7 +242,7 @@ def capture(
         len(results),
         tuple(cells),
         tuple(cleared),
-        tuple(trace.guards.values()),
+        Guards(tuple(trace.guards.values())),
     )
 
 

@@ -2,40 +2,35 @@
 
 A cell that a program writes gets a home: memory of its own, aligned, that the program writes and the tensor shows. If
 anyone else still holds those elements (a NumPy view, a graph recorded before), they keep them, and the cell moves on.
+Programs that share cells share homes: they remember them without holding them.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from typing import Any
+import weakref
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..capture import Cell, GradientCell, TensorCell
+from ..captured import Cell, GradientCell, TensorCell
 from ..errors import ShapeError
 from ..ir.graph import Value
 from ..ir.types import ArrayType, NumpyArray
 from ..tensor import Tensor
+from .memory import address_of, aligned
+from .watch import Watch
 
-ALIGNMENT = 64
-OWN_REFERENCES = 4  # to a home that nobody else looks at: the value, the list, a local variable, the question itself
-VALUE_REFERENCES = (
-    4  # to contents that nobody else holds: the tensor, a variable here and one of the caller, the question
-)
+_homes: weakref.WeakValueDictionary[int, NumpyArray] = weakref.WeakValueDictionary()
 
 
-def aligned(kind: ArrayType) -> NumpyArray:
-    """Uninitialised memory for an array, at an address that is a multiple of 64."""
-    room = np.empty(kind.nbytes + ALIGNMENT, np.uint8)
-    start = -address_of(room) % ALIGNMENT
-    return room[start : start + kind.nbytes].view(kind.dtype).reshape(kind.shape)
+def _is_home(array: NumpyArray) -> bool:
+    return _homes.get(id(array)) is array
 
 
-def address_of(array: NumpyArray) -> int:
-    """Where the first element lies."""
-    address: int = array.__array_interface__["data"][0]
-    return address
+def _new_home(kind: ArrayType) -> NumpyArray:
+    home = aligned(kind)
+    _homes[id(home)] = home
+    return home
 
 
 def _key(cell: Cell) -> tuple[type, int]:
@@ -58,77 +53,81 @@ class CellMemory:
         for number in (*self.in_place.values(), *range(len(cells), len(self.cells))):
             self.is_written[number] = True
         self.read_count = len(cells)
-        self.arrays: list[NumpyArray | None] = [None] * len(self.cells)
         self.addresses = [0] * len(self.cells)
+        self._copies: dict[int, NumpyArray] = {}  # of contents that do not lie densely
+        self._new: dict[int, NumpyArray] = {}  # homes of cells that were found empty
+        self._watch: Watch | None = None
 
-    def refresh(self, number: int) -> int:
-        """The address of a cell's memory, made ready for a run."""
+    # -- before a run
+
+    def refresh(self) -> bool:
+        """Make the memory of every cell ready for a run; whether any address may have changed."""
+        if self._watch is not None and self._watch.undisturbed():
+            return False
+        self._watch = None
+        for number, written in enumerate(self.is_written):
+            if written:
+                self._make_home(number)
+            else:
+                self._look_up(number)
+        return True
+
+    def _look_up(self, number: int) -> None:
+        """The address of a cell that is only read."""
         value = self.cells[number].read()
-        if self.is_written[number]:
-            return self._home(number, value)
         assert value is not None and value.data is not None
-        if value.data is not self.arrays[number]:
-            self._check(number, value)
-            self.arrays[number] = value.data
-            dense = value.data if value.data.flags.c_contiguous else np.ascontiguousarray(value.data)
-            self._dense = dense
-            self.addresses[number] = address_of(dense)
-            if dense is not value.data:
-                self.arrays[number] = None  # looked at again next time
-                self._keep_alive(number, dense)
-        return self.addresses[number]
+        self._check(number, value)
+        array = value.data
+        if not array.flags.c_contiguous:
+            array = self._copies[number] = np.ascontiguousarray(array)
+        self.addresses[number] = address_of(array)
 
-    def _keep_alive(self, number: int, array: NumpyArray) -> None:
-        kept = getattr(self, "_copies", {})
-        kept[number] = array
-        self._copies = kept
+    def _make_home(self, number: int) -> None:
+        """Memory that the program may write: where the contents lie if nobody else looks there, else new."""
+        if self._is_at_home(number):
+            return
+        value = self.cells[number].read()
+        home = _new_home(self.kinds[number])
+        self.addresses[number] = address_of(home)
+        if value is None:
+            self._new[number] = home
+            return
+        self._check(number, value)
+        if number < self.read_count:
+            np.copyto(home, value.data)  # type: ignore[arg-type]
+        self.cells[number].write(home)
+
+    def _is_at_home(self, number: int) -> bool:
+        value = self.cells[number].read()
+        if value is None or value.data is None or not _is_home(value.data):
+            return False
+        self._check(number, value)
+        self.addresses[number] = address_of(value.data)
+        del value
+        return self._watching([number]).undisturbed()
 
     def _check(self, number: int, value: Value) -> None:
         if value.type != self.kinds[number]:
             raise ShapeError(f"a cell was {self.kinds[number]} when the function was compiled, but is {value.type} now")
 
-    def _home(self, number: int, value: Value | None) -> int:
-        home = self.arrays[number]
-        if value is None or value.data is None:
-            return self._free_home(number, home)
-        if (
-            value.data is home
-            and sys.getrefcount(home) <= OWN_REFERENCES
-            and sys.getrefcount(value) <= VALUE_REFERENCES
-        ):
-            return self.addresses[number]
-        self._check(number, value)
-        new = aligned(value.type)
-        if number < self.read_count:
-            np.copyto(new, value.data)
-        self._move(number, new)
-        return self.addresses[number]
-
-    def _free_home(self, number: int, home: NumpyArray | None) -> int:
-        """Memory for a cell that is empty before the run."""
-        if home is None or sys.getrefcount(home) > OWN_REFERENCES - 1:
-            self._move(number, aligned(self.kinds[number]), write=False)
-        return self.addresses[number]
-
-    def _move(self, number: int, new: NumpyArray, write: bool = True) -> None:
-        self.arrays[number] = new
-        self.addresses[number] = address_of(new)
-        if write:
-            self.cells[number].write(new)
+    # -- after a run
 
     def after(self, cleared: Sequence[Tensor]) -> None:
-        """After a run: cells that were empty before show what was written."""
-        for number in range(len(self.cells)):
-            home = self.arrays[number]
-            if self.is_written[number] and home is not None:
-                value = self.cells[number].read()
-                if value is None or value.data is not home:
-                    self.cells[number].write(home)
+        """After a run: cells that were empty before show what was written; then it is noted how everything stands."""
         for owner in cleared:
             owner._grad = None
+        if self._watch is not None:
+            return
+        for number, home in self._new.items():
+            self.cells[number].write(home)
+        self._new = {}
+        if not self._copies:
+            self._watch = self._watching(range(len(self.cells)))
 
-
-def as_array(leaf: Any) -> NumpyArray:
-    """An argument as a dense array."""
-    array: Any = leaf._value.data if isinstance(leaf, Tensor) else np.asarray(leaf)
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+    def _watching(self, numbers: Iterable[int]) -> Watch:
+        chosen = [(self.cells[number], self.is_written[number]) for number in numbers]
+        return Watch(
+            [cell.owner for cell, written in chosen if written and isinstance(cell, TensorCell)],
+            [cell.owner for cell, written in chosen if written and isinstance(cell, GradientCell)],
+            [cell for cell, written in chosen if not written],
+        )

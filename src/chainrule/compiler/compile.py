@@ -20,7 +20,7 @@ from .runtime import Code, host
 from .schedule import dense_place, lower_graph
 from .split import split_reductions
 from .step_writer import StepWriter
-from .steps import batch_of, write_steps
+from .steps import batch_of, write_alone, write_steps
 from .threads import barrier_ir, pool
 from .ungroup import ungroup
 from .units import Lowering
@@ -71,6 +71,7 @@ def compile_graph(
     target = host()
     barrier_ir(program.module)
     StepWriter(program, target.attributes).write()
+    write_alone(program.module, target.attributes)
     if repeated is not None:
         _write_steps(plan, program, repeated)
     text = program.module.text()

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..ir.types import ArrayType, NumpyArray, int64
-from .cells import address_of, aligned
 from .emit import Function, Module, Reg
+from .memory import address_of, aligned
 from .program import Call, Instruction, Program
 from .runtime import Code, host
 from .step_writer import StepWriter
 from .threads import pool
 
 if TYPE_CHECKING:
-    from .function import Entry
+    from .entry import Entry
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,10 @@ class _Memory:
         self.table[:-1] = entry.table
         self.copies: list[NumpyArray] = [aligned(kind) for kind in (*entry.result_kinds, *entry.cells.kinds)]
         cells = self.copies[len(entry.result_kinds) :]
-        for copy, cell in zip(cells, entry.cells.arrays):
-            if cell is not None:
-                np.copyto(copy, cell)
+        for copy, cell in zip(cells, entry.cells.cells):
+            contents = cell.read()
+            if contents is not None:
+                np.copyto(copy, contents.data)  # type: ignore[arg-type]
         slots = [*entry.result_slots, *entry.cell_slots]
         self.numbers = np.array([source.read() for source in entry.captured.numbers], np.float64)
         addresses = [*zip(slots, map(address_of, self.copies)), *zip(entry.argument_slots, map(address_of, arrays))]

@@ -64,6 +64,14 @@ def write_steps(
     f.finish()
 
 
+def write_alone(module: Module, attributes: str) -> None:
+    """Add `void alone(ptr table)`: one step on one thread. Calls from Python cost by the argument."""
+    table = Reg("ptr", "%table")
+    f = Function(module, "alone", [table], attributes)
+    f.call("step", table, word(0), word(1), Reg("ptr", "null"))
+    f.finish()
+
+
 def word_of(f: Function, number: int) -> Reg:
     """A known number that the loop does not know to be known: its count is not."""
     return word(number)

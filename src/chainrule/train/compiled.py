@@ -16,12 +16,10 @@ from ..tensor import Tensor
 from .step import TrainingStep
 
 if TYPE_CHECKING:
-    from ..compiler.function import Entry
+    from ..compiler.epoch import Steps
 
 MOST_BYTES = 1 << 24
 """Of the outputs of the steps in one call."""
-SECONDS_A_CALL = 0.05
-"""How long one call may take: then progress is shown, and Ctrl-C is heard."""
 
 
 class CompileWarning(UserWarning):
@@ -29,55 +27,65 @@ class CompileWarning(UserWarning):
 
 
 class CompiledSteps:
-    """The steps of one training on arrays in memory."""
+    """The steps of one training on arrays in memory. outputs: whether those of the network are wanted."""
 
-    def __init__(self, training: TrainingStep, arrays: tuple[NumpyArray, NumpyArray], threads: int | None) -> None:
+    def __init__(
+        self, training: TrainingStep, arrays: tuple[NumpyArray, NumpyArray], threads: int | None, outputs: bool
+    ) -> None:
         self.arrays = tuple(np.ascontiguousarray(array) for array in arrays)
-        self.function = compiled_function(step_function(training), threads)
-        self.runs: dict[int, Any] = {}
-        self.at_once = 1
+        self.outputs = outputs
+        self.function = compiled_function(step_function(training, outputs), threads)
 
-    def prepare(self, rows: int) -> Entry:
-        """The program for batches of so many rows; compiled if there is none that fits what is now."""
-        examples = [np.empty((rows, *array.shape[1:]), array.dtype) for array in self.arrays]
-        return self.function.program(*examples)
+    def prepare(self, rows: int) -> Steps:
+        """The steps on batches of so many rows; compiled if there are none that fit what is now."""
+        from ..compiler.epoch import batch_kinds, steps_of
+
+        return steps_of(self.function.program_for(batch_kinds(self.arrays, rows)))
 
     def most(self, rows: int) -> int:
-        """How many steps the next call may have."""
-        entry = self.prepare(rows)
-        return max(1, min(self.at_once, MOST_BYTES // max(1, sum(kind.nbytes for kind in entry.result_kinds))))
+        """How many steps the next call may have: as many as take about a twentieth of a second."""
+        steps = self.prepare(rows)
+        return max(1, min(steps.at_once(), MOST_BYTES // max(1, sum(kind.nbytes for kind in steps.entry.result_kinds))))
 
-    def run(self, order: NumpyArray, rows: int, after_step: Callable[[], Any]) -> tuple[NumpyArray, NumpyArray]:
-        """Losses (steps,) and outputs (steps, rows, ...) of the steps over `order`; `after_step` moves schedules on."""
-        from ..compiler.function import Steps
+    def run(
+        self, order: NumpyArray, rows: int, after_step: Callable[[], Any] | None
+    ) -> tuple[NumpyArray, NumpyArray | None]:
+        """Losses (steps,) and outputs (steps, rows, ...) of the steps over `order`.
 
-        entry = self.prepare(rows)
+        after_step: moves the options of the optimiser on from one step to the next; None where they stay.
+        """
+        steps = self.prepare(rows)
         count = len(order) // rows
-        numbers = np.empty((count, len(entry.captured.numbers)))
-        for step in range(count):
-            numbers[step] = [source.read() for source in entry.captured.numbers]
-            after_step()
-        known = self.runs.get(rows)
-        if known is None or known.entry is not entry:
-            known = self.runs[rows] = Steps(entry, self.arrays, rows)
-        (losses, outputs), seconds = known.at_once(order, count, numbers)
-        self.at_once = max(1, min(count * 4, int(count * SECONDS_A_CALL / max(seconds, 1e-9))))
-        return losses, outputs
+        sources = steps.entry.captured.numbers
+        numbers = np.empty((count, len(sources)))
+        if after_step is None:
+            numbers[:] = [source.read() for source in sources]
+        else:
+            for step in range(count):
+                numbers[step] = [source.read() for source in sources]
+                after_step()
+        losses, *outputs = steps.once(self.arrays, order, count, numbers)
+        return losses, outputs[0] if outputs else None
 
 
-def step_function(training: TrainingStep) -> Callable[..., Any]:
+def step_function(training: TrainingStep, outputs: bool) -> Callable[..., Any]:
     """A step that leaves no gradients behind: they need not be written to memory for anyone."""
 
-    def step(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        loss, outputs = training(inputs, targets)
+    def step(inputs: Tensor, targets: Tensor) -> Any:
+        loss, predictions = training(inputs, targets)
         training.optimizer.zero_grad()
-        return loss, outputs
+        return (loss, predictions) if outputs else loss
 
     return step
 
 
 def compiled_steps(
-    training: TrainingStep, arrays: tuple[NumpyArray, NumpyArray], rows: int, threads: int | None, wanted: bool | None
+    training: TrainingStep,
+    arrays: tuple[NumpyArray, NumpyArray],
+    rows: int,
+    threads: int | None,
+    wanted: bool | None,
+    outputs: bool,
 ) -> CompiledSteps | None:
     """Steps as native code, or None to train eagerly.
 
@@ -85,7 +93,7 @@ def compiled_steps(
     """
     if wanted is False or (wanted is None and isinstance(training.optimizer, LBFGS)):
         return None
-    steps = CompiledSteps(training, arrays, threads)
+    steps = CompiledSteps(training, arrays, threads, outputs)
     try:
         steps.prepare(min(rows, len(arrays[0])))
         rest = len(arrays[0]) % rows

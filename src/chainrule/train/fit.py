@@ -93,7 +93,7 @@ def fit(
     model.train()
     native = None
     if isinstance(feed, ArrayFeed):
-        native = compiled_steps(training, feed.pair, tempo.batch_size, threads, compile)
+        native = compiled_steps(training, feed.pair, tempo.batch_size, threads, compile, bool(chosen_metrics))
     description["threads"] = (threads or 1) if native is None else "any"
     directory = None if run_directory is None else RunDirectory(run_directory)
     saved = directory.load() if directory is not None and resume and directory.has_checkpoint else None

@@ -120,11 +120,25 @@ class Loop:
             if not len(order):
                 return
             rows = min(size, len(order))
-            losses, outputs = self.compiled.run(order, rows, self.rate.after_step)
-            for number, error in enumerate(losses.tolist()):
-                self._require_finite(error)
-                self._count(error, outputs[number], self.feed.pair[1][order[number * rows : (number + 1) * rows]])
+            losses, outputs = self.compiled.run(order, rows, self.rate.after_step if self.rate.each_step else None)
+            self._count_steps(losses, outputs, order, rows)
             yield
+
+    def _count_steps(self, losses: NumpyArray, outputs: NumpyArray | None, order: NumpyArray, rows: int) -> None:
+        """What `_count` does, for the steps of one native call."""
+        finite = np.isfinite(losses)
+        if not finite.all():
+            first = int(np.argmin(finite))
+            self.state.step += first
+            self._require_finite(float(losses[first]))
+        self.state.step += len(losses)
+        wanted = None
+        if outputs is not None:
+            assert isinstance(self.feed, ArrayFeed)
+            targets = self.feed.pair[1]
+            wanted = targets[order].reshape(len(losses), rows, *targets.shape[1:])
+        self.totals.add_batches(losses.tolist(), rows, outputs, wanted)
+        self.display.batch(self.feed.done(), self.totals.figures())
 
     def _steps_at_most(self, most: int) -> int:
         """So many that a checkpoint that is due after some number of steps is not passed over."""

@@ -16,16 +16,43 @@ from ..errors import ConfigurationError, unknown_name
 from ..ir.types import NumpyArray
 
 Sums = NumpyArray
+Columns = Callable[[NumpyArray, NumpyArray], Sequence[NumpyArray]]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """parts(outputs, targets) -> float64 sums over the batch; finish(sums, number of examples) -> the figure."""
+    """parts(outputs, targets) -> float64 sums over the batch; finish(sums, number of examples) -> the figure.
+
+    examples: where the sums are over numbers of each example, these numbers: columns (n,), so that many batches are
+    looked at in one go.
+    """
 
     name: str
     parts: Callable[[NumpyArray, NumpyArray], Sequence[float]]
     finish: Callable[[Sums, int], float]
     larger_is_better: bool
+    examples: Columns | None = None
+
+    def parts_of_batches(self, outputs: NumpyArray, targets: NumpyArray) -> NumpyArray:
+        """The parts of each of many batches, (batches, parts). outputs, targets: (batches, rows, ...)."""
+        if self.examples is None or outputs.shape[:2] != targets.shape[:2]:
+            return np.array([self.parts(each, wanted) for each, wanted in zip(outputs, targets)], np.float64)
+        count, rows = outputs.shape[:2]
+        flat = self.examples(_joined(outputs), _joined(targets))
+        return np.stack([column.reshape(count, rows).sum(axis=1) for column in flat], axis=1)
+
+
+def _joined(batches: NumpyArray) -> NumpyArray:
+    return batches.reshape(-1, *batches.shape[2:])
+
+
+def _metric(name: str, examples: Columns, finish: Callable[[Sums, int], float], larger_is_better: bool) -> Metric:
+    """A metric whose parts are sums of numbers of each example."""
+
+    def parts(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
+        return [float(column.sum()) for column in examples(outputs, targets)]
+
+    return Metric(name, parts, finish, larger_is_better, examples)
 
 
 def _mean(sums: Sums, count: int) -> float:
@@ -46,14 +73,14 @@ def true_classes(targets: NumpyArray, outputs: NumpyArray) -> NumpyArray:
     return targets.reshape(targets.shape[0], *targets.shape[2:] if targets.ndim > 1 and targets.shape[1] == 1 else ())
 
 
-def _accuracy(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
+def _accuracy(outputs: NumpyArray, targets: NumpyArray) -> Sequence[NumpyArray]:
     right = predicted_classes(outputs) == true_classes(targets, outputs).astype(np.int64)
-    return [float(right.reshape(len(outputs), -1).mean(axis=1, dtype=np.float64).sum())]
+    return [right.reshape(len(outputs), -1).mean(axis=1, dtype=np.float64)]
 
 
-def _top_5(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
+def _top_5(outputs: NumpyArray, targets: NumpyArray) -> Sequence[NumpyArray]:
     best = np.argsort(-outputs, axis=1, kind="stable")[:, :5]
-    return [float((best == true_classes(targets, outputs)[:, None]).any(axis=1).sum())]
+    return [(best == true_classes(targets, outputs)[:, None]).any(axis=1).astype(np.float64)]
 
 
 def _errors(outputs: NumpyArray, targets: NumpyArray) -> NumpyArray:
@@ -61,22 +88,19 @@ def _errors(outputs: NumpyArray, targets: NumpyArray) -> NumpyArray:
     return difference.reshape(len(outputs), -1)
 
 
-def _absolute(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
-    return [float(np.abs(_errors(outputs, targets)).mean(axis=1).sum())]
+def _absolute(outputs: NumpyArray, targets: NumpyArray) -> Sequence[NumpyArray]:
+    return [np.abs(_errors(outputs, targets)).mean(axis=1)]
 
 
-def _squared(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
-    return [float(np.square(_errors(outputs, targets)).mean(axis=1).sum())]
+def _squared(outputs: NumpyArray, targets: NumpyArray) -> Sequence[NumpyArray]:
+    return [np.square(_errors(outputs, targets)).mean(axis=1)]
 
 
-def _r2_parts(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
+def _r2_parts(outputs: NumpyArray, targets: NumpyArray) -> Sequence[NumpyArray]:
     wanted = targets.astype(np.float64).reshape(len(outputs), -1)
-    return [
-        float(np.square(_errors(outputs, targets)).sum()),
-        float(wanted.sum()),
-        float(np.square(wanted).sum()),
-        wanted.size,
-    ]
+    squares = np.square(_errors(outputs, targets)).sum(axis=1)
+    size = np.full(len(outputs), float(wanted.shape[1]))
+    return [squares, wanted.sum(axis=1), np.square(wanted).sum(axis=1), size]
 
 
 def _r2(sums: Sums, count: int) -> float:
@@ -87,12 +111,12 @@ def _r2(sums: Sums, count: int) -> float:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", _accuracy, _mean, True),
-        Metric("top_5_accuracy", _top_5, _mean, True),
-        Metric("mae", _absolute, _mean, False),
-        Metric("mse", _squared, _mean, False),
-        Metric("rmse", _squared, lambda sums, count: math.sqrt(_mean(sums, count)), False),
-        Metric("r2", _r2_parts, _r2, True),
+        _metric("accuracy", _accuracy, _mean, True),
+        _metric("top_5_accuracy", _top_5, _mean, True),
+        _metric("mae", _absolute, _mean, False),
+        _metric("mse", _squared, _mean, False),
+        _metric("rmse", _squared, lambda sums, count: math.sqrt(_mean(sums, count)), False),
+        _metric("r2", _r2_parts, _r2, True),
     )
 }
 
@@ -131,6 +155,16 @@ class Totals:
         for metric in self.metrics:
             parts = np.asarray(metric.parts(outputs, targets), np.float64)
             self.sums[metric.name] = self.sums.get(metric.name, np.zeros_like(parts)) + parts
+
+    def add_batches(self, losses: Sequence[float], rows: int, outputs: Any, targets: Any) -> None:
+        """Many batches of `rows` examples, one after the other. outputs, targets: (batches, rows, ...), for metrics."""
+        for loss in losses:
+            self.loss += loss * rows
+        self.count += rows * len(losses)
+        for metric in self.metrics:
+            parts = metric.parts_of_batches(outputs, targets)
+            before = self.sums.get(metric.name, np.zeros_like(parts[0]))
+            self.sums[metric.name] = np.add.accumulate(np.vstack([before, parts]), axis=0)[-1]
 
     def figures(self, prefix: str = "") -> dict[str, float]:
         """The mean loss and each metric so far."""

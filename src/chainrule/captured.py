@@ -1,0 +1,137 @@
+"""What a capture finds: cells and numbers that programs read anew at each run, and guards of what else they rest on."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from . import tree
+from .ir.graph import Graph, Value
+from .ir.types import ArrayType, NumpyArray
+from .tensor import Tensor, wrap
+
+
+class Cell(Protocol):
+    """A place outside the function that holds an array."""
+
+    def read(self) -> Value | None: ...
+
+    def write(self, array: NumpyArray) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class TensorCell:
+    """The contents of a tensor."""
+
+    owner: Tensor
+
+    def read(self) -> Value:
+        """Its contents now."""
+        return self.owner._value
+
+    def write(self, array: NumpyArray) -> None:
+        """Give it new contents."""
+        self.owner._value = self.owner._content(array, self.owner._value.tracked)
+
+
+@dataclass(frozen=True, eq=False)
+class GradientCell:
+    """The gradient that a tensor has collected."""
+
+    owner: Tensor
+
+    def read(self) -> Value | None:
+        """The gradient now, if there is one."""
+        return None if self.owner._grad is None else self.owner._grad._value
+
+    def write(self, array: NumpyArray) -> None:
+        """Give it a new one."""
+        self.owner._grad = wrap(Value(ArrayType(array.shape, array.dtype), array))
+
+
+@dataclass(frozen=True)
+class Number:
+    """An option that is read anew at each run, as float64: `container[key]`, or one of several numbers in it."""
+
+    container: dict[str, Any]
+    key: str
+    index: int | None = None
+
+    def read(self) -> float:
+        """Its value now."""
+        option = self.container[self.key]
+        return float(option if self.index is None else option[self.index])
+
+
+@dataclass(frozen=True, eq=False)
+class Guard:
+    """What the function looked at while it was traced: `where.key` or `where[key]`, and what it was then.
+
+    presence: it only matters whether there was something or None.
+    """
+
+    name: str
+    where: Any
+    key: str
+    then: Any
+    presence: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is still what it was."""
+        now = self.where.get(self.key) if isinstance(self.where, dict) else getattr(self.where, self.key)
+        if self.presence:
+            return (now is not None) is self.then
+        return now is self.then or (not isinstance(now, Value) and bool(now == self.then))
+
+
+class Guards:
+    """All guards of a program, asked at each call: sorted, so that asking costs little."""
+
+    def __init__(self, guards: Sequence[Guard]) -> None:
+        self.every = tuple(guards)
+        options = [guard for guard in guards if isinstance(guard.where, dict)]
+        modes = [guard for guard in guards if guard.key == "training" and guard not in options]
+        self._options = [(guard.where, guard.key) for guard in options]
+        self._options_then = [guard.then for guard in options]
+        self._modes = [guard.where for guard in modes]
+        self._modes_then = [guard.then for guard in modes]
+        self._others = [guard for guard in guards if guard not in options and guard not in modes]
+
+    @property
+    def hold(self) -> bool:
+        """Whether everything is as it was."""
+        return (
+            list(map(_training, self._modes)) == self._modes_then
+            and [where.get(key) for where, key in self._options] == self._options_then
+            and all(guard.holds for guard in self._others)
+        )
+
+    @property
+    def broken(self) -> list[str]:
+        """What is no longer as it was."""
+        return [guard.name for guard in self.every if not guard.holds]
+
+
+_training = operator.attrgetter("training")
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A function as a graph.
+
+    Inputs of the graph: the arrays among the arguments, then `cells`, then `numbers`. Outputs: the arrays of the
+    result, then the new contents of `written`. cleared: tensors whose gradient the function forgets.
+    """
+
+    graph: Graph
+    argument_count: int
+    cells: tuple[Cell, ...]
+    numbers: tuple[Number, ...]
+    result_structure: tree.Structure
+    result_count: int
+    written: tuple[Cell, ...]
+    cleared: tuple[Tensor, ...]
+    guards: Guards

@@ -1,0 +1,189 @@
+"""One program with the memory that it runs on: a table of addresses, most of which stay as they are from run to run."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..captured import Captured
+from ..errors import OutOfRangeError
+from ..ir.graph import Value
+from ..ir.types import ArrayType, NumpyArray, int64
+from ..tensor import wrap
+from .cells import CellMemory
+from .compile import Compiled, Repeated, compile_graph
+from .memory import address_of, aligned
+from .program import PARALLEL_COST
+from .threads import default_threads, pool
+
+ERROR_CELL = ArrayType((8,), int64)
+SMALL = 1 << 14
+"""Bytes of an argument up to which it is copied to where the last one lay: asking NumPy for an address costs more."""
+KEPT = 1 << 12
+"""Bytes of a result up to which its memory is kept for the next run."""
+
+_ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+class Entry:
+    """A captured function, its program, and the memory that the program runs on."""
+
+    def __init__(self, captured: Captured, threads: int | None) -> None:
+        self.captured = captured
+        graph = captured.graph
+        first = captured.argument_count
+        cells = len(captured.cells)
+        kinds = [value.type for value in graph.inputs[first : first + cells]]
+        probe = CellMemory(captured.cells, captured.written, kinds)
+        only = [n for n in range(len(captured.written)) if n not in probe.in_place]
+        kinds += [graph.outputs[captured.result_count + n].type for n in only]
+        self.cells = CellMemory(captured.cells, captured.written, kinds)
+        in_place = {captured.result_count + n: first + cell for n, cell in self.cells.in_place.items()}
+        repeated = Repeated(first, len(captured.numbers), captured.result_count)
+        self.compiled: Compiled = compile_graph(graph, in_place, repeated=repeated)
+        self.threads = 1 if self.compiled.program.cost < PARALLEL_COST else threads or default_threads()
+        self._prepare(only)
+
+    def _prepare(self, only: Sequence[int]) -> None:
+        """The table of addresses, and which of its places are set at each call."""
+        captured, compiled = self.captured, self.compiled
+        program = compiled.program
+        place = {id(buffer): number + 1 for number, buffer in enumerate(program.table)}
+        self.table = (ctypes.c_uint64 * (len(program.table) + 1))()
+        self.arena = aligned(ArrayType((program.arena_bytes,), np.dtype(np.uint8)))
+        self.table[0] = address_of(self.arena)
+        for buffer, array in zip(program.constants, compiled.constants):
+            self.table[place[id(buffer)]] = address_of(array)
+        self.errors = aligned(ERROR_CELL)
+        self.errors[:] = 0
+        if compiled.errors is not None:
+            self.table[place[id(compiled.errors)]] = address_of(self.errors)
+        first, cells = captured.argument_count, len(captured.cells)
+        slots = [place[id(buffer)] for buffer in compiled.inputs]
+        outs = [place[id(buffer)] for buffer in compiled.outputs]
+        self.argument_slots = slots[:first]
+        self.number_slots = slots[first + cells :]
+        self.cell_slots = [*slots[first : first + cells], *(outs[captured.result_count + n] for n in only)]
+        self.result_slots = outs[: captured.result_count]
+        self.result_kinds = [value.type for value in compiled.graph.outputs[: captured.result_count]]
+        self.argument_kinds = [value.type for value in compiled.graph.inputs[:first]]
+        self.numbers = (ctypes.c_double * max(1, len(captured.numbers)))()
+        for number, slot in enumerate(self.number_slots):
+            self.table[slot] = ctypes.addressof(self.numbers) + 8 * number
+        self.table_address = ctypes.addressof(self.table)
+        self._arguments = [_Argument(self.table, *each) for each in zip(self.argument_slots, self.argument_kinds)]
+        self._results = [_Result(self.table, *each) for each in zip(self.result_slots, self.result_kinds)]
+        self._is_single = captured.result_structure == tree.LEAF
+        self.steps: Any = None  # the repeated runs of it, once there are any
+        self._alone: Callable[[int], None] = _ALONE(compiled.code.address("alone"))
+
+    @property
+    def holds(self) -> bool:
+        """Whether what the function looked at while it was traced is still so."""
+        return self.captured.guards.hold
+
+    def run(self, arrays: Sequence[NumpyArray]) -> Any:
+        """One run on dense arrays of the right types."""
+        self.enter()
+        for argument, array in zip(self._arguments, arrays):
+            argument.set(array)
+        for number, source in enumerate(self.captured.numbers):
+            self.numbers[number] = source.read()
+        results = [result.array() for result in self._results]
+        if self.threads == 1:
+            self._alone(self.table_address)
+        else:
+            pool().run(self.compiled.address, self.table_address, self.threads)
+        self.leave()
+        if self._is_single:
+            return wrap(Value(self.result_kinds[0], results[0]))
+        return self._structured([Value(kind, result) for kind, result in zip(self.result_kinds, results)])
+
+    def wrapped(self, results: Sequence[NumpyArray]) -> Any:
+        """Results of any shapes in the structure that the function returns."""
+        return self._structured([Value(ArrayType(result.shape, result.dtype), result) for result in results])
+
+    def _structured(self, values: Sequence[Value]) -> Any:
+        return tree.unflatten(self.captured.result_structure, map(wrap, values))
+
+    def enter(self) -> None:
+        """Before a run: the addresses of the cells."""
+        if self.cells.refresh():
+            for slot, address in zip(self.cell_slots, self.cells.addresses):
+                self.table[slot] = address
+
+    def leave(self) -> None:
+        """After a run: cells show what was written; an index out of range is an error."""
+        self.cells.after(self.captured.cleared)
+        if self.compiled.errors is not None and self.errors[0]:
+            self.errors[:] = 0
+            raise OutOfRangeError(
+                "an index lies outside its axis in a compiled function; call the function without compile to see which"
+            )
+
+    def memory(self) -> dict[str, int]:
+        """Bytes, by what they hold."""
+        sizes = {"arguments": sum(kind.nbytes for kind in self.argument_kinds)}
+        sizes["cells"] = sum(kind.nbytes for kind in self.cells.kinds)
+        sizes["results"] = sum(kind.nbytes for kind in self.result_kinds)
+        sizes["constants"] = sum(array.nbytes for array in self.compiled.constants)
+        sizes["workspace"] = self.compiled.program.arena_bytes
+        sizes["total"] = sum(sizes.values())
+        return sizes
+
+
+class _Argument:
+    """A place in the table for an argument. A small one is copied to where the one before it lay."""
+
+    def __init__(self, table: Any, slot: int, kind: ArrayType) -> None:
+        self.table, self.slot = table, slot
+        self.copy = aligned(kind) if kind.nbytes <= SMALL else None
+        self.address = 0 if self.copy is None else address_of(self.copy)
+
+    def set(self, array: NumpyArray) -> None:
+        """Let the program find it."""
+        if self.copy is None:
+            self.table[self.slot] = address_of(array)
+            return
+        self.copy[...] = array
+        self.table[self.slot] = self.address
+
+
+class _Memory:
+    """Memory for a result, which someone may hold."""
+
+    def __init__(self, kind: ArrayType) -> None:
+        self.array = np.empty(kind.shape, kind.dtype)
+        self.address = address_of(self.array)
+        self._alone = self._count()
+
+    def _count(self) -> int:
+        return sys.getrefcount(self.array)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody holds it now."""
+        return self._count() == self._alone
+
+
+class _Result:
+    """A place in the table for a result. The memory of a small one is used again once nobody holds it."""
+
+    def __init__(self, table: Any, slot: int, kind: ArrayType) -> None:
+        self.table, self.slot, self.kind = table, slot, kind
+        self.kept = [_Memory(kind) for _ in range(3)] if kind.nbytes <= KEPT else []
+
+    def array(self) -> NumpyArray:
+        """Memory for the result of this run."""
+        for memory in self.kept:
+            if memory.is_free:
+                self.table[self.slot] = memory.address
+                return memory.array
+        array = np.empty(self.kind.shape, self.kind.dtype)
+        self.table[self.slot] = address_of(array)
+        return array
