@@ -55,6 +55,7 @@ class CellMemory:
         self.read_count = len(cells)
         self.addresses = [0] * len(self.cells)
         self._copies: dict[int, NumpyArray] = {}  # of contents that do not lie densely
+        self._held: list[NumpyArray] = []  # while a program runs on it
         self._new: dict[int, NumpyArray] = {}  # homes of cells that were found empty
         self._watch: Watch | None = None
 
@@ -80,7 +81,7 @@ class CellMemory:
         array = value.data
         if not array.flags.c_contiguous:
             array = self._copies[number] = np.ascontiguousarray(array)
-        self.addresses[number] = address_of(array)
+        self._place(number, array)
 
     def _make_home(self, number: int) -> None:
         """Memory that the program may write: where the contents lie if nobody else looks there, else new."""
@@ -88,7 +89,7 @@ class CellMemory:
             return
         value = self.cells[number].read()
         home = _new_home(self.kinds[number])
-        self.addresses[number] = address_of(home)
+        self._place(number, home)
         if value is None:
             self._new[number] = home
             return
@@ -102,9 +103,15 @@ class CellMemory:
         if value is None or value.data is None or not _is_home(value.data):
             return False
         self._check(number, value)
-        self.addresses[number] = address_of(value.data)
         del value
-        return self._watching([number]).undisturbed()
+        if not self._watching([number]).undisturbed():
+            return False
+        self._place(number, self.cells[number].read().data)  # type: ignore[union-attr, arg-type]
+        return True
+
+    def _place(self, number: int, array: NumpyArray) -> None:
+        self.addresses[number] = address_of(array)
+        self._held.append(array)
 
     def _check(self, number: int, value: Value) -> None:
         if value.type != self.kinds[number]:
@@ -120,7 +127,7 @@ class CellMemory:
             return
         for number, home in self._new.items():
             self.cells[number].write(home)
-        self._new = {}
+        self._new, self._held = {}, []
         if not self._copies:
             self._watch = self._watching(range(len(self.cells)))
 

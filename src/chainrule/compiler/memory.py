@@ -12,11 +12,17 @@ from ..tensor import Tensor
 ALIGNMENT = 64
 
 
+class _Room(np.ndarray[Any, Any]):
+    """Memory. NumPy lets a view hold the owner of what it looks at, unless that is of another class than the view."""
+
+
 def aligned(kind: ArrayType) -> NumpyArray:
-    """Uninitialised memory for an array, at an address that is a multiple of 64."""
-    room = np.empty(kind.nbytes + ALIGNMENT, np.uint8)
-    start = -address_of(room) % ALIGNMENT
-    return room[start : start + kind.nbytes].view(kind.dtype).reshape(kind.shape)
+    """Uninitialised memory for an array, at an address that is a multiple of 64.
+
+    Views of the result hold the result itself, not what lies behind it: so it is known whether anyone looks.
+    """
+    room = _Room((kind.nbytes + ALIGNMENT,), np.uint8)
+    return np.ndarray(kind.shape, kind.dtype, room, -address_of(room) % ALIGNMENT)
 
 
 def address_of(array: NumpyArray) -> int:

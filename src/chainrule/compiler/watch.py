@@ -13,42 +13,41 @@ from ..tensor import Tensor
 
 _contents = operator.attrgetter("_value")
 _gradient = operator.attrgetter("_grad")
-_data = operator.attrgetter("data")
 
 
 def _counted(objects: list[Any]) -> list[int]:
-    """References to each of the objects of a list that is their only holder but one, the one that is asked about."""
+    """References to each object of a list."""
     return list(map(sys.getrefcount, objects))
 
 
-def _count_of_one() -> int:
-    """What `_counted` says of something that one other object holds."""
-    thing = object()
-    holder, asked = [thing], [thing]
-    del thing
-    (count,) = _counted(asked)
-    del holder
-    return count
+NOBODY = _counted([object()])[0]
+"""What `_counted` says of something that only the list holds."""
 
-
-ONE_HOLDER = _count_of_one()
+_watches: weakref.WeakSet[Watch] = weakref.WeakSet()
 
 
 class Watch:
-    """Cells as they stand now. tensors, gradients: owners of cells that are written; read: cells that are only read."""
+    """Cells as they stand now. tensors, gradients: owners of cells that are written; read: cells that are only read.
+
+    What is written may be held by its tensor and by the watches of other programs, which look only while they run. All
+    is held here, so that it stays in memory while a program runs, whatever other threads do.
+    """
 
     def __init__(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], read: Sequence[Cell]) -> None:
         self._tensors, self._gradients, self._read = list(tensors), list(gradients), list(read)
         values = [*map(_contents, tensors), *map(_contents, map(_gradient, gradients))]
-        self._known = [weakref.ref(value) for value in values]
-        self._known_read = [weakref.ref(value) for cell in read if (value := cell.read()) is not None]
-        self._alone = [ONE_HOLDER] * len(values)
-        self._alone_gradients = [ONE_HOLDER] * len(gradients)
+        self._written = [*values, *(value.data for value in values)]
+        self._known = [value for cell in read if (value := cell.read()) is not None]
+        self._known_arrays = [value.data for value in self._known]
+        self._ids = frozenset(map(id, [*self._written, *self._known, *self._known_arrays]))
+        self._holders = [NOBODY + 1 + sum(id(each) in other._ids for other in _watches) for each in self._written]
+        self._gradient_holders = [NOBODY + 1] * len(gradients)
+        _watches.add(self)
 
     def undisturbed(self) -> bool:
-        """Whether every cell has the contents it had, and only its tensor holds what is written."""
-        for cell, known in zip(self._read, self._known_read):
-            if cell.read() is not known():
+        """Whether every cell has the contents it had, and nobody looks at what is written."""
+        for cell, known in zip(self._read, self._known):
+            if cell.read() is not known:
                 return False
         values = list(map(_contents, self._tensors))
         if self._gradients:
@@ -57,8 +56,9 @@ class Watch:
                 values += map(_contents, handles)
             except AttributeError:  # one has no gradient now
                 return False
-            if _counted(handles) != self._alone_gradients:
+            if _counted(handles) != self._gradient_holders:
                 return False
-        if not all(map(operator.is_, values, [known() for known in self._known])):
+        if not all(map(operator.is_, values, self._written)):
             return False
-        return _counted(values) == self._alone and _counted(list(map(_data, values))) == self._alone
+        del values
+        return _counted(self._written) == self._holders
