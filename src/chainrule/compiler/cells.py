@@ -65,7 +65,7 @@ class CellMemory:
         """Make the memory of every cell ready for a run; whether any address may have changed."""
         if self._watch is not None and self._watch.undisturbed():
             return False
-        self._watch = None
+        self._watch, self._new, self._held = None, {}, []
         for number, written in enumerate(self.is_written):
             if written:
                 self._make_home(number)

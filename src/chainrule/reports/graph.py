@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import tree
 from ..autodiff import gradients
-from ..capture import Captured, Number, TensorCell
+from ..captured import Captured, Number, TensorCell
 from ..interop.atomic import write_text
 from ..ir.graph import Equation, Value
 from ..ir.show import is_splat, show_parameter, splat_text

@@ -14,7 +14,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 from .. import autodiff
-from ..capture import Capture, Captured, capture
+from ..capture import Capture, capture
+from ..captured import Captured
 from ..ir.graph import Equation, Value
 from ..nn import Module
 from ..source import PACKAGE_FOLDER
