@@ -16,6 +16,7 @@ LABELS = np.array([0, 3, 1, 2, 2])
 BITS = RANDOM.integers(0, 2, size=(5, 4)).astype(float)
 SIGNS = BITS * 2 - 1
 WEIGHT = np.array([0.5, 2.0, 1.0, 0.1])
+ORDERED = np.array([[1, 3, -1, 0], [2, -1, -1, -1], [0, 1, 2, 3], [-1, 0, 1, 2], [3, 0, -1, -1]])
 SHARES = np.exp(Y) / np.exp(Y).sum(1, keepdims=True)
 
 ROWS: list[tuple[str, tuple[np.ndarray, ...], dict[str, Any]]] = [
@@ -37,6 +38,14 @@ ROWS: list[tuple[str, tuple[np.ndarray, ...], dict[str, Any]]] = [
     ("CosineEmbeddingLoss", (X, Y, SIGNS[:, 0]), {}),
     ("TripletMarginLoss", (X, Y, Z), {"swap": True}),
     ("CosineSimilarity", (X, Y), {"dim": 0}),
+    ("PairwiseDistance", (X, Y), {"p": 1.0, "keepdim": True}),
+    ("MultiMarginLoss", (X, LABELS), {"weight": WEIGHT, "margin": 0.5}),
+    ("MultiMarginLoss", (X, LABELS), {"p": 2, "reduction": "none"}),
+    ("MultiMarginLoss", (X[0], np.array(2)), {}),
+    ("MultiLabelMarginLoss", (X, ORDERED), {}),
+    ("MultiLabelMarginLoss", (X[0], ORDERED[0]), {"reduction": "sum"}),
+    ("MultiLabelSoftMarginLoss", (X, BITS), {"weight": WEIGHT}),
+    ("TripletMarginWithDistanceLoss", (X, Y, Z), {"swap": True, "margin": 0.3}),
 ]
 
 
@@ -49,7 +58,11 @@ def test_module_is_pytorchs(name: str, arguments: tuple[np.ndarray, ...], option
         for library, make, given in ((nn, cr.tensor, options.items()), (torch.nn, torch.tensor, options.items()))
     )
     assert set(ours.state_dict()) == set(theirs.state_dict())
-    np.testing.assert_allclose(ours(*arguments).numpy(), theirs(*map(torch.tensor, arguments)).numpy(), rtol=1e-10)
+    x, tx = cr.tensor(arguments[0], requires_grad=True), torch.tensor(arguments[0], requires_grad=True)
+    y, ty = ours(x, *arguments[1:]), theirs(tx, *map(torch.tensor, arguments[1:]))
+    np.testing.assert_allclose(y.numpy(), ty.detach().numpy(), rtol=1e-10)
+    cr.sum(y).backward()
+    np.testing.assert_allclose(x.grad.numpy(), torch.autograd.grad(ty.sum(), tx)[0].numpy(), rtol=1e-9, atol=1e-12)
 
 
 def test_weights_of_classes_move_with_the_module() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..tensor import Parameter
+from ..errors import ShapeError
+from ..tensor import Parameter, asarray
 from . import functional
 from . import init as initialisers
 from .applied import Applied
@@ -233,3 +234,27 @@ class Softmin(_AlongAxis):
     """softmax(-x) along `dim`."""
 
     function = staticmethod(functional.softmin)
+
+
+class RReLU(Module):
+    """Leaky ReLU with slopes drawn from lower to upper in training (Xu et al. 2015)."""
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower, self.upper = lower, upper
+
+    def forward(self, x: Any) -> Any:
+        return functional.rrelu(x, self.lower, self.upper, self.training)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}"
+
+
+class Softmax2d(Module):
+    """Softmax over the channels of (batch, channels, height, width)."""
+
+    def forward(self, x: Any) -> Any:
+        x = asarray(x)
+        if x.ndim not in (3, 4):
+            raise ShapeError(f"Softmax2d takes (batch, channels, height, width), but was given {x.shape}")
+        return functional.softmax(x, -3)

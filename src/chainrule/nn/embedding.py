@@ -54,3 +54,37 @@ class Embedding(Module):
     def extra_repr(self) -> str:
         shown = f"{self.num_embeddings}, {self.embedding_dim}"
         return shown if self.padding_idx is None else f"{shown}, padding_idx={self.padding_idx}"
+
+
+class EmbeddingBag(Module):
+    """Bags of indices to the sum, mean or maximum of their vectors: (bags, indices) to (bags, embedding_dim).
+
+    Or indices one after the other, with offsets (bags,) where each bag begins. mode: "sum", "mean" or "max".
+    weight (num_embeddings, embedding_dim) starts standard normal, as in PyTorch.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        mode: str = "mean",
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise OutOfRangeError(f"padding_idx {padding_idx} is not a row of a table of {num_embeddings}")
+        self.num_embeddings, self.embedding_dim, self.mode = num_embeddings, embedding_dim, mode
+        self.include_last_offset = include_last_offset
+        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        self.weight: Parameter = init.empty((num_embeddings, embedding_dim), dtype)
+        init.normal_(self.weight)
+
+    def forward(self, x: Any, offsets: Any = None, per_sample_weights: Any = None) -> Any:
+        options = (self.mode, per_sample_weights, self.include_last_offset, self.padding_idx)
+        return functional.embedding_bag(x, self.weight, offsets, *options)
+
+    def extra_repr(self) -> str:
+        shown = f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}"
+        return shown if self.padding_idx is None else f"{shown}, padding_idx={self.padding_idx}"

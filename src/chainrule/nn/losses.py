@@ -179,3 +179,58 @@ class CosineSimilarity(Applied):
 
     def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
         super().__init__(dim=dim, eps=eps)
+
+
+class MultiMarginLoss(_Weighted):
+    """The true class ahead of the others by a margin."""
+
+    function = staticmethod(functional.multi_margin_loss)
+
+    def __init__(self, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean") -> None:
+        super().__init__(weight, reduction, p=p, margin=margin)
+
+
+class MultiLabelMarginLoss(_Loss):
+    """All true classes ahead of the others by 1."""
+
+    function = staticmethod(functional.multilabel_margin_loss)
+
+
+class MultiLabelSoftMarginLoss(_Weighted):
+    """Cross-entropy of two classes for each label, averaged over the labels."""
+
+    function = staticmethod(functional.multilabel_soft_margin_loss)
+
+
+class TripletMarginWithDistanceLoss(_Loss):
+    """The anchor nearer to the positive than to the negative by a margin, for any distance."""
+
+    function = staticmethod(functional.triplet_margin_with_distance_loss)
+
+    def __init__(
+        self,
+        *,
+        distance_function: Any = None,
+        margin: float = 1.0,
+        swap: bool = False,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction, distance_function=distance_function, margin=margin, swap=swap)
+
+
+class CTCLoss(_Loss):
+    """Connectionist temporal classification: called with log_probs, targets, input_lengths, target_lengths."""
+
+    function = staticmethod(functional.ctc_loss)
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__(reduction, blank=blank, zero_infinity=zero_infinity)
+
+
+class PairwiseDistance(Applied):
+    """The p-norm of the difference of vectors along the last axis."""
+
+    function = staticmethod(functional.pairwise_distance)
+
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
+        super().__init__(p=p, eps=eps, keepdim=keepdim)

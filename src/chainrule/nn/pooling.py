@@ -134,3 +134,22 @@ class AdaptiveMaxPool2d(_Adaptive):
     """Height and width cut into output_size parts, the largest of each; None keeps a size."""
 
     function = staticmethod(functional.adaptive_max_pool2d)
+
+
+class _LPPool(Applied):
+    def __init__(
+        self, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__(norm_type=norm_type, kernel_size=kernel_size, stride=stride, ceil_mode=ceil_mode)
+
+
+class LPPool1d(_LPPool):
+    """The p-norm of each window along the length."""
+
+    function = staticmethod(functional.lp_pool1d)
+
+
+class LPPool2d(_LPPool):
+    """The p-norm of each window over height and width."""
+
+    function = staticmethod(functional.lp_pool2d)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ... import functions as f
+from ... import random
 from ...errors import ShapeError, unknown_name
 from ...tensor import Tensor, asarray
 
@@ -182,3 +183,15 @@ def softmin(input: Any, dim: int = -1, dtype: Any = None, axis: int | None = Non
 
 def _as(input: Any, dtype: Any) -> Any:
     return input if dtype is None else f.astype(input, dtype)
+
+
+def rrelu(
+    input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """Leaky ReLU with a slope drawn for each element in training, the middle one in evaluation (Xu et al. 2015)."""
+    x = asarray(input)
+    slope: Any = (lower + upper) / 2
+    if training:
+        slope = random.uniform(x.shape, lower, upper, x.dtype)
+    result: Tensor = f.where(x >= 0, x, x * slope)
+    return result

@@ -140,3 +140,16 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     centred, variance = _centred(f.reshape(x, (x.shape[0], num_groups, -1)), (2,))
     standard = f.reshape(centred * f.rsqrt(variance + eps), x.shape)
     return _affine(standard, *_columns(x, weight, bias))
+
+
+def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """x / (k + alpha · mean of the squares of `size` neighbouring channels)^beta (Krizhevsky et al. 2012)."""
+    x = asarray(input)
+    if x.ndim < 3:
+        raise ShapeError(f"local_response_norm needs (batch, channels, ...), but was given {x.shape}")
+    squares = f.pad(f.square(x), [(0, 0), (size // 2, (size - 1) // 2), *[(0, 0)] * (x.ndim - 2)])
+    total = squares[:, : x.shape[1]]
+    for shift in range(1, size):
+        total = total + squares[:, shift : shift + x.shape[1]]
+    result: Tensor = x / (total * (alpha / size) + k) ** beta
+    return result

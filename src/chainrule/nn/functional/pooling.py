@@ -200,3 +200,24 @@ def adaptive_max_pool1d(input: Any, output_size: Any) -> Tensor:
 def adaptive_max_pool2d(input: Any, output_size: Any) -> Tensor:
     """Height and width cut into output_size parts, the largest of each; equal ones: the first gets the gradient."""
     return _adaptive("adaptive_max_pool2d", 2, input, output_size, _max_part)
+
+
+def lp_pool1d(
+    input: Any, norm_type: float, kernel_size: int, stride: int | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window along the length."""
+    return _lp_pool(avg_pool1d, input, norm_type, kernel_size, stride, ceil_mode, kernel_size)
+
+
+def lp_pool2d(
+    input: Any, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window over height and width."""
+    count = math.prod(sizes_per_axis(kernel_size, 2, "kernel_size"))
+    return _lp_pool(avg_pool2d, input, norm_type, kernel_size, stride, ceil_mode, count)
+
+
+def _lp_pool(pool: Any, input: Any, p: float, kernel_size: Any, stride: Any, ceil_mode: bool, count: int) -> Tensor:
+    means = pool(asarray(input) ** p, kernel_size, stride, 0, ceil_mode)
+    result: Tensor = (means * count) ** (1.0 / p)
+    return result
