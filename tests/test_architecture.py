@@ -50,6 +50,7 @@ UNSAFE = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib", "cloudpick
 
 LONGER_THAN_300_LINES = {
     "tensor.py": "to be split",
+    "nn/__init__.py": "the public names, one a line",
     "compiler/emit.py": "to be split",
     "compiler/group.py": "to be split",
     "compiler/matmul.py": "to be split",
