@@ -113,7 +113,7 @@ def _convolve(
         kernel = BatchKernel(lowering, x, y, rows, columns)
     else:
         kernel = ChannelsKernel(lowering, x, y, rows, columns)
-        packed = _packed(lowering, weight, kernel.lanes)
+        packed = _packed(lowering, weight, kernel.lanes, f"{_label(equation)}: weights laid out")
     pointers = [pointer_to(place) for place in (packed, x, y)]
     key = (type(kernel), rows, columns, *_layouts(packed, x, y))
     cost = flops * FUSED_MULTIPLY
@@ -129,7 +129,7 @@ def _layouts(*places: Place) -> tuple[Any, ...]:
     return tuple((place.dtype, place.shape, place.strides) for place in places)
 
 
-def _packed(lowering: Lowering, weight: Place, lanes: int) -> Place:
+def _packed(lowering: Lowering, weight: Place, lanes: int, label: str) -> Place:
     """The weights as (vector, row, column, channel, lane), output channels in vectors; lanes beyond them are zero."""
     out, channels, *kernel = weight.shape
     whole, rest = divmod(out, lanes)
@@ -143,7 +143,7 @@ def _packed(lowering: Lowering, weight: Place, lanes: int) -> Place:
             strides=(weight.strides[0] * lanes, *weight.strides[2:], weight.strides[1], weight.strides[0]),
             offset=weight.offset + first * lanes * weight.strides[0],
         )
-        lowering.copy(vectors, _part(target, first, count, 0, width))
+        lowering.opaque("copy", [vectors], [_part(target, first, count, 0, width)], {}, label, "")
     if rest:
         _clear(lowering, _part(target, whole, 1, rest, lanes - rest))
     return target
@@ -251,8 +251,8 @@ def _weight_tiles(lowering: Lowering, equation: Equation, x: Place, g: Place, wi
     lowering.call(kernel.write, pointers, kernel.tasks, cost, written, _label(equation), _line(equation), key)
     if sums is not packed:
         flat = replace(packed, shape=(kernel.size,), strides=(1,))
-        lowering.opaque("sum", [sums], [flat], {"axes": (0,)}, f"sum of {kernel.chunks} parts", _line(equation))
-    lowering.copy(packed, lowering.allocate(weight))
+        lowering.opaque("sum", [sums], [flat], {"axes": (0,)}, f"{_label(equation)}: sum of parts", "")
+    lowering.opaque("copy", [packed], [lowering.allocate(weight)], {}, f"{_label(equation)}: laid out", "")
 
 
 def _weight_cost(equation: Equation) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from .convolution_reach import ONE_TAP, Reach, choose_tile, column_runs
+from .convolution_reach import ONE_TAP, Reach, Run, choose_tile, column_runs
 from .convolution_window import Window, first_row, panels, taps_inside
 from .emit import Function, Reg, const, element_type, vector_of, word
 from .place import Place
@@ -19,13 +19,19 @@ from .tile import part
 if TYPE_CHECKING:
     from .units import Lowering
 
-MOST_PRODUCTS = 96  # multiplications in the body of a loop
+Range = tuple[Reg, Reg]
+
+MOST_PRODUCTS = 96
+"""Multiplications in the body of a loop, at most."""
+WEIGHT_BYTES = 1 << 19
+"""Weights that a cache holds beside what else is needed."""
 
 
 class ChannelsKernel:
     """y = convolution of x with packed weights, (vector of output channels, row, column, channel, lane).
 
-    One task is one row of the output for one panel of examples.
+    One task is one tile of places of a row, for all examples: so memory is read in long runs. All output channels
+    belong to it too, unless their weights are more than a cache holds: then one task is one tile of channels.
     """
 
     def __init__(self, lowering: Lowering, x: Place, y: Place, rows: Window, columns: Window) -> None:
@@ -34,82 +40,80 @@ class ChannelsKernel:
         self.lanes = lowering.target.lanes(x.dtype.itemsize)
         self.examples, self.channels, self.out = x.shape[0], x.shape[1], y.shape[1]
         self.vectors = -(-self.out // self.lanes)
-        self.tile = choose_tile(lowering.target, columns, self.examples, self.vectors)
+        self.tile = choose_tile(lowering.target.registers, columns, self.examples, self.vectors)
         self.tap_step = self.channels * self.lanes  # in the weights
         self.vector_step = rows.kernel * columns.kernel * self.tap_step
-
-    @property
-    def panels(self) -> int:
-        """How many panels the examples are divided into."""
-        return -(-self.examples // self.tile.examples)
+        self.vector_tiles = -(-self.vectors // self.tile.vectors)
+        self.divides_vectors = self.vectors * self.vector_step * x.dtype.itemsize > WEIGHT_BYTES
 
     @property
     def tasks(self) -> int:
-        """One for each row and panel."""
-        return self.rows.count * self.panels
+        """One for each tile of places, and of channels where those are divided."""
+        return self.rows.count * self._across * (self.vector_tiles if self.divides_vectors else 1)
+
+    @property
+    def _across(self) -> int:
+        """Tiles of places in a row."""
+        return -(-self.columns.count // self.tile.places)
+
+    @property
+    def _runs(self) -> Sequence[Run]:
+        """Tiles of places that meet the input alike: all of them, where taps are gone over one by one."""
+        if self.tile.by_tap:
+            return [Run(0, self.columns.count, ONE_TAP)]
+        return column_runs(self.columns, self.tile.places)
 
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel's body: pointers to weights, input, output."""
         with f.loop(begin, end) as loop:
-            row, panel = divided(f, loop.index, self.panels)
-            taps = taps_inside(f, self.rows, row)
-            example = first_row(f, panel, self.tile.examples, self.examples)
-            for high, low, last in panels(self.tile.examples, self.examples):
-                with chosen(f, panel, low, last, self.panels):
-                    self._panel(f, pointers, row, taps, example, high)
+            task, across = divided(f, loop.index, self._across)
+            vectors, row = divided(f, task, self.rows.count)
+            tiles = (vectors, f.add(vectors, 1)) if self.divides_vectors else (word(0), word(self.vector_tiles))
+            place = f.times(across, self.tile.places)
+            for run in self._runs:
+                first = run.first // self.tile.places
+                with chosen(f, across, first, first + run.count, self._across):
+                    self._examples(f, pointers, tiles, row, place, run.reach)
 
-    def _panel(
-        self, f: Function, pointers: Sequence[Reg], row: Reg, taps: tuple[Reg, Reg], example: Reg, high: int
-    ) -> None:
-        """One row of the output for `high` examples."""
+    def _examples(self, f: Function, pointers: Sequence[Reg], tiles: Range, row: Reg, place: Reg, reach: Reach) -> None:
+        """A tile of places for all examples."""
         weight, x, y = pointers
-        down = f.add(f.times(row, self.rows.stride * self.x.strides[2]), -self.rows.low * self.x.strides[2])
-        x = f.at(x, self.element, f.add(down, f.times(example, self.x.strides[0])))
-        y = f.at(y, self.element, f.add(f.times(row, self.y.strides[2]), f.times(example, self.y.strides[0])))
-        if self.tile.by_tap:
-            with f.loop(0, self.columns.count) as loop:
-                self._place(f, (weight, x, y), taps, loop.index, high, None)
-            return
-        for run in column_runs(self.columns, self.tile.places):
-            with f.loop(0, run.count) as loop:
-                place = f.add(f.times(loop.index, self.tile.places), run.first)
-                self._place(f, (weight, x, y), taps, place, high, run.reach)
+        steps, to = self.x.strides, self.y.strides
+        corner = f.add(f.times(row, self.rows.stride * steps[2]), f.times(place, self.columns.stride * steps[3]))
+        corner = f.add(corner, -self.rows.low * steps[2] - self.columns.low * steps[3])
+        x = f.at(x, self.element, corner)
+        y = f.at(y, self.element, f.add(f.times(row, to[2]), f.times(place, to[3])))
+        taps = taps_inside(f, self.rows, row), taps_inside(f, self.columns, place) if self.tile.by_tap else None
+        for high, low, last in panels(self.tile.examples, self.examples):
+            with f.loop(low, last) as panel:
+                example = first_row(f, panel.index, self.tile.examples, self.examples)
+                here = f.at(x, self.element, f.times(example, steps[0]))
+                there = f.at(y, self.element, f.times(example, to[0]))
+                self._channels(f, (weight, here, there), tiles, taps, reach, high)
 
-    def _place(
-        self, f: Function, pointers: Sequence[Reg], taps: tuple[Reg, Reg], place: Reg, high: int, reach: Reach | None
+    def _channels(
+        self,
+        f: Function,
+        pointers: Sequence[Reg],
+        tiles: Range,
+        taps: tuple[Range, Range | None],
+        reach: Reach,
+        high: int,
     ) -> None:
-        """All output channels of a tile of places. reach: None where taps are gone over one by one."""
+        """The tiles of output channels that are asked for; a narrow last vector has a tile of its own."""
         weight, x, y = pointers
-        step = self.x.strides[3]
-        corner = f.at(x, self.element, f.add(f.times(place, self.columns.stride * step), -self.columns.low * step))
-        y = f.at(y, self.element, f.times(place, self.y.strides[3]))
-        across = taps_inside(f, self.columns, place) if reach is None else None
-        for wide, first, count in self._vector_groups():
-            with f.loop(0, count) as loop:
-                vector = f.add(f.times(loop.index, self.tile.vectors), first)
-                b = f.at(weight, self.element, f.times(vector, self.vector_step))
-                body = _Body(self, f, reach or ONE_TAP, high, wide)
-                totals = body.run(corner, b, taps, across)
-                self._store(f, f.at(y, self.element, f.times(vector, self.lanes)), totals, body, first + wide)
-
-    def _vector_groups(self) -> list[tuple[int, int, int]]:
-        """(vectors of a tile, the first of them, how many tiles): a narrow last vector has a tile of its own."""
         wide = self.tile.vectors
         whole = self.out // self.lanes // wide
-        rest = self.vectors - whole * wide
-        return [each for each in ((wide, 0, whole), (rest, whole * wide, 1)) if each[0] and each[2]]
-
-    def _store(self, f: Function, y: Reg, totals: Sequence[Reg], body: _Body, end: int) -> None:
-        rest = self.out - (end - 1) * self.lanes if end == self.vectors else self.lanes
-        found = iter(totals)
-        for place in range(body.reach.places):
-            for example in range(body.high):
-                for vector in range(body.wide):
-                    total = next(found)
-                    if vector == body.wide - 1 and rest < self.lanes:
-                        total = part(f, total, 0, rest)
-                    offset = place * self.y.strides[3] + example * self.y.strides[0] + vector * self.lanes
-                    f.store(total, f.at(y, self.element, offset))
+        for vectors, first, last in ((wide, 0, whole), (self.vectors - whole * wide, whole, self.vector_tiles)):
+            if first == last:
+                continue
+            narrow = self.out % self.lanes if last > whole else 0
+            with f.loop(f.maximum(tiles[0], word(first)), f.minimum(tiles[1], word(last))) as loop:
+                number = f.times(loop.index, wide)
+                b = f.at(weight, self.element, f.times(number, self.vector_step))
+                body = _Body(self, f, reach, high, vectors)
+                totals = body.run(x, b, *taps)
+                body.store(f.at(y, self.element, f.times(number, self.lanes)), totals, narrow)
 
 
 class _Body:
@@ -122,6 +126,16 @@ class _Body:
         products = max(1, reach.products * high * wide)
         fitting = [n for n in (8, 4, 3, 2) if kernel.channels % n == 0 and n * products <= MOST_PRODUCTS]
         self.unrolled = fitting[0] if fitting else 1
+
+    def store(self, y: Reg, totals: Sequence[Reg], narrow: int) -> None:
+        """Write the sums. narrow: how many lanes of the last vector there are, where not all."""
+        f, steps = self.f, self.kernel.y.strides
+        for number, total in enumerate(totals):
+            rest, vector = divmod(number, self.wide)
+            place, example = divmod(rest, self.high)
+            offset = place * steps[3] + example * steps[0] + vector * self.kernel.lanes
+            kept = part(f, total, 0, narrow) if narrow and vector == self.wide - 1 else total
+            f.store(kept, f.at(y, self.element, offset))
 
     def run(self, x: Reg, weight: Reg, taps: tuple[Reg, Reg], across: tuple[Reg, Reg] | None) -> list[Reg]:
         """The sums. x: the corner of what the whole kernel meets; across: the taps of a row, where they vary."""
@@ -185,8 +199,10 @@ def divided(f: Function, index: Reg, size: int) -> tuple[Reg, Reg]:
 
 
 def chosen(f: Function, number: Reg, low: int, high: int, count: int) -> AbstractContextManager[None]:
-    """A block that runs if low <= number < high, where one of 0 and `count` is an end of that range."""
+    """A block that runs if low <= number < high, where it is one of `count`."""
     if (low, high) == (0, count):
         return nullcontext()
-    edge, condition = (low, "icmp sge") if low else (high, "icmp slt")
-    return f.when(f.compare(condition, number, word(edge)))
+    if low == 0 or high == count:
+        edge, condition = (low, "icmp sge") if low else (high, "icmp slt")
+        return f.when(f.compare(condition, number, word(edge)))
+    return f.when(f.compare("icmp ult", f.add(number, -low), word(high - low)))

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .convolution_window import Window, panels
-from .runtime import Target
 
 LATENCY = 4.0  # cycles of a multiplication
+MOST_PLACES = 4
+"""Neighbouring places in a tile with several examples: they may lie a power of two apart, where a cache holds few."""
 BODY_COST = 0.02  # each further body of code counts as so much more work: it has to be compiled
 
 
@@ -48,7 +50,8 @@ class Run:
     reach: Reach
 
 
-def column_runs(window: Window, places: int) -> list[Run]:
+@lru_cache(maxsize=4096)
+def column_runs(window: Window, places: int) -> tuple[Run, ...]:
     """A row cut into tiles of so many places, the last one with what is left."""
     runs: list[Run] = []
     for first in range(0, window.count, places):
@@ -57,7 +60,7 @@ def column_runs(window: Window, places: int) -> list[Run]:
             runs[-1] = Run(runs[-1].first, runs[-1].count + 1, reach)
         else:
             runs.append(Run(first, 1, reach))
-    return runs
+    return tuple(runs)
 
 
 def _reach(window: Window, first: int, places: int) -> Reach:
@@ -81,28 +84,34 @@ class Tile:
     by_tap: bool
 
 
-def choose_tile(target: Target, columns: Window, examples: int, vectors: int) -> Tile:
+@lru_cache(maxsize=1024)
+def choose_tile(registers: int, columns: Window, examples: int, vectors: int) -> Tile:
     """The tile with the fewest cycles for a row of the output."""
-    options = _options(target.registers, columns, examples, vectors)
+    options = dict.fromkeys(_options(registers, columns, examples, vectors))
     return min(options, key=lambda tile: _cycles(tile, columns, examples, vectors))
 
 
 def _options(registers: int, columns: Window, examples: int, vectors: int) -> Iterator[Tile]:
     for wide in range(1, min(4, vectors) + 1):
         most = (registers - 1 - wide) // wide
-        yield Tile(1, min(examples, most), wide, True)
+        yield from (Tile(1, high, wide, True) for high in _heights(most, examples))
         most = (registers - 1 - columns.kernel * wide) // wide
-        for places in range(1, min(most, columns.count) + 1):
-            for high in {min(examples, most // places), min(examples, most // places, 8), min(examples, 4)}:
-                if places * high <= most:
-                    yield Tile(places, high, wide, False)
+        for places in range(1, min(most, columns.count, MOST_PLACES if examples > 1 else most) + 1):
+            yield from (Tile(places, high, wide, False) for high in _heights(most // places, examples))
+
+
+def _heights(most: int, examples: int) -> Iterator[int]:
+    """How many examples a tile may hold: as many as fit, or fewer that leave no rest."""
+    if most < examples:
+        yield most
+    yield max((high for high in range(1, min(most, examples) + 1) if examples % high == 0), default=1)
 
 
 def _cycles(tile: Tile, columns: Window, examples: int, vectors: int) -> float:
     """For one row of the kernel and one input channel: two multiplications and two loads a cycle."""
     groups = panels(tile.examples, examples)
     wide = [(tile.vectors, vectors // tile.vectors), (vectors % tile.vectors, 1)]
-    runs = [Run(0, columns.count * columns.kernel, ONE_TAP)] if tile.by_tap else column_runs(columns, tile.places)
+    runs = (Run(0, columns.count * columns.kernel, ONE_TAP),) if tile.by_tap else column_runs(columns, tile.places)
     total, bodies = 0.0, 0
     for high, low, last in groups:
         for run in runs:
@@ -118,4 +127,4 @@ def _body_cycles(reach: Reach, examples: int, vectors: int) -> float:
     sums = reach.places * examples * vectors
     loads = len(reach.meets) * examples + len(reach.taps) * vectors
     waiting = LATENCY * multiplications / max(sums, 1)
-    return max(multiplications / 2, loads / 2, waiting) + 0.05 * loads + 0.5
+    return max(multiplications / 2, loads / 2, waiting) + 0.05 * loads + 0.15 * len(reach.meets) + 0.5
