@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .convolution_reach import ONE_TAP, Reach, Run, choose_tile, column_runs
 from .convolution_window import Window, first_row, panels, taps_inside
-from .emit import Function, Reg, const, element_type, vector_of, word
+from .emit import Function, Reg, bytes_of, const, element_type, vector_of, word
 from .place import Place
 from .tile import part
 
@@ -23,6 +23,7 @@ Range = tuple[Reg, Reg]
 
 MOST_PRODUCTS = 96
 """Multiplications in the body of a loop, at most."""
+CACHE_LINE = 64
 WEIGHT_BYTES = 1 << 19
 """Weights that a cache holds beside what else is needed."""
 
@@ -162,12 +163,24 @@ class _Body:
         with f.loop(0, kernel.channels, self.unrolled, totals) as loop:
             a = f.at(x, self.element, loop.index)
             b = f.at(weight, self.element, f.times(loop.index, kernel.lanes))
+            if kernel.vector_tiles == 1:
+                self._fetch_ahead(x, loop.index)
             current = list(loop.carried)
             for channel in range(self.unrolled):
                 at_channel = f.at(b, self.element, channel * kernel.lanes)
                 current = self._multiply(f.at(a, self.element, channel), at_channel, current)
             loop.carry(*current)
         return list(loop.results)
+
+    def _fetch_ahead(self, x: Reg, channel: Reg) -> None:
+        """Bring a part of what the next panel reads near, so that after all channels it is there."""
+        f, kernel = self.f, self.kernel
+        itemsize = bytes_of(self.element)
+        step = self.high * itemsize  # for each channel
+        offset = f.add(f.times(channel, step), self.high * kernel.x.strides[0] * itemsize)
+        for column, _ in self.reach.meets:
+            for line in range(0, self.unrolled * step, CACHE_LINE):
+                fetch(f, x, f.add(offset, column * kernel.x.strides[3] * itemsize + line))
 
     def _multiply(self, x: Reg, weight: Reg, totals: list[Reg]) -> list[Reg]:
         """One channel: every weight and every element of the input is loaded once."""
@@ -180,8 +193,8 @@ class _Body:
             for vector in range(self.wide)
         }
         result = list(totals)
-        for example in range(self.high):
-            for column, entered in self.reach.meets:
+        for column, entered in self.reach.meets:  # the examples innermost, so that no sum waits for itself
+            for example in range(self.high):
                 offset = column * kernel.x.strides[3] + example * kernel.x.strides[0]
                 element = f.splat(f.load(self.element, f.at(x, self.element, offset)), kernel.lanes)
                 for place, tap in entered:
@@ -189,6 +202,13 @@ class _Body:
                         number = (place * self.high + example) * self.wide + vector
                         result[number] = f.fma(element, weights[tap, vector], result[number])
         return result
+
+
+def fetch(f: Function, pointer: Reg, offset: Reg) -> None:
+    """Ask for the line of the cache some bytes further on; nothing happens where there is no memory."""
+    address = f.emit("ptr", f"getelementptr i8, ptr {pointer.name}, {offset}")
+    f.module.declare("@llvm.prefetch.p0", "void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    f.line(f"call void @llvm.prefetch.p0({address}, i32 0, i32 3, i32 1)")
 
 
 def divided(f: Function, index: Reg, size: int) -> tuple[Reg, Reg]:

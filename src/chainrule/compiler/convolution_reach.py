@@ -16,6 +16,8 @@ from .convolution_window import Window, panels
 LATENCY = 4.0  # cycles of a multiplication
 MOST_PLACES = 4
 """Neighbouring places in a tile with several examples: they may lie a power of two apart, where a cache holds few."""
+FEWEST_SUMS = 8
+"""Sums at once that keep the multipliers busy: two, four cycles each."""
 BODY_COST = 0.02  # each further body of code counts as so much more work: it has to be compiled
 
 
@@ -95,6 +97,8 @@ def _options(registers: int, columns: Window, examples: int, vectors: int) -> It
     for wide in range(1, min(4, vectors) + 1):
         most = (registers - 1 - wide) // wide
         yield from (Tile(1, high, wide, True) for high in _heights(most, examples))
+        if vectors > 1 and columns.stride > 1 and examples * vectors >= FEWEST_SUMS:
+            continue  # neighbouring places have little in common: measured slower
         most = (registers - 1 - columns.kernel * wide) // wide
         for places in range(1, min(most, columns.count, MOST_PLACES if examples > 1 else most) + 1):
             yield from (Tile(places, high, wide, False) for high in _heights(most // places, examples))

@@ -10,22 +10,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .convolution_channels import chosen, divided
+from .convolution_channels import chosen, divided, fetch
 from .convolution_reach import LATENCY
 from .convolution_window import Window, first_row, panels, places_inside
-from .emit import Function, Reg, const, element_type, vector_of, word
+from .emit import Function, Reg, bytes_of, const, element_type, vector_of, word
 from .place import Place
 from .runtime import Target
 
 if TYPE_CHECKING:
     from .units import Lowering
 
-TASKS = 16
+TASKS = 8
 """About how many tasks there are at most: each has sums of its own."""
 SUMS_BYTES = 1 << 21
 """About how many bytes those sums may take."""
 BLOCK_BYTES = 1 << 19
 """Rows of input and cotangent that are gone over for all taps while they are in the cache."""
+
+
+AHEAD = 12
+"""How many examples ahead memory is asked for."""
 
 
 class WeightKernel:
@@ -64,7 +68,7 @@ class WeightKernel:
         for rows, low, last in panels(height, self.channels):
             at_once = taps if all_taps else 1
             loads = rows + wide * at_once
-            cycles = max(rows * wide * at_once / 2, loads / 2, LATENCY) + 0.05 * loads
+            cycles = max(rows * wide * at_once / 2, loads / 2, LATENCY) + 0.15 * loads
             total += (last - low) * -(-vectors // wide) * cycles * taps / at_once
             bodies += at_once
         return total * (1 + 0.02 * bodies)
@@ -197,9 +201,19 @@ class _Sums:
             for example in range(unrolled):
                 x_example = self._at(here_x, word(example * kernel.x.strides[0]))
                 g_example = self._at(here_g, word(example * kernel.g.strides[0]))
+                self._fetch_ahead(x_example, g_example, meets)
                 current = self._multiply(x_example, g_example, meets, current)
             loop.carry(*current)
         return list(loop.results)
+
+    def _fetch_ahead(self, x: Reg, g: Reg, meets: Sequence[tuple[int, int]]) -> None:
+        """Bring what is needed some examples later near; of the cotangent the newest column."""
+        f, kernel = self.f, self.kernel
+        itemsize = bytes_of(kernel.element)
+        fetch(f, x, word(AHEAD * kernel.x.strides[0] * itemsize))
+        newest = max(offset for _, offset in meets) + AHEAD * kernel.g.strides[0]
+        for vector in range(len(self.lanes)):
+            fetch(f, g, word((newest + vector * kernel.lanes) * itemsize))
 
     def _multiply(self, x: Reg, g: Reg, meets: Sequence[tuple[int, int]], totals: list[Reg]) -> list[Reg]:
         f, element, lanes = self.f, self.kernel.element, self.lanes
