@@ -97,6 +97,14 @@ class Module:
         self.functions: list[str] = []
         self.globals: dict[bytes, str] = {}
         self.declarations: dict[str, str] = {}
+        self.helpers: set[str] = set()
+
+    def is_new(self, helper: str) -> bool:
+        """Whether nobody has asked for this helper yet, a function that several kernels call: who asks first writes it."""
+        if helper in self.helpers:
+            return False
+        self.helpers.add(helper)
+        return True
 
     def declare(self, name: str, signature: str) -> None:
         """`declare signature` for an external function or intrinsic."""

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..ir.types import Shape
-from .array import Array, load_strided, shuffle, store_strided
+from .array import Array, load_strided, store_strided
 from .emit import Function, Reg, const, memory_type, vector_of, word
 from .lower_kernel import Kernel, Lowering, Params, Types, lanes_for
 from .lower_nest import Axis, Range, axes_of, blocks, empty, in_order_of, merged, moved, span, vectors_end, walk
+from .squares import turn_square
 
 CACHE_LINE = 64
 LARGEST_TILE = 16
@@ -102,25 +103,8 @@ def _transpose(f: Function, down: Axis, along: Axis, arrays: Sequence[Array]) ->
 
 def _tile(f: Function, arrays: Sequence[Array], down: Axis, along: Axis, tile: int) -> None:
     element = memory_type(arrays[0].dtype)
-    type = vector_of(element, tile)
     source, target = (array.pointer for array in arrays)
-    rows = [f.load(type, f.at(source, element, place * along.steps[0])) for place in range(tile)]
-    for place, row in enumerate(transposed(f, rows)):
-        f.store(row, f.at(target, element, place * down.steps[1]))
-
-
-def transposed(f: Function, rows: Sequence[Reg]) -> list[Reg]:
-    """As many vectors as they have lanes, a power of two: swaps of off-diagonal blocks, ever smaller ones."""
-    found, count = list(rows), len(rows)
-    half = count // 2
-    while half:
-        for place in (place for place in range(count) if not place & half):
-            upper, lower = found[place], found[place + half]
-            first = [lane + count - half if lane & half else lane for lane in range(count)]
-            second = [lane + count if lane & half else lane + half for lane in range(count)]
-            found[place], found[place + half] = shuffle(f, upper, lower, first), shuffle(f, upper, lower, second)
-        half //= 2
-    return found
+    turn_square(f, element, tile, source, along.steps[0], target, down.steps[1])
 
 
 # -- views as copies

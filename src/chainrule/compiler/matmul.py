@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .emit import Function, Reg, bytes_of, const, vector_of, word
 from .runtime import Target
+from .squares import turn_square
 from .tile import Shape, Sum, accumulate, best_tile, horizontal, load_rows, store_rows, transpose, zeros
 
 SECOND_CACHE = 384 << 10  # bytes of a packed block of B
@@ -311,6 +312,11 @@ class ProductKernel:
 
     def _square(self, here: Reg, to: Reg, k: Reg, start: int, count: int, width: int) -> None:
         f, product, plan = self.f, self.product, self.plan
+        if count == width and width & (width - 1) == 0:
+            source = f.at(f.at(here, product.element, start * product.b_n), product.element, k)
+            target = f.at(to, product.element, f.add(f.times(k, plan.lanes), start))
+            turn_square(f, product.element, width, source, product.b_n, target, plan.lanes)
+            return
         vector = vector_of(product.element, width)
         rows = []
         for lane in range(width):
