@@ -12,7 +12,7 @@ from .tile import transpose
 def turn_square(
     f: Function, element: str, lanes: int, source: Reg, source_step: int, target: Reg, target_step: int
 ) -> None:
-    """target[column, row] = source[row, column]; steps: elements from one row to the next. Integers move as floats do."""
+    """target[column, row] = source[row, column]; steps: elements from row to row. Integers move as floats do."""
     element = {"i32": "float", "i64": "double"}.get(element, element)
     name = _turning_function(f.module, f.attributes, element, lanes)
     f.call(name, source, word(source_step), target, word(target_step))
