@@ -8,21 +8,25 @@ from .types import ArrayType
 from .walk import bodies
 
 
-def check_graph(graph: Graph, after: str = "trace") -> Graph:
+def check_graph(graph: Graph, after: str = "trace", typed: dict[int, Equation] | None = None) -> Graph:
     """Return `graph` unchanged if it keeps every rule of the IR; else a GraphError names the rule and the pass.
 
     The rules: every value is assigned once and before it is read; what is not assigned is a constant with data;
-    the types are those that the primitives' type rules give.
+    the types are those that the primitives' type rules give. typed: equations (by id) whose types were found right
+    before, to which those of this graph are added: they never change, and most are the same after the next pass.
     """
+    typed = {} if typed is None else typed
     known: set[int] = set()
     for value in graph.inputs:
         _check_new(value, known, "an input", after)
     for number, equation in enumerate(graph.equations):
         place = f"equation {number} ({equation.primitive.name})"
         _check_inputs(equation, known, place, after)
-        _check_types(equation, place, after)
+        if id(equation) not in typed:
+            _check_types(equation, place, after)
+            typed[id(equation)] = equation
         for body in bodies(equation):
-            check_graph(body, f"{after}, in {body.name} of {place}")
+            check_graph(body, f"{after}, in {body.name} of {place}", typed)
         for value in equation.outputs:
             _check_new(value, known, place, after)
             if value.equation is not equation:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..ir.check import check_graph
-from ..ir.graph import Graph
+from ..ir.graph import Equation, Graph
 from .delay_broadcasts import delay_broadcasts
 from .fold_constants import fold_constants
 from .merge_equal import merge_equal
@@ -55,23 +55,18 @@ def run_passes(graph: Graph, show: Callable[[str], object] | None = None) -> Gra
     """
     if show is not None:
         show(_stage(graph, "trace"))
-    for _ in range(ROUNDS):
-        before = graph
-        for each in PIPELINE:
-            graph = _run_pass(each, graph, show)
-        if graph is before:
+    typed: dict[int, Equation] = {}
+    quiet = 0  # passes in a row that found nothing to do
+    for each in PIPELINE * ROUNDS:
+        changed = each(graph)
+        quiet = quiet + 1 if changed is graph else 0
+        if quiet == len(PIPELINE):
             break
+        if changed is not graph:
+            graph = check_graph(changed, each.__name__, typed)
+            if show is not None:
+                show(_stage(graph, each.__name__))
     return graph
-
-
-def _run_pass(each: Pass, graph: Graph, show: Callable[[str], object] | None) -> Graph:
-    changed = each(graph)
-    if changed is graph:
-        return graph
-    check_graph(changed, after=each.__name__)
-    if show is not None:
-        show(_stage(changed, each.__name__))
-    return changed
 
 
 def _stage(graph: Graph, name: str) -> str:

@@ -23,6 +23,9 @@ def simplify_bodies(graph: Graph) -> Graph:
 
     for equation in graph.equations:
         inputs = rewriter.inputs_of(equation)
+        if not any([type(each) is Graph or type(each) is tuple for each in equation.params.values()]):
+            rewriter.keep(equation, inputs)
+            continue
         params = {name: _changed(parameter, simplified) for name, parameter in equation.params.items()}
         if all(params[name] is parameter for name, parameter in equation.params.items()):
             rewriter.keep(equation, inputs)
@@ -36,6 +39,8 @@ def _changed(parameter: Any, simplified: Callable[[Graph], Graph]) -> Any:
     if isinstance(parameter, Graph):
         return simplified(parameter)
     if type(parameter) is not tuple:
+        return parameter
+    if not parameter or type(parameter[0]) is int:  # a shape, axes, steps
         return parameter
     parts = tuple([_changed(each, simplified) for each in parameter])
     return parameter if all(new is old for new, old in zip(parts, parameter)) else parts
