@@ -23,7 +23,7 @@ def simplify_bodies(graph: Graph) -> Graph:
 
     for equation in graph.equations:
         inputs = rewriter.inputs_of(equation)
-        if not any([type(each) is Graph or type(each) is tuple for each in equation.params.values()]):
+        if not any(type(each) is Graph or type(each) is tuple for each in equation.params.values()):
             rewriter.keep(equation, inputs)
             continue
         params = {name: _changed(parameter, simplified) for name, parameter in equation.params.items()}
