@@ -100,7 +100,7 @@ class Module:
         self.helpers: set[str] = set()
 
     def is_new(self, helper: str) -> bool:
-        """Whether nobody has asked for this helper yet, a function that several kernels call: who asks first writes it."""
+        """Whether nobody has asked for this function, which several kernels call, yet: who asks first writes it."""
         if helper in self.helpers:
             return False
         self.helpers.add(helper)
