@@ -13,7 +13,6 @@ from ..passes import run_passes
 from .buffers import place_buffers
 from .emit import Module
 from .gather_parts import gather_parts
-from .group import Unit
 from .place import Buffer, Kind
 from .program import Program
 from .runtime import Code, host
@@ -23,6 +22,7 @@ from .step_writer import StepWriter
 from .steps import batch_of, write_alone, write_steps
 from .threads import barrier_ir, pool
 from .ungroup import ungroup
+from .unit import Unit
 from .units import Lowering
 
 

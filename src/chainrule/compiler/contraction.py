@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from ..ir.graph import Equation, Value
 from .emit import Function, Reg, element_type
-from .group import is_elementwise, root_of, seen_through
 from .matmul import Product, ProductKernel, dot_plan, dot_tasks, make_plan, tasks_of, write_dots
 from .place import Place, dense, is_view, same_layout
 from .program import pointer_to
+from .unit import is_elementwise, root_of, seen_through
 
 if TYPE_CHECKING:
     from .units import Lowering

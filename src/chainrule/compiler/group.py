@@ -10,74 +10,22 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from ..ir.graph import Equation, Graph, Value
-from ..ir.types import Shape
-from .place import dense, is_view, same_layout, view_layout
-from .scalar import SCALAR
+from .place import is_view
+from .unit import (
+    Unit,
+    full_operand,
+    is_elementwise,
+    is_reduction,
+    reduced_axes,
+    root_of,
+    row_operand,
+    squeezed,
+)
 
-REDUCTIONS = frozenset({"sum", "max", "min", "all", "any"})
 MOST_MEMBERS = 48
 SERIAL_LIMIT = 1 << 15  # a nest over more elements wants something left to divide among threads
-
-
-@dataclass(eq=False)
-class Unit:
-    """Equations that become one kernel. For a nest: its domain, the axes it reduces, and which members are rows."""
-
-    members: list[Equation]
-    is_nest: bool = False
-    domain: Shape = ()
-    axes: tuple[int, ...] | None = None
-    rows: set[int] = field(default_factory=set)  # ids of equations
-
-    @property
-    def kept(self) -> tuple[int, ...]:
-        """The axes of the domain that are not reduced."""
-        return tuple(axis for axis in range(len(self.domain)) if axis not in (self.axes or ()))
-
-    @property
-    def row_shape(self) -> Shape:
-        """The shape of row members."""
-        return tuple(self.domain[axis] for axis in self.kept)
-
-    def __str__(self) -> str:
-        names = " ".join(equation.primitive.name for equation in self.members)
-        if not self.is_nest:
-            return names
-        over = f" reducing {list(self.axes)}" if self.axes is not None else ""
-        return f"nest {list(self.domain)}{over}: {names}"
-
-
-def is_elementwise(equation: Equation) -> bool:
-    """Whether an equation computes each element from the elements at the same place."""
-    return equation.primitive.name in SCALAR and not is_view(equation)
-
-
-def is_reduction(equation: Equation) -> bool:
-    """Whether an equation reduces axes."""
-    return equation.primitive.name in REDUCTIONS
-
-
-def root_of(value: Value) -> tuple[Value, list[Equation]]:
-    """The value behind views, and the views from it to `value`."""
-    chain: list[Equation] = []
-    while value.equation is not None and value.data is None and is_view(value.equation):
-        chain.append(value.equation)
-        value = value.equation.inputs[0]
-    return value, chain[::-1]
-
-
-def seen_through(shape: Shape, strides: tuple[int, ...], chain: Iterable[Equation]) -> tuple[int, ...] | None:
-    """The strides of an array after views; None where elements would move or a part is cut out."""
-    layout = (shape, strides, 0)
-    for equation in chain:
-        found = view_layout(equation, layout)
-        if found is None or found[2] != 0 or (equation.primitive.name == "slice" and found[0] != layout[0]):
-            return None
-        layout = found
-    return layout[1]
 
 
 class Grouping:
@@ -116,7 +64,7 @@ class Grouping:
             unit.is_nest, unit.domain = True, equation.outputs[0].shape
         elif is_reduction(equation) and equation.inputs[0].size and equation.outputs[0].size:
             unit.is_nest, unit.domain = True, equation.inputs[0].shape
-            unit.axes = _reduced(equation)
+            unit.axes = reduced_axes(equation)
             unit.rows.add(id(equation))
         self.unit_of[id(equation)] = len(self.units)
         self.units.append(unit)
@@ -134,7 +82,7 @@ class Grouping:
     def _join(self, equation: Equation, number: int, producers: set[int]) -> None:
         unit = self.units[number]
         if is_reduction(equation):
-            unit.axes = _reduced(equation)
+            unit.axes = reduced_axes(equation)
             unit.rows.add(id(equation))
         elif equation.outputs[0].shape != unit.domain:
             unit.rows.add(id(equation))
@@ -218,7 +166,7 @@ class Grouping:
         return all(row_operand(unit, root, chain, shape) for root, chain in inside)
 
     def _reduction_fits(self, equation: Equation, unit: Unit, inside: Sequence[tuple[Value, list[Equation]]]) -> bool:
-        axes = _reduced(equation)
+        axes = reduced_axes(equation)
         if equation.inputs[0].shape != unit.domain or equation.outputs[0].size == 0:
             return False
         if unit.axes is not None and unit.axes != axes:
@@ -265,38 +213,3 @@ class Grouping:
     def _key(self, number: int) -> int:
         members = self.units[number].members
         return self.position[id(members[-1])] if members else 0
-
-
-def _reduced(equation: Equation) -> tuple[int, ...]:
-    ndim = equation.inputs[0].ndim
-    return tuple(sorted(axis % ndim for axis in equation.params["axes"])) if ndim else ()
-
-
-def squeezed(shape: Shape) -> Shape:
-    """A shape without axes of size 1."""
-    return tuple(size for size in shape if size != 1)
-
-
-def full_operand(unit: Unit, root: Value, chain: list[Equation]) -> bool:
-    """Whether a member, seen through views, meets the domain element by element (a row: repeated along its axes)."""
-    if id(root.equation) not in unit.rows:
-        strides = seen_through(root.shape, dense(root.shape), chain)
-        return (
-            strides is not None and root.shape == unit.domain and same_layout(strides, dense(unit.domain), unit.domain)
-        )
-    strides = seen_through(root.shape, dense(root.shape), chain)
-    return strides is not None and same_layout(strides, row_strides(unit), unit.domain)
-
-
-def row_strides(unit: Unit) -> tuple[int, ...]:
-    """The strides of a dense row over the domain: 0 along the axes that are reduced."""
-    steps = iter(dense(unit.row_shape))
-    return tuple(0 if axis in (unit.axes or ()) else next(steps) for axis in range(len(unit.domain)))
-
-
-def row_operand(unit: Unit, root: Value, chain: list[Equation], shape: Shape) -> bool:
-    """Whether a member is a row that, seen through views, meets rows of `shape` element by element."""
-    if id(root.equation) not in unit.rows:
-        return False
-    strides = seen_through(root.shape, dense(root.shape), chain)
-    return strides is not None and same_layout(strides, dense(shape), shape)

@@ -9,148 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from ..ir.graph import Equation, Value
 from .emit import Function, Reg, const, element_type, vector_of, word
-from .group import Unit, is_reduction, root_of
-from .place import Place
+from .nest_plan import EXPENSIVE, Axis, Operand, collapse, levels, phase_of
+from .nest_reduce import ReducingPass
 from .scalar import emit_scalar
-from .tile import horizontal
+from .unit import Unit, is_reduction, root_of
 
-EXPENSIVE = frozenset(
-    [
-        "exp",
-        "expm1",
-        "log",
-        "log1p",
-        "log2",
-        "log10",
-        "tanh",
-        "sigmoid",
-        "erf",
-        "erfc",
-        "erfinv",
-        "sin",
-        "cos",
-        "tan",
-        "asin",
-        "acos",
-        "atan",
-        "atan2",
-        "sinh",
-        "cosh",
-        "asinh",
-        "acosh",
-        "atanh",
-        "power",
-        "logaddexp",
-        "hypot",
-        "sqrt",
-        "divide",
-        "floor_divide",
-        "remainder",
-    ]
-)
 TASK_ELEMENTS = 4096
-
-
-@dataclass(frozen=True)
-class Operand:
-    """An array that a nest reads or writes: its pointer, and its strides over the axes of the domain."""
-
-    place: Place
-    strides: tuple[int, ...]
-    pointer: Reg
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Axes of the domain that memory goes through as one. strides by operand come from its innermost."""
-
-    size: int
-    reduced: bool
-    inner: int
-
-
-def over_domain(unit: Unit, place: Place) -> tuple[int, ...]:
-    """The strides of an operand over the domain: it has the domain's shape, or that of a row (axes of size 1 aside)."""
-    if place.shape == unit.domain:
-        return place.strides
-    steps = iter([stride for stride, size in zip(place.strides, place.shape) if size != 1])
-    strides = [0] * len(unit.domain)
-    for axis in unit.kept:
-        if unit.domain[axis] != 1:
-            strides[axis] = next(steps)
-    return tuple(strides)
-
-
-def levels(unit: Unit) -> dict[int, int]:
-    """The phase in which each member is first known, by id of its value."""
-    found: dict[int, int] = {}
-    for equation in unit.members:
-        level = max((found.get(id(root_of(value)[0]), 0) for value in equation.inputs), default=0)
-        found[id(equation.outputs[0])] = level + 1 if is_reduction(equation) else level
-    return found
-
-
-def phase_of(equation: Equation, known: Mapping[int, int]) -> int:
-    """The phase that computes a member."""
-    level = known[id(equation.outputs[0])]
-    return level - 1 if is_reduction(equation) else level
-
-
-def spilled(unit: Unit, stored: set[int]) -> set[int]:
-    """Members (ids of values) that must lie in memory because a later phase needs what is too dear to compute again."""
-    if unit.axes is None:
-        return set()
-    known = levels(unit)
-    by_value = {id(equation.outputs[0]): equation for equation in unit.members}
-    result: set[int] = set()
-
-    def visit(value: Value, phase: int) -> None:
-        root, _ = root_of(value)
-        equation = by_value.get(id(root))
-        if equation is None or id(equation) in unit.rows:
-            return
-        if known[id(root)] < phase and (id(root) in stored or equation.primitive.name in EXPENSIVE):
-            result.add(id(root))
-            return
-        for operand in equation.inputs:
-            visit(operand, phase)
-
-    for equation in unit.members:
-        phase = phase_of(equation, known)
-        is_root = is_reduction(equation) or id(equation.outputs[0]) in stored
-        if is_root and (is_reduction(equation) or id(equation) not in unit.rows):
-            for operand in equation.inputs:
-                visit(operand, phase)
-    while True:  # what is kept is a root of its own phase
-        before = len(result)
-        for equation in unit.members:
-            if id(equation.outputs[0]) in result:
-                for operand in equation.inputs:
-                    visit(operand, known[id(equation.outputs[0])])
-        if len(result) == before:
-            return result - stored
-
-
-def collapse(unit: Unit, order: Sequence[int], strides: Sequence[tuple[int, ...]]) -> list[Axis]:
-    """The axes of the domain in the order of memory, those joined that all operands go through as one."""
-    result: list[Axis] = []
-    for axis in order:
-        size = unit.domain[axis]
-        if size == 1:
-            continue
-        reduced = axis in (unit.axes or ())
-        if result and result[-1].reduced == reduced:
-            outer = result[-1].inner
-            if all(steps[outer] == steps[axis] * size for steps in strides):
-                result[-1] = Axis(result[-1].size * size, reduced, axis)
-                continue
-        result.append(Axis(size, reduced, axis))
-    return result
 
 
 class Nest:
@@ -294,7 +162,7 @@ class Nest:
         kept = [e for e in here if id(e) not in self.unit.rows and id(e.outputs[0]) in self.stores]
         if not reductions and not kept:
             return
-        body = _Body(self, phase, reductions, kept)
+        body = ReducingPass(self, phase, reductions, kept)
         for equation, total in zip(reductions, body.run()):
             self.rows[id(equation.outputs[0])] = total
 
@@ -408,104 +276,3 @@ class _Opened:
             del self.nest.hoisted[key]
         del self.nest.index[self.axis.inner]
         return self.manager.__exit__(*exception)
-
-
-class _Body:
-    """One pass over the reduced axes: stores what is kept, accumulates the reductions."""
-
-    def __init__(self, nest: Nest, phase: int, reductions: list[Equation], kept: list[Equation]) -> None:
-        self.nest, self.phase, self.reductions, self.kept = nest, phase, reductions, kept
-        axis = nest.lane_axis
-        self.across = axis is not None and axis.reduced  # lanes run along a reduced axis
-        size = axis.size if axis is not None and self.across else 0
-        self.whole = size // nest.full_lanes * nest.full_lanes if self.across else 0
-        self.rest = size - self.whole if self.across else 0
-
-    def run(self) -> list[Reg]:
-        """The reductions' results: scalars where lanes run along a reduced axis, else vectors of rows."""
-        widths = list(self._widths())
-        starts = [self._identity(equation, lanes) for lanes in widths for equation in self.reductions]
-        ends = self._loops(0, starts)
-        count = len(self.reductions)
-        parts = [ends[start : start + count] for start in range(0, len(ends), count)] if count else []
-        if not self.across:
-            return parts[0] if parts else []
-        return [self._total(equation, [part[k] for part in parts]) for k, equation in enumerate(self.reductions)]
-
-    def _widths(self) -> list[int]:
-        """Lanes of each set of accumulators."""
-        if not self.across:
-            return [self.nest.lanes if self.nest.lanes_open else 0]
-        return [*([self.nest.full_lanes] if self.whole else []), *([self.rest] if self.rest else [])]
-
-    def _identity(self, equation: Equation, lanes: int) -> Reg:
-        dtype = equation.outputs[0].dtype
-        return const(vector_of(element_type(dtype), lanes), identity_of(equation.primitive.name, dtype))
-
-    def _loops(self, depth: int, accumulators: list[Reg]) -> list[Reg]:
-        nest = self.nest
-        if depth == len(nest.inner):
-            return self._lanes(accumulators) if self.across else self._place(accumulators)
-        axis = nest.inner[depth]
-        with nest._open(axis, word(0), word(axis.size), 1, accumulators) as loop:
-            loop.carry(*self._loops(depth + 1, loop.carried))
-        return list(loop.results)
-
-    def _lanes(self, accumulators: list[Reg]) -> list[Reg]:
-        nest, count = self.nest, len(self.reductions)
-        axis = nest.lane_axis
-        assert axis is not None
-        results: list[Reg] = []
-        nest.lanes_open = True
-        if self.whole:
-            nest.lanes = nest.full_lanes
-            with nest._open(axis, word(0), word(self.whole), nest.full_lanes, accumulators[:count]) as loop:
-                loop.carry(*self._place(loop.carried))
-            results += loop.results
-        if self.rest:
-            nest.lanes = self.rest
-            with nest._open(axis, word(self.whole), word(self.whole + 1)):
-                results += self._place(accumulators[len(results) :])
-        nest.lanes_open, nest.lanes = False, 0
-        return results
-
-    def _place(self, accumulators: Sequence[Reg]) -> list[Reg]:
-        nest = self.nest
-        memo: dict[int, Reg] = {}
-        terms = [nest._value(equation.inputs[0], memo, self.phase) for equation in self.reductions]
-        for equation in self.kept:
-            nest._keep(equation, nest._value(equation.outputs[0], memo, self.phase))
-        return [
-            combine(nest.f, equation, accumulator, term)
-            for equation, accumulator, term in zip(self.reductions, accumulators, terms)
-        ]
-
-    def _total(self, equation: Equation, parts: list[Reg]) -> Reg:
-        sums = [horizontal(self.nest.f, part, lambda a, b: combine(self.nest.f, equation, a, b)) for part in parts]
-        total = sums[0]
-        for other in sums[1:]:
-            total = combine(self.nest.f, equation, total, other)
-        return total
-
-
-def identity_of(name: str, dtype: Any) -> Any:
-    """What a reduction of nothing gives."""
-    if name == "sum":
-        return 0
-    if name in ("all", "any"):
-        return name == "all"
-    if dtype.kind == "f":
-        return float("-inf") if name == "max" else float("inf")
-    bits = 8 * dtype.itemsize
-    if dtype.kind == "u":
-        return 0 if name == "max" else 2**bits - 1
-    return -(2 ** (bits - 1)) if name == "max" else 2 ** (bits - 1) - 1
-
-
-COMBINE = {"sum": "add", "max": "maximum", "min": "minimum", "all": "bitwise_and", "any": "bitwise_or"}
-
-
-def combine(f: Function, equation: Equation, left: Reg, right: Reg) -> Reg:
-    """Two partial results of a reduction as one."""
-    dtype = equation.outputs[0].dtype
-    return emit_scalar(f, COMBINE[equation.primitive.name], [left, right], {}, [dtype, dtype], dtype)

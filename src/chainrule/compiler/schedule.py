@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..ir.graph import Equation, Value
-from .group import Grouping, Unit, root_of
+from .group import Grouping
 from .place import Buffer, Place, dense
+from .unit import Unit, root_of
 from .units import Lowering
 
 

@@ -13,12 +13,12 @@ from .contraction import lower_product
 from .control import lower_control
 from .convolution import laid_out, lower_convolution
 from .emit import Function, Module, Reg
-from .group import Unit, root_of
 from .lower import LOWERINGS
-from .nest import EXPENSIVE, Nest, Operand, over_domain, spilled
-from .place import Buffer, Kind, Place, constant_place, dense, is_view, splat_number, view_of
+from .lower_unit import lower_nest
+from .place import Buffer, Kind, Place, constant_place, dense, is_view, view_of
 from .program import Call, Instruction, Pointer, pointer_to
 from .runtime import Target
+from .unit import Unit
 
 LAID_OUT_ALIKE = frozenset({"window_max", "window_scatter", "window_pick", "window_sum", "window_spread"})
 
@@ -42,6 +42,7 @@ class Lowering:
         self._by_key: dict[Any, str] = {} if outer is None else outer._by_key
         self.local: set[int] = set()  # numbers of buffers that are written in this graph
         self.users = self._count_users()
+        self.output_ids = {id(value) for value in graph.outputs}
 
     def _count_users(self) -> dict[int, list[Equation]]:
         found: dict[int, list[Equation]] = {}
@@ -158,7 +159,7 @@ class Lowering:
     def lower(self, unit: Unit) -> None:
         """One unit."""
         if unit.is_nest:
-            self._nest(unit)
+            lower_nest(self, unit)
             return
         (equation,) = unit.members
         if all(value.size == 0 for value in equation.outputs):
@@ -235,137 +236,9 @@ class Lowering:
             self.errors = Buffer(int64, 8, Kind.SLOT, "errors")
         return self.errors
 
-    # -- nests
-
-    def _nest(self, unit: Unit) -> None:
-        stored = {id(equation.outputs[0]) for equation in unit.members if self._is_needed(equation, unit)}
-        extra = spilled(unit, stored)
-        operands, literals = self._operands(unit)
-        order = self._order(unit, operands)
-        stores: dict[int, Place] = {}
-        for equation in unit.members:
-            value = equation.outputs[0]
-            if id(value) in stored:
-                stores[id(value)] = self.allocate(value, _order_of(unit, value, order))
-            elif id(value) in extra:
-                stores[id(value)] = self.temporary(value.type, _order_of(unit, value, order))
-        everything = {
-            **{("in", key): place for key, place in operands.items()},
-            **{("out", key): place for key, place in stores.items()},
-        }
-        pointers: list[Pointer] = []
-        number: dict[tuple[str, int], int] = {}
-        for key, place in everything.items():
-            pointer = pointer_to(place)
-            if pointer not in pointers:
-                pointers.append(pointer)
-            number[key] = pointers.index(pointer)
-        strides = {key: over_domain(unit, place) for key, place in everything.items()}
-
-        def nest(f: Function, registers: Sequence[Reg]) -> Nest:
-            def operand(key: tuple[str, int]) -> Operand:
-                return Operand(everything[key], strides[key], registers[number[key]])
-
-            return Nest(
-                f,
-                unit,
-                {key: operand(("in", key)) for key in operands},
-                literals,
-                {key: operand(("out", key)) for key in stores},
-                order,
-                self.target.vector_bytes,
-            )
-
-        tasks = nest(Function(self.module, "none", []), [Reg("ptr", "%none")] * len(pointers)).tasks
-        self.call(
-            lambda f, registers, begin, end: nest(f, registers).write(begin, end),
-            pointers,
-            tasks,
-            _nest_cost(unit),
-            [place.buffer for place in stores.values()],
-            str(unit),
-            _line(unit.members[-1]),
-        )
-
-    def _is_needed(self, equation: Equation, unit: Unit) -> bool:
-        """Whether a member is read outside its unit, or is an output."""
-        members = {id(each) for each in unit.members}
-        waiting = [equation.outputs[0]]
-        while waiting:
-            value = waiting.pop()
-            if id(value) in self.output_ids:
-                return True
-            for user in self.users.get(id(value), ()):
-                if is_view(user):
-                    waiting.extend(user.outputs)
-                elif id(user) not in members:
-                    return True
-        return False
-
-    @property
-    def output_ids(self) -> set[int]:
-        """Ids of the values that the graph returns."""
-        found = getattr(self, "_output_ids", None)
-        if found is None:
-            found = self._output_ids = {id(value) for value in self.graph.outputs}
-        return found
-
-    def _operands(self, unit: Unit) -> tuple[dict[int, Place], dict[int, Any]]:
-        """What a nest reads from memory, and the numbers that it has in its code."""
-        members = {id(equation) for equation in unit.members}
-        operands: dict[int, Place] = {}
-        literals: dict[int, Any] = {}
-        for equation in unit.members:
-            for value in equation.inputs:
-                root, _ = root_of(value)
-                if root.equation is not None and id(root.equation) in members:
-                    continue
-                number = splat_number(root.data) if root.data is not None else None
-                if number is not None:
-                    literals[id(value)] = number
-                elif id(value) not in operands:
-                    operands[id(value)] = self.place_of(value)
-        return operands, literals
-
-    def _order(self, unit: Unit, operands: dict[int, Place]) -> tuple[int, ...]:
-        """The axes of the domain from the outermost to the innermost: as the operands that matter most lie."""
-        natural = tuple(range(len(unit.domain)))
-        full = [place for place in operands.values() if place.shape == unit.domain and _dense_axes(place)]
-        owned = [place for place in full if place.buffer.kind is Kind.SLOT]
-        wished = any(id(equation.outputs[0]) in self.wishes for equation in unit.members)
-        if not full or (wished and owned):
-            return natural if not full else owned[0].order
-        most = max(sum(1 for stride in place.strides if stride) for place in full)
-        chosen = [place for place in full if sum(1 for stride in place.strides if stride) == most]
-        orders = [place.order for place in chosen]
-        return max(orders, key=orders.count)
-
-
-def _dense_axes(place: Place) -> bool:
-    return any(place.strides)
-
-
-def _order_of(unit: Unit, value: Value, order: Sequence[int]) -> tuple[int, ...]:
-    """The order of a member's own axes that follows from that of the domain."""
-    if value.shape == unit.domain:
-        return tuple(order)
-    kept = [axis for axis in order if axis in unit.kept and unit.domain[axis] != 1]
-    places = [axis for axis, size in enumerate(value.shape) if size != 1]
-    rank = {axis: position for position, axis in enumerate(a for a in unit.kept if unit.domain[a] != 1)}
-    ones = [axis for axis, size in enumerate(value.shape) if size == 1]
-    return (*ones, *(places[rank[axis]] for axis in kept))
-
 
 def _is_row_major(shape: Sequence[int], strides: Sequence[int]) -> bool:
     return all(have == want for have, want, size in zip(strides, dense(shape), shape) if size > 1)
-
-
-def _nest_cost(unit: Unit) -> float:
-    elements = 1.0
-    for size in unit.domain:
-        elements *= size
-    dear = sum(equation.primitive.name in EXPENSIVE for equation in unit.members)
-    return elements * (1 + 0.25 * len(unit.members) + 1.5 * dear)
 
 
 def _line(equation: Equation) -> str:

@@ -1,0 +1,149 @@
+"""A unit that is a loop nest as one kernel call: what it reads, what it keeps and where, in which order it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..ir.graph import Equation, Value
+from .emit import Function, Reg
+from .nest import Nest
+from .nest_plan import EXPENSIVE, Operand, over_domain, spilled
+from .place import Kind, Place, is_view, splat_number
+from .program import Pointer, pointer_to
+from .unit import Unit, root_of
+
+if TYPE_CHECKING:
+    from .units import Lowering
+
+
+def lower_nest(lowering: Lowering, unit: Unit) -> None:
+    """Append the kernel of a nest."""
+    stored = {id(equation.outputs[0]) for equation in unit.members if _is_needed(lowering, equation, unit)}
+    operands, literals = _operands(lowering, unit)
+    order = _order(lowering, unit, operands)
+    stores = _stores(lowering, unit, stored, order)
+    arrays = _Arrays(unit)
+    for value, place in operands.items():
+        arrays.add("in", value, place)
+    for value, place in stores.items():
+        arrays.add("out", value, place)
+
+    def nest(f: Function, registers: Sequence[Reg]) -> Nest:
+        inputs, outputs = arrays.operands("in", registers), arrays.operands("out", registers)
+        return Nest(f, unit, inputs, literals, outputs, order, lowering.target.vector_bytes)
+
+    tasks = nest(Function(lowering.module, "none", []), [Reg("ptr", "%none")] * len(arrays.pointers)).tasks
+    lowering.call(
+        lambda f, registers, begin, end: nest(f, registers).write(begin, end),
+        arrays.pointers,
+        tasks,
+        _cost(unit),
+        [place.buffer for place in stores.values()],
+        str(unit),
+        str(unit.members[-1].source or ""),
+    )
+
+
+@dataclass
+class _Arrays:
+    """What a kernel gets: pointers, each once, and which of them every array is."""
+
+    unit: Unit
+    pointers: list[Pointer] = field(default_factory=list)
+    places: dict[tuple[str, int], Place] = field(default_factory=dict)
+    number: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def add(self, way: str, value: int, place: Place) -> None:
+        pointer = pointer_to(place)
+        if pointer not in self.pointers:
+            self.pointers.append(pointer)
+        self.places[way, value] = place
+        self.number[way, value] = self.pointers.index(pointer)
+
+    def operands(self, wanted: str, registers: Sequence[Reg]) -> dict[int, Operand]:
+        """The arrays of one way, by id of their value."""
+        return {
+            value: Operand(place, over_domain(self.unit, place), registers[self.number[way, value]])
+            for (way, value), place in self.places.items()
+            if way == wanted
+        }
+
+
+def _is_needed(lowering: Lowering, equation: Equation, unit: Unit) -> bool:
+    """Whether a member is read outside its unit, or is an output."""
+    members = {id(each) for each in unit.members}
+    waiting = [equation.outputs[0]]
+    while waiting:
+        value = waiting.pop()
+        if id(value) in lowering.output_ids:
+            return True
+        for user in lowering.users.get(id(value), ()):
+            if is_view(user):
+                waiting.extend(user.outputs)
+            elif id(user) not in members:
+                return True
+    return False
+
+
+def _operands(lowering: Lowering, unit: Unit) -> tuple[dict[int, Place], dict[int, Any]]:
+    """What a nest reads from memory, and the numbers that it has in its code."""
+    members = {id(equation) for equation in unit.members}
+    operands: dict[int, Place] = {}
+    literals: dict[int, Any] = {}
+    for equation in unit.members:
+        for value in equation.inputs:
+            root, _ = root_of(value)
+            if root.equation is not None and id(root.equation) in members:
+                continue
+            number = splat_number(root.data) if root.data is not None else None
+            if number is not None:
+                literals[id(value)] = number
+            elif id(value) not in operands:
+                operands[id(value)] = lowering.place_of(value)
+    return operands, literals
+
+
+def _stores(lowering: Lowering, unit: Unit, stored: set[int], order: Sequence[int]) -> dict[int, Place]:
+    """Where what others read lies, and what later phases of the nest itself read."""
+    extra = spilled(unit, stored)
+    stores: dict[int, Place] = {}
+    for equation in unit.members:
+        value = equation.outputs[0]
+        if id(value) in stored:
+            stores[id(value)] = lowering.allocate(value, _order_of(unit, value, order))
+        elif id(value) in extra:
+            stores[id(value)] = lowering.temporary(value.type, _order_of(unit, value, order))
+    return stores
+
+
+def _order(lowering: Lowering, unit: Unit, operands: dict[int, Place]) -> tuple[int, ...]:
+    """The axes of the domain from the outermost to the innermost: as the operands that matter most lie."""
+    natural = tuple(range(len(unit.domain)))
+    full = [place for place in operands.values() if place.shape == unit.domain and any(place.strides)]
+    owned = [place for place in full if place.buffer.kind is Kind.SLOT]
+    wished = any(id(equation.outputs[0]) in lowering.wishes for equation in unit.members)
+    if not full or (wished and owned):
+        return natural if not full else owned[0].order
+    most = max(sum(1 for stride in place.strides if stride) for place in full)
+    chosen = [place for place in full if sum(1 for stride in place.strides if stride) == most]
+    orders = [place.order for place in chosen]
+    return max(orders, key=orders.count)
+
+
+def _order_of(unit: Unit, value: Value, order: Sequence[int]) -> tuple[int, ...]:
+    """The order of a member's own axes that follows from that of the domain."""
+    if value.shape == unit.domain:
+        return tuple(order)
+    kept = [axis for axis in order if axis in unit.kept and unit.domain[axis] != 1]
+    places = [axis for axis, size in enumerate(value.shape) if size != 1]
+    rank = {axis: position for position, axis in enumerate(a for a in unit.kept if unit.domain[a] != 1)}
+    ones = [axis for axis, size in enumerate(value.shape) if size == 1]
+    return (*ones, *(places[rank[axis]] for axis in kept))
+
+
+def _cost(unit: Unit) -> float:
+    dear = sum(equation.primitive.name in EXPENSIVE for equation in unit.members)
+    return math.prod(unit.domain) * (1 + 0.25 * len(unit.members) + 1.5 * dear)
