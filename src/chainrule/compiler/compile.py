@@ -10,6 +10,7 @@ import numpy as np
 
 from ..ir.graph import Graph
 from ..passes import run_passes
+from . import tiny
 from .buffers import place_buffers
 from .emit import Module
 from .gather_parts import gather_parts
@@ -69,19 +70,24 @@ def compile_graph(
     plan = _Planned(graph, dict(in_place or {}))
     program = plan.program()
     target = host()
+    small = tiny.is_tiny(program)
+    if small:
+        tiny.write_body(program, target.attributes)
     barrier_ir(program.module)
-    StepWriter(program, target.attributes).write()
+    if small:
+        tiny.write_step(program, target.attributes)
+    else:
+        StepWriter(program, target.attributes).write()
     write_alone(program.module, target.attributes)
     if repeated is not None:
-        _write_steps(plan, program, repeated)
+        _write_steps(plan, program, repeated, small)
     text = program.module.text()
     constants = [np.ascontiguousarray(buffer.data) for buffer in program.constants]
-    return Compiled(
-        graph, program, plan.units, text, Code(text), plan.inputs, plan.outputs, plan.lowering.errors, constants
-    )
+    code = Code(text, passes=small)
+    return Compiled(graph, program, plan.units, text, code, plan.inputs, plan.outputs, plan.lowering.errors, constants)
 
 
-def _write_steps(plan: _Planned, program: Program, repeated: Repeated) -> None:
+def _write_steps(plan: _Planned, program: Program, repeated: Repeated, small: bool) -> None:
     place = {id(buffer): number + 1 for number, buffer in enumerate(program.table)}
     graph = plan.graph
     batches = [batch_of(place[id(b)], v.type) for b, v in zip(plan.inputs, graph.inputs[: repeated.arguments])]
@@ -91,7 +97,10 @@ def _write_steps(plan: _Planned, program: Program, repeated: Repeated) -> None:
     results = [(place[id(buffer)], value.type.nbytes) for buffer, value in outs]
     numbers = [place[id(buffer)] for buffer in plan.inputs[len(graph.inputs) - repeated.numbers :]]
     found = [batch for batch in batches if batch is not None]
-    write_steps(program.module, host().attributes, found, results, numbers)
+    if small:
+        tiny.write_steps(program, host().attributes, found, results, numbers)
+    else:
+        write_steps(program.module, host().attributes, found, results, numbers)
 
 
 def prepared(graph: Graph) -> Graph:

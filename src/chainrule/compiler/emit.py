@@ -98,6 +98,7 @@ class Module:
         self.globals: dict[bytes, str] = {}
         self.declarations: dict[str, str] = {}
         self.helpers: set[str] = set()
+        self.metadata: list[str] = []
 
     def is_new(self, helper: str) -> bool:
         """Whether nobody has asked for this function, which several kernels call, yet: who asks first writes it."""
@@ -119,9 +120,17 @@ class Module:
             self.globals[raw] = f'{name} = private unnamed_addr constant [{len(raw)} x i8] c"{text}", align 64'
         return Reg("ptr", self.globals[raw].split(" ")[0])
 
+    def unrolled_loop(self) -> str:
+        """Metadata for the branch back of one loop that is to be written out in full."""
+        number = max(1, len(self.metadata))
+        wish = '!0 = !{!"llvm.loop.unroll.full"}'
+        self.metadata = [*(self.metadata or [wish]), f"!{number} = distinct !{{!{number}, !0}}"]
+        return f"!{number}"
+
     def text(self) -> str:
         """The whole module."""
-        return "\n".join([*self.globals.values(), *self.functions, *self.declarations.values(), ""])
+        lines = [*self.globals.values(), *self.functions, *self.declarations.values(), *self.metadata]
+        return "\n".join([*lines, ""])
 
 
 class Function:

@@ -106,7 +106,8 @@ class Entry:
 
     def wrapped(self, results: Sequence[NumpyArray]) -> Any:
         """Results of any shapes in the structure that the function returns."""
-        return self._structured([Value(ArrayType(result.shape, result.dtype), result) for result in results])
+        values = [Value(ArrayType(result.shape, result.dtype), result) for result in results]
+        return wrap(values[0]) if self._is_single else self._structured(values)
 
     def _structured(self, values: Sequence[Value]) -> Any:
         return tree.unflatten(self.captured.result_structure, map(wrap, values))

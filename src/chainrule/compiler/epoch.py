@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..errors import ConfigurationError, DataError, OutOfRangeError
 from ..ir.types import ArrayType, NumpyArray
 from .entry import Entry
 from .memory import address_of, aligned
+from .steps import HEAD
 from .threads import pool
 
 SECONDS_A_CALL = 0.05
@@ -31,7 +33,7 @@ class Epoch:
     """A pass over arrays in native code, in calls of about a twentieth of a second."""
 
     def __init__(self, programs: Programs, arrays: Sequence[NumpyArray], batch_size: int, order: Any) -> None:
-        lengths = {len(array) if array.ndim else -1 for array in arrays}
+        lengths = {array.shape[0] if array.ndim else -1 for array in arrays}
         if len(lengths) != 1 or -1 in lengths or not arrays:
             raise DataError(f"an epoch needs arrays with one row an example each, all as long, not {sorted(lengths)}")
         if batch_size < 1:
@@ -40,7 +42,7 @@ class Epoch:
         self.programs, self.arrays, self.batch_size = programs, arrays, batch_size
         given = np.arange(self.length) if order is None else np.asarray(order)
         self.order = np.ascontiguousarray(given, np.int64)
-        if self.order.size and (self.order.min() < 0 or self.order.max() >= self.length):
+        if self.order.size and self.order.view(np.uint64).max() >= self.length:  # what is negative is large
             raise OutOfRangeError(f"order names rows from {self.order.min()} to {self.order.max()}, of {self.length}")
 
     def run(self) -> Any:
@@ -48,14 +50,14 @@ class Epoch:
         whole, rest = divmod(len(self.order), self.batch_size)
         pieces = [(self.batch_size, 0, whole), (rest, whole * self.batch_size, 1)]
         pieces = [(rows, start, count) for rows, start, count in pieces if rows and count]
-        for rows, _, _ in pieces:
-            self._program(rows)
+        if not pieces:
+            raise DataError("an epoch over no rows has no results")
+        if len(pieces) > 1:
+            self._program(rest)
         parts = []
         for rows, start, count in pieces:
             entry = self._program(rows)
-            parts.append(steps_of(entry).run(self.arrays, self.order[start:], count))
-        if not parts:
-            raise DataError("an epoch over no rows has no results")
+            parts.append(steps_of(entry).run(self.arrays, self.order, start, count))
         return entry.wrapped(_joined(parts))
 
     def _program(self, rows: int) -> Entry:
@@ -88,18 +90,23 @@ class Steps:
         self.seconds = 0.0  # that a step took last time
         self._batches = [aligned(kind) for kind in entry.argument_kinds]
         self._addresses = [address_of(batch) for batch in self._batches]
-        count = 3 + len(self._batches) + len(entry.result_kinds) + len(entry.captured.numbers)
+        self._sizes = [kind.nbytes for kind in entry.result_kinds]
+        self._places = [ctypes.addressof(entry.numbers) + 8 * number for number in range(len(entry.number_slots))]
+        count = HEAD + len(self._batches) + len(entry.result_kinds) + len(entry.number_slots)
         self._context = (ctypes.c_uint64 * count)()
         self._function = entry.compiled.code.address("steps")
+        self._known: dict[int, tuple[weakref.ref[NumpyArray], int]] = {}  # where arrays of the last calls lie
 
-    def run(self, arrays: Sequence[NumpyArray], order: NumpyArray, count: int) -> list[NumpyArray]:
-        """`count` steps over rows in `order`, results stacked; in calls of about a twentieth of a second."""
-        columns = [np.full(count, source.read()) for source in self.entry.captured.numbers]
+    def run(self, arrays: Sequence[NumpyArray], order: NumpyArray, first: int, count: int) -> list[NumpyArray]:
+        """`count` steps over rows order[first:], results stacked; in calls of about a twentieth of a second."""
+        for number, source in enumerate(self.entry.captured.numbers):
+            self.entry.numbers[number] = source.read()
         results = self._room(count)
+        words = self._words(arrays, order, results)
         done = 0
         while done < count:
             steps = min(self.at_once(), count - done)
-            self._call(arrays, order, results, columns, done, steps)
+            self._call(words, self._places, 0, done, steps, first)
             done += steps
         return results
 
@@ -107,9 +114,11 @@ class Steps:
         self, arrays: Sequence[NumpyArray], order: NumpyArray, count: int, numbers: NumpyArray
     ) -> list[NumpyArray]:
         """`count` steps in one call. numbers: (count, options), those of each step."""
-        columns = [np.ascontiguousarray(numbers[:, each], np.float64) for each in range(numbers.shape[1])]
+        numbers, order = np.ascontiguousarray(numbers, np.float64), np.ascontiguousarray(order, np.int64)
+        first = address_of(numbers)
+        places = [first + 8 * number for number in range(numbers.shape[1])]
         results = self._room(count)
-        self._call(arrays, np.ascontiguousarray(order, np.int64), results, columns, 0, count)
+        self._call(self._words(arrays, order, results), places, 8 * len(places), 0, count)
         return results
 
     def at_once(self) -> int:
@@ -126,28 +135,46 @@ class Steps:
     def _room(self, count: int) -> list[NumpyArray]:
         return [np.empty((count, *kind.shape), kind.dtype) for kind in self.entry.result_kinds]
 
+    def _words(
+        self, arrays: Sequence[NumpyArray], order: NumpyArray, results: Sequence[NumpyArray]
+    ) -> tuple[int, list[int], list[int]]:
+        """Addresses: of the row numbers, the arrays, the results."""
+        return self._place(order), [self._place(array) for array in arrays], [address_of(result) for result in results]
+
+    def _place(self, array: NumpyArray) -> int:
+        """The address of an array, which is often that of the last epoch: asking NumPy costs more."""
+        known = self._known.get(id(array))
+        if known is not None and known[0]() is array:
+            return known[1]
+        if len(self._known) > 16:
+            self._known = {}
+        self._known[id(array)] = weakref.ref(array), address_of(array)
+        return self._known[id(array)][1]
+
     def _call(
         self,
-        arrays: Sequence[NumpyArray],
-        order: NumpyArray,
-        results: Sequence[NumpyArray],
-        columns: Sequence[NumpyArray],
+        words: tuple[int, list[int], list[int]],
+        numbers: Sequence[int],
+        stride: int,
         done: int,
         steps: int,
+        first: int = 0,
     ) -> None:
-        entry = self.entry
+        """Steps `done` to `done + steps` over rows from `first` on.
+
+        numbers: where those of the first step lie; stride: bytes to those of the next.
+        """
+        entry, (order, arrays, results) = self.entry, words
         entry.enter()
         for slot, address in zip(entry.argument_slots, self._addresses):
             entry.table[slot] = address
-        words = [entry.table_address, steps, address_of(order) + 8 * done * self.rows]
-        words += [address_of(array) for array in arrays]
-        words += [address_of(result) + done * (result.nbytes // len(result)) for result in results]
-        words += [address_of(column) + 8 * done for column in columns]
-        for place, number in enumerate(words):
-            self._context[place] = number
+        here = [result + done * size for result, size in zip(results, self._sizes)]
+        head = (entry.table_address, steps, order + 8 * (first + done * self.rows), stride)
+        for place, word in enumerate((*head, *arrays, *here, *numbers)):
+            self._context[place] = word
         start = time.perf_counter()
         pool().run(self._function, ctypes.addressof(self._context), entry.threads)
         self.seconds = max((time.perf_counter() - start) / steps, 1e-9)
-        for number, slot in enumerate(entry.number_slots):
-            entry.table[slot] = ctypes.addressof(entry.numbers) + 8 * number
+        for slot, address in zip(entry.number_slots, self._places):
+            entry.table[slot] = address
         entry.leave()

@@ -79,8 +79,13 @@ def scale(value: Term, n: Term) -> Term:
 
 def exp(x: Term) -> Term:
     """e^x."""
+    return _exp_below(x.at_most(_constants(x).highest))
+
+
+def _exp_below(x: Term) -> Term:
+    """e^x for x that is not so large that it overflows."""
     known = _constants(x)
-    n, r = _reduce(x.at_least(known.lowest).at_most(known.highest))
+    n, r = _reduce(x.at_least(known.lowest))
     return scale((r * r).fma(polynomial(r, known.tail), r) + 1, n)
 
 
@@ -109,7 +114,7 @@ def expm1(x: Term) -> Term:
 
 def sigmoid(x: Term) -> Term:
     """1 / (1 + e^-x), from e^-|x|, so that neither end loses digits."""
-    small = exp(-x.abs())
+    small = _exp_below(-x.abs())
     return (x < 0).pick(small, 1.0) / (small + 1)
 
 

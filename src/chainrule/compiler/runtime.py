@@ -97,16 +97,19 @@ def _without_strength_reduction() -> Iterator[None]:
 
 
 class Code:
-    """Loaded native code; it lives as long as this object. Compiled once for each text: the cache keeps the rest."""
+    """Loaded native code; it lives as long as this object. Compiled once for each text: the cache keeps the rest.
 
-    def __init__(self, text: str) -> None:
+    passes: whether LLVM's passes are run. They are worth their time only for tiny programs.
+    """
+
+    def __init__(self, text: str, passes: bool = False) -> None:
         target = host()
         versions = ".".join(map(str, (*llvm.llvm_version_info, llvmlite.__version__)))
-        key = cache.key_of(text, versions, target.triple, target.cpu, target.features, OPTIONS)
+        key = cache.key_of(text, versions, target.triple, target.cpu, target.features, OPTIONS + " passes" * passes)
         code = cache.load(key)
         with _lock:
             if code is None:
-                code = _compiled(text)
+                code = _compiled(text, passes)
                 cache.store(key, code)
             self._engine = _loaded(code)
 
@@ -115,10 +118,21 @@ class Code:
         return int(self._engine.get_function_address(name))
 
 
-def _compiled(text: str) -> bytes:
+def _compiled(text: str, passes: bool) -> bytes:
     """LLVM IR to an object file."""
     with _without_strength_reduction():
-        return bytes(_machine().emit_object(llvm.parse_assembly(text)))
+        module, machine = llvm.parse_assembly(text), _machine()
+        if passes:
+            _optimise(module, machine)
+        return bytes(machine.emit_object(module))
+
+
+def _optimise(module: Any, machine: Any) -> None:
+    """LLVM's passes on IR. What is vectorised was so before: its vectorisers are left out."""
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
 
 
 def _loaded(code: bytes) -> Any:

@@ -1,8 +1,8 @@
 """Many steps in one native call: gather the rows of a batch, run the step, and again.
 
 `void steps(ptr context, i64 thread, i64 threads, ptr block)`. The context holds, as words: the table of the step, the
-number of steps, the address of the first row number; then an address each: of the arrays that rows are taken from, of
-the stacked results, of the numbers that change from step to step.
+number of steps, the address of the first row number, how far the numbers of a step are from those of the one before;
+then an address each: of the arrays that rows are taken from, of the stacked results, of the numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..ir.types import ArrayType
 from .emit import Function, Module, Reg, vector_of, word
 
-HEAD = 3
+HEAD = 4
 WIDE = 32
 
 
@@ -46,7 +46,7 @@ def write_steps(
     f = Function(module, "steps", parameters, attributes)
     table = f.load("ptr", context)
     count = f.load("i64", f.at(context, "i64", 1))
-    order = f.load("ptr", f.at(context, "i64", 2))
+    order, stride = f.load("ptr", f.at(context, "i64", 2)), f.load("i64", f.at(context, "i64", 3))
     words = [f.load("ptr", f.at(context, "i64", HEAD + n)) for n in range(len(batches) + len(results) + len(numbers))]
     sources, rest = words[: len(batches)], words[len(batches) :]
     first = f.compare("icmp eq", thread, word(0))
@@ -55,10 +55,12 @@ def write_steps(
             for (slot, size), base in zip(results, rest):
                 f.store(f.at(base, "i8", f.times(loop.index, size)), f.at(table, "ptr", slot))
             for slot, base in zip(numbers, rest[len(results) :]):
-                f.store(f.at(base, "i8", f.times(loop.index, 8)), f.at(table, "ptr", slot))
+                f.store(f.at(base, "i8", f.binary("mul", loop.index, stride)), f.at(table, "ptr", slot))
         for batch, source in zip(batches, sources):
             rows = f.at(order, "i64", f.times(loop.index, batch.rows))
-            _gather(f, batch, source, rows, f.load("ptr", f.at(table, "ptr", batch.slot)), thread, threads)
+            begin = f.binary("udiv", f.times(thread, batch.rows), threads)
+            end = f.binary("udiv", f.times(f.binary("add", thread, word(1)), batch.rows), threads)
+            gather(f, batch, source, rows, f.load("ptr", f.at(table, "ptr", batch.slot)), begin, end)
         f.call("barrier", block, threads)
         f.call("step", table, thread, threads, block)
     f.finish()
@@ -77,10 +79,8 @@ def word_of(f: Function, number: int) -> Reg:
     return word(number)
 
 
-def _gather(f: Function, batch: Batch, source: Reg, rows: Reg, target: Reg, thread: Reg, threads: Reg) -> None:
-    """This thread's share of the rows."""
-    begin = f.binary("udiv", f.times(thread, batch.rows), threads)
-    end = f.binary("udiv", f.times(f.binary("add", thread, word(1)), batch.rows), threads)
+def gather(f: Function, batch: Batch, source: Reg, rows: Reg, target: Reg, begin: Reg, end: Reg) -> None:
+    """Rows of a batch from `begin` to `end`."""
     with f.loop(begin, end) as loop:
         row = f.load("i64", f.at(rows, "i64", loop.index))
         here = f.at(source, "i8", f.times(row, batch.row_bytes))
