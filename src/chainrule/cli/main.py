@@ -11,6 +11,7 @@ from .. import __version__
 from .check import check
 from .evaluate import evaluate
 from .failures import EXIT_INTERRUPTED, told_plainly
+from .learn import learn
 from .predict import predict
 from .train import train
 
@@ -31,6 +32,10 @@ Each run is kept in a folder of its own, so that you can use it later:
   chainrule predict runs/houses-1 new.csv         what about these?
   chainrule train --resume runs/houses-1          go on where it stopped
   chainrule check runs/houses-1                   are its gradients right?
+
+\b
+Backpropagation itself, every number worked out on a page:
+  chainrule learn
 
 `chainrule COMMAND --help` explains a command and each of its options.
 """
@@ -57,7 +62,7 @@ def chainrule() -> None:
     """The command line's root."""
 
 
-for command in (train, evaluate, predict, check):
+for command in (train, evaluate, predict, check, learn):
     chainrule.add_command(command)
 
 
