@@ -28,7 +28,7 @@ def learn(port: int, browser: bool) -> None:
     import threading
 
     from ..reports.pages.playground import playground_page
-    from ..reports.playground import Session
+    from ..reports.playground_session import Session
     from .serving import served
 
     session = Session()

@@ -13,6 +13,7 @@ from .evaluate import evaluate
 from .failures import EXIT_INTERRUPTED, told_plainly
 from .learn import learn
 from .predict import predict
+from .report import report
 from .train import train
 
 TOUR = """Train neural networks by backpropagation, and see what they learned.
@@ -31,6 +32,7 @@ Each run is kept in a folder of its own, so that you can use it later:
   chainrule evaluate runs/houses-1                how good is it?
   chainrule predict runs/houses-1 new.csv         what about these?
   chainrule train --resume runs/houses-1          go on where it stopped
+  chainrule report runs/houses-1                  what did it learn, and how? a page
   chainrule check runs/houses-1                   are its gradients right?
 
 \b
@@ -62,7 +64,7 @@ def chainrule() -> None:
     """The command line's root."""
 
 
-for command in (train, evaluate, predict, check, learn):
+for command in (train, evaluate, predict, report, check, learn):
     chainrule.add_command(command)
 
 

@@ -6,7 +6,8 @@ The split follows from the data alone, never from the seed of a run, so that run
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +23,7 @@ Encoder: TypeAlias = TableEncoder | ImageEncoder
 Rows: TypeAlias = NDArray[np.int64]
 
 SPLIT_SEED = 0
+PARTS = ("Training", "Validation", "Test")
 DIGIT_CLASSES = tuple("0123456789")
 DIGIT_MEAN, DIGIT_DEVIATION = 0.1307, 0.3081  # of MNIST's pixels, as everyone rounds them
 
@@ -46,7 +48,10 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Examples to learn from, to watch (validation) and to judge by (test); either of these may be None."""
+    """Examples to learn from, to watch (validation) and to judge by (test); either of these may be None.
+
+    tables: the rows of each part as they stand in the file, by "Training", "Validation", "Test"; empty for images.
+    """
 
     source: Source
     encoder: Encoder
@@ -54,6 +59,7 @@ class Problem:
     validation: Examples | None
     test: Examples | None
     notes: tuple[str, ...] = ()
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
     @property
     def is_classification(self) -> bool:
@@ -126,9 +132,12 @@ def _load_table(source: Source) -> Problem:
     rest, tested = held_out(np.arange(len(labelled)), source.test, classes, "test")
     trained, watched = held_out(rest, source.validation, classes, "validation")
     encoder = fit_on_rows(whole, labelled.rows(np.sort(trained)), source.table)
-    parts = [_encoded(encoder, labelled.rows(np.sort(rows))) for rows in (trained, watched, tested)]  # as in the file
-    test = _encoded(encoder, read_table(source.test_file, **source.table.reading)) if source.test_file else parts[2]
-    return Problem(source, encoder, parts[0], _some(parts[1]), _some(test))
+    tables = [labelled.rows(np.sort(rows)) for rows in (trained, watched, tested)]  # in the order of the file
+    if source.test_file:
+        tables[2] = read_table(source.test_file, **source.table.reading)
+    training, watching, test = (_encoded(encoder, each) for each in tables)
+    named = dict(zip(PARTS, tables))
+    return Problem(source, encoder, training, _some(watching), _some(test), tables=named)
 
 
 def _encoded(encoder: TableEncoder, table: Table) -> Examples:

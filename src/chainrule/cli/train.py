@@ -42,18 +42,20 @@ Examples:
 @click.argument("source", required=False)
 @train_options
 @click.pass_context
-def train(ctx: click.Context, /, source: str | None, resume: Path | None, quiet: bool, **given: Any) -> None:
+def train(
+    ctx: click.Context, /, source: str | None, resume: Path | None, quiet: bool, watch: bool, **given: Any
+) -> None:
     """Start a run, or resume one."""
     from . import training
 
     if resume is not None:
         _check_alone(ctx)
-        training.resume(resume, quiet)
+        training.resume(resume, quiet, watch)
         return
     if source is None:
         raise click.UsageError("say what to train on, such as `chainrule train digits`", ctx)
     wishes = Wishes(**{entry.name: given[entry.name] for entry in fields(Wishes)})
-    training.start(_source(source, given), wishes, given["run_directory"], quiet)
+    training.start(_source(source, given), wishes, given["run_directory"], quiet, watch)
 
 
 def _source(given_source: str, given: dict[str, Any]) -> Source:
@@ -110,7 +112,7 @@ def _which_target(path: str, options: TableOptions) -> str:
 
 def _check_alone(ctx: click.Context) -> None:
     """A resumed run keeps what it was started with: with other settings it would be another run."""
-    kept = ("resume", "quiet")
+    kept = ("resume", "quiet", "watch")
     asked = [name for name in ctx.params if name not in kept and _was_given(ctx, name)]
     if asked:
         word = "SOURCE" if asked[0] == "source" else option_words(ctx, asked[0])

@@ -232,7 +232,7 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Path(path_type=Path),
         metavar="RUN",
         help="Go on with a run that was stopped, from its last checkpoint and to the same bits as if it never had "
-        "been. Takes no other option but --quiet.",
+        "been. Takes no other options but --quiet and --watch.",
     ),
     option(
         RUN,
@@ -240,6 +240,13 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=POSITIVE,
         metavar="N",
         help="Save after every N weight updates. Default every 10 seconds; the end of each epoch is saved in any case.",
+    ),
+    option(
+        RUN,
+        "--watch",
+        is_flag=True,
+        help="Serve a page that shows the training as it goes, to this machine alone; its address is printed. It "
+        "changes no bit of the result.",
     ),
     option(RUN, "--quiet", "-q", is_flag=True, help="Print the results only."),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from rich.console import Console
 from .. import nn, random
 from ..interop.atomic import write_json
 from ..train import EarlyStopping, History, Metric, fit, predict
+from ..train.progress import Display
 from . import directories, display, pages
 from .baseline import Baseline, judge
 from .defaults import Wishes, choose_network, choose_settings
@@ -38,9 +41,10 @@ class Training:
     module: nn.Module
     path: Path
     quiet: bool
+    watch: bool = False
 
 
-def start(source: Source, wishes: Wishes, directory: Path | None, quiet: bool) -> None:
+def start(source: Source, wishes: Wishes, directory: Path | None, quiet: bool, watch: bool = False) -> None:
     """A new run. Its directory is made only when all has been understood, so that a mistake leaves nothing behind."""
     directories.check_free(directory)
     problem = load(source)
@@ -50,14 +54,14 @@ def start(source: Source, wishes: Wishes, directory: Path | None, quiet: bool) -
     make_optimizer(settings, module)  # tells what is wrong with the settings
     path = directories.make(directory, source.name)
     record.write(path)
-    _run(Training(record, problem, module, path, quiet), resume=False)
+    _run(Training(record, problem, module, path, quiet, watch), resume=False)
 
 
-def resume(path: Path, quiet: bool) -> None:
+def resume(path: Path, quiet: bool, watch: bool = False) -> None:
     """Go on from the last checkpoint; from the beginning, where the run was stopped before the first."""
     record = Record.read(path)
     problem = load_unchanged(record)
-    _run(Training(record, problem, _seeded(record), path, quiet), resume=True)
+    _run(Training(record, problem, _seeded(record), path, quiet, watch), resume=True)
 
 
 def _seeded(record: Record) -> nn.Module:
@@ -73,25 +77,37 @@ def _run(training: Training, resume: bool) -> None:
     if training.problem.validation is not None:
         headings |= {f"val_{name}": f"val. {text}" for name, text in headings.items()}
     progress = TrainingProgress(quiet, headings)
-    history = _fitted(training, metric, progress, resume)
-    screen = display.console()
-    if history.interrupted:
-        _say_how_to_go_on(screen, training.path, len(history))
-        raise SystemExit(EXIT_INTERRUPTED)
-    if not progress.has_begun:
-        screen.print("\nThis run was finished already. Its result:")
-    elif history.best_epoch is not None:
-        why = "Stopped early" if history.stopped_early else "Done"
-        quiet.print(f"  {why}: epoch {history.best_epoch} was the best, its weights are kept.", style="dim")
-    _show_result(screen, training)
+    with watched(training, progress, display.console()) as shown:
+        history = _fitted(training, metric, shown, resume)
+        if history.interrupted:
+            _say_how_to_go_on(display.console(), training.path, len(history))
+            raise SystemExit(EXIT_INTERRUPTED)
+        if not progress.has_begun:
+            display.console().print("\nThis run was finished already. Its result:")
+        elif history.best_epoch is not None:
+            why = "Stopped early" if history.stopped_early else "Done"
+            quiet.print(f"  {why}: epoch {history.best_epoch} was the best, its weights are kept.", style="dim")
+        _show_result(display.console(), training)
 
 
-def _fitted(training: Training, metric: str | Metric, progress: TrainingProgress, resume: bool) -> History:
+@contextmanager
+def watched(training: Training, progress: TrainingProgress, screen: Console) -> Iterator[Display]:
+    """The display to train with: the one given, or with --watch one that also fills a page."""
+    if not training.watch:
+        yield progress
+        return
+    from .watching import watching
+
+    with watching(training.record, training.path, progress, screen) as watch:
+        yield watch
+
+
+def _fitted(training: Training, metric: str | Metric, progress: Display, resume: bool) -> History:
     problem, settings = training.problem, training.record.settings
     return fit(
         training.module,
         make_optimizer(settings, training.module),
-        loss=_loss(problem, settings),
+        loss=loss_of(problem, settings),
         data=problem.training.pair,
         batch_size=None if settings.mode in ("batch", "stochastic") else settings.batch_size,
         epochs=settings.epochs,
@@ -109,7 +125,8 @@ def _fitted(training: Training, metric: str | Metric, progress: TrainingProgress
     )
 
 
-def _loss(problem: Problem, settings: Settings) -> nn.Module:
+def loss_of(problem: Problem, settings: Settings) -> nn.Module:
+    """What a run makes small."""
     if problem.is_classification:
         return nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
     return nn.MSELoss()

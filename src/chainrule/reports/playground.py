@@ -6,10 +6,7 @@ squared error E = 1/2 (output - target)^2 of one example at a time.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -111,7 +108,7 @@ class Playground:
         found = [np.asarray(each.data) for each in backward if each is not None]
         layers = []
         for place, (name, linear) in enumerate(self._linears()):
-            weight_gradient, bias_gradient = (np.asarray(each.grad) for each in (linear.weight, linear.bias))
+            weight_gradient, bias_gradient = _gradients_of(linear)
             layers.append(
                 LayerCycle(
                     self._function(place),
@@ -138,7 +135,8 @@ class Playground:
 
     def _forward(self, value: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Net inputs and outputs of every layer."""
-        nets, outputs = [], []
+        nets: list[Tensor] = []
+        outputs: list[Tensor] = []
         for part in self.model.children():
             value = part(value)
             (nets if isinstance(part, nn.Linear) else outputs).append(value)
@@ -236,68 +234,13 @@ def _error(output: Tensor, target: Tensor) -> Tensor:
     return (difference * difference * 0.5).sum()
 
 
+def _gradients_of(linear: nn.Linear) -> tuple[NumpyArray, NumpyArray]:
+    """Of weights and biases, after a backward pass."""
+    found = {name: np.asarray(each.grad) for name, each in linear.named_parameters()}
+    return found["weight"], found["bias"]
+
+
 def _slope(net: Tensor, output: Tensor) -> NumpyArray:
     value = unwrap(output)
     found = gradients([value], [unwrap(net)], [splat(1, value.type)])[0]
     return np.zeros(net.shape) if found is None else np.asarray(found.data)
-
-
-class Session:
-    """A playground that a page talks to: one thing at a time."""
-
-    def __init__(self, choice: Choice | None = None) -> None:
-        self.playground = Playground(choice)
-        self._lock = threading.Lock()
-
-    def act(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Do what a page asks for, and give all that there is to see then."""
-        with self._lock:
-            self._do(str(asked.get("do", "")), asked)
-            return self.state()
-
-    def _do(self, action: str, asked: Mapping[str, Any]) -> None:
-        if action == "restart":
-            self.playground = Playground(_choice(asked["choice"]))
-        elif action in ("update", "undo"):
-            getattr(self.playground, action)()
-        elif action == "train":
-            self.playground.train(int(asked["sweeps"]))
-        elif action == "example":
-            self.playground.look_at(int(asked["example"]))
-        elif action == "rate":
-            self.playground.set_rate(float(asked["rate"]))
-        elif action != "look":
-            raise ConfigurationError(f"there is no action {action!r}")
-
-    def state(self) -> dict[str, Any]:
-        """For a page: the choice, the cycle, the errors so far, the plane."""
-        from .pages.numbers import plain
-        from .pages.png import address, diverging
-
-        here = self.playground
-        cycle = here.cycle()
-        shown = {
-            "choice": asdict(here.choice),
-            "title": here.data.title,
-            "example": here.example,
-            "updates": here.updates,
-            "can_undo": bool(here._before),
-            "points": [*here.data.inputs.tolist()],
-            "targets": here.data.targets[:, 0],
-            "surface": address(diverging(here.surface() - 0.5, 0.5)),
-            "edge": EDGE,
-            "errors": here.errors,
-            "cycle": {**vars(cycle), "layers": [vars(layer) for layer in cycle.layers]},
-        }
-        found: dict[str, Any] = plain(shown)
-        return found
-
-
-def _choice(given: Mapping[str, Any]) -> Choice:
-    return Choice(
-        str(given["problem"]),
-        tuple(int(units) for units in given["hidden"]),
-        str(given["activation"]),
-        float(given["rate"]),
-        int(given["seed"]),
-    )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..playground import ACTIVATIONS, Session
+from ..playground import ACTIVATIONS
 from ..playground_data import PROBLEMS, planar_data
+from ..playground_session import Session
 from .document import Document, Section
 from .markup import Markup, element, json_script
 
 LEAD = (
     "One example goes forward through the network, its error comes back, and every weight learns its share of it: the "
-    "derivative of the error by that weight. Step through it, and choose any weight or unit to see its numbers worked out."
+    "derivative of the error by that weight. Step through it, and choose a weight or unit to see how it is worked out."
 )
 HIDDEN = ("2", "3", "4", "6", "3, 3", "4, 4")
 RATES = ("0.03", "0.1", "0.3", "0.5", "1", "3")

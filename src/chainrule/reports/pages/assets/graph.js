@@ -30,7 +30,7 @@ chainrule.view("[data-graph]", (root) => {
     let shown = groups.filter((group) => !group.open && isVisible(group)).length || 1;
     while (waiting.length) {
       const group = waiting.shift();
-      const isInnermost = group.members.every((each) => typeof each === "number");
+      const isInnermost = group.members.every((each) => typeof each === "number" || /^part \d/.test(each.name));
       if (!group.open && group !== tree && (shown + group.members.length > most || (isInnermost && most === AT_FIRST))) continue;
       if (!group.open) shown += group.members.length - 1;
       group.open = true;
