@@ -1,8 +1,9 @@
 """The error functions as vector code.
 
 float32: erf(x) = x P(x²) / Q(x²) up to |x| = 3.93, where erf rounds to 1; relative error 2e-8 before rounding.
-erfc(x) = exp(-x²) / (1 + 2x) (1 + q(t)) with t = (x - 2) / (x + 2); what t, the quotient and x² lose to rounding is worked
-out with fused multiply-add and put back (after N. Juffa). float64: erf(x) = x p(x²) for |x| <= 1; otherwise from erfc(x) = exp(-x²) / (1 + 2x) q(t), t = (x - 3.75) / (x + 3.75)
+erfc(x) = exp(-x²) / (1 + 2x) (1 + q(t)) with t = (x - 2) / (x + 2); what t, the quotient and x² lose to rounding is
+worked out with fused multiply-add and put back (after N. Juffa).
+float64: erf(x) = x p(x²) for |x| <= 1; otherwise from erfc(x) = exp(-x²) / (1 + 2x) q(t), t = (x - 3.75) / (x + 3.75)
 (Shepherd and Laframboise, Mathematics of Computation 36, 1981). The coefficients were computed anew with 60 digits.
 """
 

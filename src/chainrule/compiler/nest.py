@@ -15,6 +15,7 @@ from ..ir.graph import Equation, Value
 from .emit import Function, Reg, const, element_type, vector_of, word
 from .nest_plan import EXPENSIVE, Axis, Operand, collapse, levels, phase_of
 from .nest_reduce import ReducingPass
+from .nest_sweep import Sweep, block_of, sweeps
 from .scalar import emit_scalar
 from .unit import Unit, is_reduction, root_of
 
@@ -43,6 +44,7 @@ class Nest:
         self.outer = [axis for axis in axes if not axis.reduced and axis is not self.lane_axis]
         self.inner = [axis for axis in axes if axis.reduced and axis is not self.lane_axis]
         self.full_lanes = self._choose_lanes(vector_bytes)
+        self.last_phase = max((phase_of(equation, self.levels) for equation in unit.members), default=0)
         self.index: dict[int, Reg] = {}  # open loops: innermost domain axis -> index
         self.lanes = 0
         self.lanes_open = False
@@ -66,7 +68,7 @@ class Nest:
             return self.outer[0].size
         if self.lane_axis is None or self.lane_axis.reduced:
             return 1
-        return -(-self.lane_axis.size // self._block)
+        return -(-self.lane_axis.size // (block_of(self) if sweeps(self) else self._block))
 
     @property
     def _block(self) -> int:
@@ -81,6 +83,7 @@ class Nest:
     def write(self, begin: Reg, end: Reg) -> None:
         """The whole body."""
         self._hoist()
+        self.sweep = Sweep(self) if sweeps(self) else None  # before any loop: it makes room for totals
         self._outer_loops(0, begin, end)
 
     def _outer_loops(self, depth: int, begin: Reg, end: Reg) -> None:
@@ -100,6 +103,9 @@ class Nest:
         if axis is None or axis.reduced:
             self.lanes_open = axis is None
             self._phases()
+            return
+        if self.sweep is not None:
+            self.sweep.write(*((word(0), word(self.sweep.blocks)) if divided else (begin, end)))
             return
         size, lanes = axis.size, self.full_lanes
         whole = size // lanes * lanes
@@ -128,9 +134,8 @@ class Nest:
             self._single_place()
             return
         self.rows = {}
-        last = max(phase_of(equation, self.levels) for equation in self.unit.members)
         self._rows_of(0)
-        for phase in range(last + 1):
+        for phase in range(self.last_phase + 1):
             self._phase(phase)
             self._rows_of(phase + 1)
 

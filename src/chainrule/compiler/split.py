@@ -1,6 +1,7 @@
 """Large sums in two steps, so that several threads can share them: first within each example, then over the examples.
 
-With convolutions, whose arrays have the height outermost: first within each row of places, then over the rows.
+So are sums of many rows into one, if the rows come in a few blocks. With convolutions, whose arrays have the height
+outermost: first within each row of places, then over the rows.
 How a sum is cut follows from its shape alone, so the bits are the same for any number of threads.
 """
 
@@ -15,6 +16,7 @@ from ..passes.rewrite import Inputs, Rewriter, apply_rules
 
 LARGE = 1 << 16
 FEW = 256
+MOST_PARTS = 64
 HEIGHT = 2
 
 
@@ -29,7 +31,10 @@ def split_reductions(graph: Graph) -> Graph:
 def _split(images: bool, rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
     (value,) = inputs
     axes = tuple(sorted(axis % max(value.ndim, 1) for axis in equation.params["axes"]))
-    if value.size < LARGE or len(axes) < 2 or equation.outputs[0].size >= FEW:
+    if value.size < LARGE or len(axes) < 2:
+        return None
+    into_rows = axes == tuple(range(len(axes))) and value.shape[0] <= MOST_PARTS
+    if equation.outputs[0].size >= FEW and not into_rows:
         return None
     tall = images and value.ndim == 4 and HEIGHT in axes and value.shape[HEIGHT] >= 8
     last = HEIGHT if tall else axes[0]
