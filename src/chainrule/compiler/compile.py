@@ -14,6 +14,7 @@ from . import tiny
 from .buffers import place_buffers
 from .emit import Module
 from .gather_parts import gather_parts
+from .known_sums import reuse_sums
 from .place import Buffer, Kind
 from .program import Program
 from .runtime import Code, host
@@ -105,7 +106,7 @@ def _write_steps(plan: _Planned, program: Program, repeated: Repeated, small: bo
 
 def prepared(graph: Graph) -> Graph:
     """The passes, and what else is rewritten before a graph becomes kernels."""
-    return split_reductions(gather_parts(ungroup(run_passes(graph))))
+    return split_reductions(reuse_sums(gather_parts(ungroup(run_passes(graph)))))
 
 
 class _Planned:

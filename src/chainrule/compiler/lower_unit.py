@@ -73,8 +73,11 @@ class _Arrays:
 
 
 def _is_needed(lowering: Lowering, equation: Equation, unit: Unit) -> bool:
-    """Whether a member is read outside its unit, or is an output."""
-    members = {id(each) for each in unit.members}
+    """Whether a member is read outside its unit by someone who does not compute it too, or is an output."""
+    homes = lowering.homes
+    if id(equation) in homes and homes[id(equation)][0] is not unit:
+        return False
+    inside = {id(each) for each in homes.get(id(equation), [unit])}
     waiting = [equation.outputs[0]]
     while waiting:
         value = waiting.pop()
@@ -83,7 +86,7 @@ def _is_needed(lowering: Lowering, equation: Equation, unit: Unit) -> bool:
         for user in lowering.users.get(id(value), ()):
             if is_view(user):
                 waiting.extend(user.outputs)
-            elif id(user) not in members:
+            elif any(id(each) not in inside for each in homes.get(id(user), [None])):
                 return True
     return False
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..ir.graph import Equation, Value
 from .group import Grouping
 from .place import Buffer, Place, dense
+from .repeat import repeat_cheap
 from .unit import Unit, root_of
 from .units import Lowering
 
@@ -41,6 +42,7 @@ class _Schedule:
         self._note_readers(grouping)
         self._wish(grouping)
         units = grouping.ordered()
+        self.lowering.homes = repeat_cheap(units, self.lowering.users, self.lowering.output_ids)
         for unit in units:
             self.lowering.lower(unit)
         self._finish()
