@@ -138,31 +138,46 @@ class Program:
         return total
 
 
-def random_program(rng: random.Random, dtypes: Sequence[str] = DTYPES, length: int = 8) -> Program:
+@dataclass(frozen=True)
+class Kind:
+    """What programs are made of. steps: makers of functions of one tensor, given (rng, its shape)."""
+
+    dtypes: Sequence[str] = DTYPES
+    shapes: Sequence[tuple[int, ...]] = SHAPES
+    steps: Sequence[Function] = STEPS
+    binary: Sequence[Function] = BINARY
+    largest: int = LARGEST
+
+
+def random_program(
+    rng: random.Random, dtypes: Sequence[str] = DTYPES, length: int = 8, kind: Kind | None = None
+) -> Program:
     generator = np.random.default_rng(rng.getrandbits(32))
+    kind = kind or Kind(dtypes)
     count = rng.randint(1, 3)
     inputs = tuple(
-        (generator.standard_normal(rng.choice(SHAPES)) * 1.5).astype(rng.choice(dtypes)) for _ in range(count)
+        (generator.standard_normal(rng.choice(kind.shapes)) * 1.5).astype(rng.choice(kind.dtypes))
+        for _ in range(count)
     )
     values, steps = [cr.tensor(each) for each in inputs], []
     for _ in range(length):
-        function, places = _random_step(rng, values)
+        function, places = _random_step(rng, values, kind)
         try:
             result = function(*(values[place] for place in places))
         except (ChainruleError, IndexError):
             continue  # a step that does not fit says so in words of ours, and is left out
-        if result.size <= LARGEST:
+        if result.size <= kind.largest:
             values.append(result)
             steps.append((function, places))
     return Program(inputs, tuple(steps))
 
 
-def _random_step(rng: random.Random, values: Sequence[cr.Tensor]) -> tuple[Function, tuple[int, ...]]:
+def _random_step(rng: random.Random, values: Sequence[cr.Tensor], kind: Kind) -> tuple[Function, tuple[int, ...]]:
     latest = len(values) - 1
     first = latest if rng.random() < 0.7 else rng.randint(0, latest)
     if rng.random() < 0.4:
-        return rng.choice(BINARY), (first, rng.randint(0, latest))
-    return rng.choice(STEPS)(rng, values[first].shape), (first,)
+        return rng.choice(kind.binary), (first, rng.randint(0, latest))
+    return rng.choice(kind.steps)(rng, values[first].shape), (first,)
 
 
 # -- what must hold of every program

@@ -165,8 +165,11 @@ class StepWriter:
         f._label(done)
 
     def _decision(self, block: Block) -> Reg:
+        """Read by all before anyone goes on: what comes next may use the memory of the bool for something else."""
         assert block.asked is not None
-        return self.f.compare("icmp ne", self.f.load("i8", self._address(block.asked, {})), Reg("i8", "0"))
+        holds = self.f.compare("icmp ne", self.f.load("i8", self._address(block.asked, {})), Reg("i8", "0"))
+        self.f.call("barrier", self.parameters[3], self.parameters[2])
+        return holds
 
 
 # -- what must wait for what

@@ -1,0 +1,99 @@
+"""Whether native code agrees with the NumPy meaning of a graph, as closely as rounding allows.
+
+The bound comes from the graph itself: the reference is run again and again, each rounded result moved by a unit or two
+in its last place. What the outputs move by is how well they are determined. Where even NaN, infinity, a choice or an
+integer changes, nothing is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiler.compile import compile_graph, run_once
+from chainrule.ir.build import evaluate
+from chainrule.ir.graph import Graph
+from chainrule.reference import run
+
+Array = np.ndarray[Any, Any]
+RUNS = 6
+SLACK = 32.0
+LOOSEST = 1e-2
+EXACT = frozenset(
+    "abs argmax argmin broadcast_to ceil concat cond custom_gradient flip floor gather identity max maximum min minimum "
+    "negative pad permute_dims relu reshape round scan sign slice stop_gradient trunc where while_loop window_max "
+    "window_pick window_spread".split()
+)
+"""Primitives that round nothing: moving their results would break ties that are not broken. Loops round inside, but
+their inputs are moved."""
+
+
+def moved(array: Array, generator: np.random.Generator) -> Array:
+    """Each element by up to two units in the last place; zeros, NaN and infinities stay."""
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(all="ignore"):
+        return (array * (1 + np.finfo(array.dtype).eps * generator.uniform(-2, 2, array.shape))).astype(array.dtype)
+
+
+def run_moved(graph: Graph, inputs: Sequence[Array], seed: int) -> list[Array]:
+    """The outputs when everything that rounds has rounded in another way."""
+    generator = np.random.default_rng(seed)
+    known = {id(value): moved(np.asarray(array), generator) for value, array in zip(graph.inputs, inputs)}
+    for equation in graph.equations:
+        read = [known.get(id(value), value.data) for value in equation.inputs]
+        results = evaluate(
+            equation.primitive, read, dict(equation.params), tuple(value.type for value in equation.outputs)
+        )
+        for value, result in zip(equation.outputs, results):
+            known[id(value)] = result if equation.primitive.name in EXACT else moved(result, generator)
+    return [np.asarray(known.get(id(value), value.data)) for value in graph.outputs]
+
+
+def differences(expected: Array, found: Array, runs: Sequence[Array]) -> str:
+    """What is wrong with `found`, or nothing."""
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return f"{found.dtype}{found.shape} in place of {expected.dtype}{expected.shape}"
+    if expected.dtype.kind != "f":
+        settled = np.all([each == expected for each in runs], axis=0)
+        wrong = settled & (found != expected)
+        return _told(expected, found, wrong, None)
+    settled = np.all([np.isfinite(each) == np.isfinite(expected) for each in runs], axis=0)
+    with np.errstate(all="ignore"):
+        spread = np.max([np.abs(each.astype(np.float64) - expected) for each in runs], axis=0)
+        size = np.abs(expected.astype(np.float64))
+        unit = float(np.finfo(expected.dtype).eps)
+        bound = SLACK * spread + 8 * unit * size + float(np.finfo(expected.dtype).tiny)
+        same = (expected == found) | (np.isnan(expected) & np.isnan(found))
+        close = np.isfinite(expected) & (np.abs(found.astype(np.float64) - expected) <= bound)
+    return _told(expected, found, settled & ~same & ~close, bound)
+
+
+def _told(expected: Array, found: Array, wrong: Array, bound: Array | None) -> str:
+    if not wrong.any():
+        return ""
+    place = tuple(int(each[0]) for each in np.nonzero(wrong)) if wrong.ndim else ()
+    allowed = "" if bound is None else f", off by {abs(float(found[place]) - float(expected[place])):.3g}, "
+    allowed += "" if bound is None else f"{bound[place]:.3g} allowed"
+    return f"{int(wrong.sum())} of {wrong.size} elements differ: at {place} {found[place]} for {expected[place]}{allowed}"
+
+
+def check(graph: Graph, inputs: Sequence[Array], in_place: Mapping[int, int] | None = None, threads: int = 2) -> None:
+    """Native code gives what the reference gives; the same bits on one thread and on more; inputs are not touched."""
+    given = [np.array(each) for each in inputs]
+    with np.errstate(all="ignore"):
+        expected = run(graph, inputs)
+        runs = [run_moved(graph, inputs, seed) for seed in range(RUNS)]
+    compiled = compile_graph(graph, in_place)
+    found = run_once(compiled, inputs)
+    problems = []
+    for number, (want, have) in enumerate(zip(expected, found, strict=True)):
+        if problem := differences(want, have, [each[number] for each in runs]):
+            problems.append(f"output {number}: {problem}")
+    assert not problems, "; ".join(problems)
+    for number, (one, many) in enumerate(zip(found, run_once(compiled, inputs, threads))):
+        assert one.tobytes() == many.tobytes(), f"output {number} has other bits on {threads} threads"
+    for before, after in zip(given, inputs):
+        assert before.tobytes() == after.tobytes(), "an input was written to"
