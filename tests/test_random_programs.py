@@ -156,8 +156,7 @@ def random_program(
     kind = kind or Kind(dtypes)
     count = rng.randint(1, 3)
     inputs = tuple(
-        (generator.standard_normal(rng.choice(kind.shapes)) * 1.5).astype(rng.choice(kind.dtypes))
-        for _ in range(count)
+        (generator.standard_normal(rng.choice(kind.shapes)) * 1.5).astype(rng.choice(kind.dtypes)) for _ in range(count)
     )
     values, steps = [cr.tensor(each) for each in inputs], []
     for _ in range(length):

@@ -163,7 +163,13 @@ def choosing_rows(rng: random.Random, shape: Sequence[int]) -> Function:
     )
 
 
-MORE_STEPS = (more_unary, choosing, multiplying, convolving, pooling, looping, drawing, choosing_rows)
+def differentiating(rng: random.Random, shape: Sequence[int]) -> Function:
+    """The gradient of another step, so that the gradient of the program is of second order."""
+    inner = rng.choice((pooling, pooling, convolving, looping, choosing_rows))(rng, shape)
+    return lambda x: cr.grad(lambda v: cr.sum(cr.sin(inner(v))))(cr.astype(x, _float(x)))
+
+
+MORE_STEPS = (differentiating, more_unary, choosing, multiplying, convolving, pooling, looping, drawing, choosing_rows)
 DTYPES = ("float32", "float32", "float64", "int64", "int32", "int8", "uint8", "bool")
 KIND = Kind(DTYPES, MORE_SHAPES, (*STEPS, *MORE_STEPS), (*BINARY, *MORE_BINARY), largest=400)
 
