@@ -16,7 +16,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ["CHAINRULE_CACHE_DIR"] = ""  # no program comes twice
 
 import numpy as np
-
 from tests.compiler.agreement import check
 from tests.compiler.random_graphs import graph_of, program
 

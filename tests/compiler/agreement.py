@@ -55,7 +55,7 @@ def run_moved(graph: Graph, inputs: Sequence[Array], seed: int) -> list[Array]:
 
 
 def pads(graph: Graph) -> bool:
-    """Whether it convolves with padding: native code leaves the padding out, where NumPy multiplies NaN by its zeros."""
+    """Whether it convolves with padding: native code leaves it out, where NumPy multiplies its zeros by NaN."""
     return any(
         any(map(any, equation.params["padding"]))
         for equation in graph.equations

@@ -1,4 +1,4 @@
-"""Random graphs for the compiler: programs of `test_random_programs` over more shapes, and with the heavy primitives."""
+"""Random graphs for the compiler: the programs of `test_random_programs`, over more shapes and all primitives."""
 
 from __future__ import annotations
 
