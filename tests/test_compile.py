@@ -199,7 +199,14 @@ def test_results_are_new_each_time() -> None:
 def test_arguments_in_any_layout() -> None:
     call = cr.compile(lambda x: x * 2 + cr.cumulative_sum(x, axis=0))
     block = np.arange(24, dtype=np.float32).reshape(4, 6)
-    for view in (block, block.T, block[::-1], block[:, ::2], np.broadcast_to(block[0], (3, 6)), np.asfortranarray(block)):
+    for view in (
+        block,
+        block.T,
+        block[::-1],
+        block[:, ::2],
+        np.broadcast_to(block[0], (3, 6)),
+        np.asfortranarray(block),
+    ):
         np.testing.assert_array_equal(cr.compile(call)(view).numpy(), view * 2 + np.cumsum(view, 0))
 
 

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 TRACED = (
     "{what} needs the elements of a traced value, which are not known while a program is being traced. "
-    "For a choice between arrays use cr.where(condition, x, y); to look at values, run the function without tracing it"
+    "For a choice between arrays use cr.where(condition, x, y), for a choice between computations cr.cond, for loops "
+    "cr.scan or cr.while_loop; to look at values, run the function without tracing or compiling it"
+)
+BRANCH = (
+    "a Python `if`, `while`, `and`, `or`, `not` or `assert` asked a traced value whether it is true. Its elements are "
+    "not known while the program is traced, so both ways must be part of the program: use cr.where(condition, x, y) to "
+    "choose between arrays, cr.cond to choose between computations, cr.scan or cr.while_loop for loops, and &, | and ~ "
+    "for `and`, `or` and `not`"
 )
 
 
@@ -90,7 +97,7 @@ class TensorView(ArrayMethods):
 
     def __bool__(self) -> bool:
         if self.is_traced:
-            _raise_branch()
+            raise TraceError(BRANCH)
         if self.size != 1:
             raise ShapeError(f"whether {self._value.type} is true is not clear: use any() or all()")
         return bool(self.item())
@@ -133,11 +140,3 @@ class TensorView(ArrayMethods):
         body = np.array2string(self._array("repr"), separator=", ", prefix="tensor(")
         dtype = "" if self.dtype.name in ("float32", "int64", "bool") else f", dtype={self.dtype.name}"
         return f"tensor({body}{dtype}{', requires_grad=True' if self._value.tracked else ''})"
-
-
-def _raise_branch() -> NoReturn:
-    raise TraceError(
-        "a Python `if`, `while`, `and`, `or`, `not` or `assert` asked a traced value whether it is true. "
-        "Its elements are not known while the program is traced, so both ways must be part of the program: "
-        "use cr.where(condition, x, y) to choose between arrays"
-    )

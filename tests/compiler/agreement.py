@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.compiler.compile import compile_graph, run_once
 from chainrule.errors import OutOfRangeError
 from chainrule.ir.build import evaluate
-from chainrule.ir.graph import Graph
+from chainrule.ir.graph import Equation, Graph
 from chainrule.reference import run
 
 Array = np.ndarray[Any, Any]
@@ -26,18 +26,32 @@ EXACT = frozenset(
         *("abs", "broadcast_to", "ceil", "concat", "flip", "floor", "gather", "identity", "max", "maximum", "min"),
         *("minimum", "negative", "pad", "permute_dims", "relu", "reshape", "round", "sign", "slice", "stop_gradient"),
         *("trunc", "where", "window_max", "window_pick", "window_spread"),
-        *("cond", "custom_gradient", "scan", "while_loop"),  # these round inside, but their inputs are moved
+        "custom_gradient",
     }
 )
 """Primitives that round nothing: moving their results would break ties that are not broken."""
 
 
-def moved(array: Array, generator: np.random.Generator) -> Array:
-    """Each element by up to two units in the last place; zeros, NaN and infinities stay."""
+def moved(array: Array, generator: np.random.Generator, unit: float = 0.0) -> Array:
+    """Each element by up to two units in the last place; zeros, NaN and infinities stay. unit: a coarser one."""
     if array.dtype.kind != "f":
         return array
+    unit = max(unit, float(np.finfo(array.dtype).eps))
     with np.errstate(all="ignore"):
-        return (array * (1 + np.finfo(array.dtype).eps * generator.uniform(-2, 2, array.shape))).astype(array.dtype)
+        return (array * (1 + unit * generator.uniform(-2, 2, array.shape))).astype(array.dtype)
+
+
+def unit_inside(equation: Equation) -> float:
+    """How coarsely the bodies of a loop or branch round; 0 for other equations."""
+    kinds = {
+        value.dtype
+        for body in equation.params.values()
+        if isinstance(body, Graph)
+        for inner in body.equations
+        for value in inner.outputs
+        if value.dtype.kind == "f"
+    }
+    return max((float(np.finfo(kind).eps) for kind in kinds), default=0.0)
 
 
 def run_moved(graph: Graph, inputs: Sequence[Array], seed: int) -> list[Array]:
@@ -50,7 +64,8 @@ def run_moved(graph: Graph, inputs: Sequence[Array], seed: int) -> list[Array]:
             equation.primitive, read, dict(equation.params), tuple(value.type for value in equation.outputs)
         )
         for value, result in zip(equation.outputs, results):
-            known[id(value)] = result if equation.primitive.name in EXACT else moved(result, generator)
+            is_exact = equation.primitive.name in EXACT
+            known[id(value)] = result if is_exact else moved(result, generator, unit_inside(equation))
     return [np.asarray(known.get(id(value), value.data)) for value in graph.outputs]
 
 

@@ -78,7 +78,7 @@ def _scatter_add(x: NumpyArray, indices: NumpyArray, updates: NumpyArray) -> Any
     check_indices(indices, x.shape[0])
     result = np.array(x)
     if result.ndim > 1 and indices.size > 32:
-        return _add_rows_in_order(result, indices.reshape(-1), updates.reshape(-1, *x.shape[1:]))
+        return _add_rows_in_order(result, indices.reshape(-1), updates.reshape(indices.size, *x.shape[1:]))
     np.add.at(result, indices, updates)
     return result
 
@@ -101,6 +101,7 @@ def _scatter_add_samples() -> Iterator[Sample]:
     yield Sample((spread((4, 3), -1, 1), np.array(2), spread((3,), -1, 1, 1)))
     yield Sample((spread((4, 3), -1, 1), np.zeros((0,), np.int64), spread((0, 3), -1, 1)))
     yield Sample((spread((3, 2), -1, 1), np.arange(40) % 3, spread((40, 2), -1, 1, 1)))
+    yield Sample((spread((3, 0, 2), -1, 1), np.arange(40) % 3, spread((40, 0, 2), -1, 1)))
     for dtype in NUMBERS:
         yield Sample((of_dtype(dtype, (4, 2), -2, 2), np.array([1, 1], np.int32), of_dtype(dtype, (2, 2), -2, 2, 1)))
     yield Sample((spread((1,), -1, 1), np.zeros((2, 1), np.uint16), spread((2, 1), -1, 1, 1)))
