@@ -1,4 +1,4 @@
-"""`cr.compile`: the same source gives the same results compiled, and everything outside is read and updated in place."""
+"""`cr.compile`: the same source gives the same results, and what lies outside is read and updated in place."""
 
 from __future__ import annotations
 
@@ -237,7 +237,8 @@ def test_compiled_functions_call_compiled_functions() -> None:
     outer = cr.compile(lambda x: inner(x) + inner(x * 2))
     x = np.float32([0.5, 1.5])
     np.testing.assert_allclose(outer(x).numpy(), 2 * np.sin(x) + 2 * np.sin(2 * x), rtol=1e-6)
-    np.testing.assert_allclose(cr.grad(lambda v: inner(v).sum())(x).numpy(), 2 * np.cos(x), rtol=1e-6)
+    gradient = cr.compile(cr.grad(lambda v: inner(v).sum()))
+    np.testing.assert_allclose(gradient(x).numpy(), 2 * np.cos(x), rtol=1e-6)
 
 
 def test_name_and_text_stay() -> None:
@@ -281,3 +282,30 @@ def test_backward_through_backward() -> None:
     w.zero_grad()
     compiled = cr.compile(step)(x).item(), w.grad.numpy()
     assert_same(compiled, eager, 1e-12)
+
+
+def test_no_gradient_is_lost_at_a_compiled_function() -> None:
+    """From outside nothing is known of what a native program did: an error, not zero."""
+    layer = nn.Linear(3, 2)
+    forward = cr.compile(lambda x: layer(x).sum())
+    x = np.float32([[1, 2, 3]])
+    for ask in (
+        lambda: forward(x).backward(),
+        lambda: (forward(x) + (layer.weight**2).sum()).backward(),
+        lambda: cr.grad(lambda v: cr.compile(lambda v: layer(v).sum())(v))(x),
+        lambda: cr.grad(lambda m, v: cr.compile(lambda m, v: m(v).sum())(m, v))(layer, x),
+    ):
+        with pytest.raises(cr.errors.GradientError, match=r"compiled function .* from outside"):
+            ask()
+    assert forward(x).item() == pytest.approx(layer(cr.tensor(x)).sum().item(), rel=1e-6)
+    with cr.no_grad():
+        with pytest.warns(UserWarning, match="cr.no_grad"):
+            found = forward(x)
+        assert not found.requires_grad
+
+
+def test_losses_of_training_steps_hold_nothing() -> None:
+    """A step that took its gradients itself gives plain numbers, so that summing them up keeps no graph."""
+    model = network()
+    call = cr.compile(stepper(model, optim.SGD(model.parameters(), lr=0.1)))
+    assert not call(*examples()[0]).requires_grad

@@ -82,7 +82,7 @@ def contains(x: Any) -> Any:
 
 
 def formats(x: Any) -> Any:
-    return x if f"{x[0]:.3f}" else x  # here
+    return x if f"{x[0]:.3f}" == "1.000" else -x  # here
 
 
 FUNCTIONS = [
@@ -120,7 +120,7 @@ def test_a_branch_on_a_parameter_is_refused_too() -> None:
 
     with pytest.raises(TraceError, match=r"if layer\.weight\.sum\(\) > 0:  # a parameter"):
         step(X)
-    with pytest.raises(TraceError, match="cr.cond"):
+    with pytest.raises(TraceError, match=r"cr\.cond"):
         cr.compile(lambda x: x * float(layer.bias[0]))(X)
 
 
@@ -191,7 +191,7 @@ def test_the_users_own_errors_come_through() -> None:
 
     with pytest.raises(Wrong, match="three"):
         step(X)
-    assert step(X[:2]).tolist() == [1, 2]  # and it works again afterwards
+    assert step(X[:2]).tolist() == [1, 2]  # it works again afterwards
     with pytest.raises(cr.errors.ShapeError, match=r"return x @ x\[:2\]"):
 
         def shapes(x: Any) -> Any:

@@ -71,6 +71,9 @@ class Capture(Trace):
         content.owner = weakref.ref(owner)
         self.cells.append((TensorCell(owner), content))
         self._remember(contents, content)
+        if contents.tracked or isinstance(owner, Parameter):
+            name = "whether a tensor requires a gradient"
+            self.guards.setdefault(("tracked", id(owner)), Guard(name, owner, "requires_grad", contents.tracked))
         if owner._value is contents:
             self.tensors.setdefault(id(owner), (owner, contents))
             owner._value = content

@@ -94,17 +94,22 @@ class Guards:
         self.every = tuple(guards)
         options = [guard for guard in guards if isinstance(guard.where, dict)]
         modes = [guard for guard in guards if guard.key == "training" and guard not in options]
+        tracked = [guard for guard in guards if guard.key == "requires_grad"]
+        self._tensors = [guard.where for guard in tracked]
+        self._tracked_then = [guard.then for guard in tracked]
         self._options = [(guard.where, guard.key) for guard in options]
         self._options_then = [guard.then for guard in options]
         self._modes = [guard.where for guard in modes]
         self._modes_then = [guard.then for guard in modes]
-        self._others = [guard for guard in guards if guard not in options and guard not in modes]
+        known = {id(guard) for guard in (*options, *modes, *tracked)}
+        self._others = [guard for guard in guards if id(guard) not in known]
 
     @property
     def hold(self) -> bool:
         """Whether everything is as it was."""
         return (
             list(map(_training, self._modes)) == self._modes_then
+            and list(map(_tracked, self._tensors)) == self._tracked_then
             and [where.get(key) for where, key in self._options] == self._options_then
             and all(guard.holds for guard in self._others)
         )
@@ -116,6 +121,7 @@ class Guards:
 
 
 _training = operator.attrgetter("training")
+_tracked = operator.attrgetter("_value.tracked")
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from ..captured import Captured
 from ..errors import OutOfRangeError
 from ..ir.graph import Value
 from ..ir.types import ArrayType, NumpyArray, int64
-from ..tensor import wrap
+from ..tensor import Tensor, wrap
 from .cells import CellMemory
 from .compile import Compiled, Repeated, compile_graph
 from .memory import address_of, aligned
+from .outside import Outside
 from .program import PARALLEL_COST
 from .threads import default_threads, pool
 
@@ -33,8 +34,10 @@ _ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 class Entry:
     """A captured function, its program, and the memory that the program runs on."""
 
-    def __init__(self, captured: Captured, threads: int | None) -> None:
+    def __init__(self, captured: Captured, threads: int | None, tracked: Sequence[Tensor] = ()) -> None:
+        """tracked: tensors among the arguments that gradients may be wanted of."""
         self.captured = captured
+        self._outside = Outside(captured, tracked)
         graph = captured.graph
         first = captured.argument_count
         cells = len(captured.cells)
@@ -100,9 +103,10 @@ class Entry:
         else:
             pool().run(self.compiled.address, self.table_address, self.threads)
         self.leave()
-        if self._is_single:
+        if self._is_single and not self._outside.any:
             return wrap(Value(self.result_kinds[0], results[0]))
-        return self._structured([Value(kind, result) for kind, result in zip(self.result_kinds, results)])
+        values = [Value(kind, result) for kind, result in zip(self.result_kinds, results)]
+        return self._structured(self._outside.guarded(values))
 
     def wrapped(self, results: Sequence[NumpyArray]) -> Any:
         """Results of any shapes in the structure that the function returns."""

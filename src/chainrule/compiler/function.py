@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import threading
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,16 +14,15 @@ from ..capture import capture
 from ..errors import ConfigurationError
 from ..ir.build import current_trace, is_recording
 from ..ir.types import ArrayType, NumpyArray
-from ..source import user_source
+from ..tensor import Tensor
 from .arguments import Signature, is_array, pattern_of, plain_arrays
 from .entry import Entry
 from .epoch import Epoch
 from .memory import as_array
 from .profile import KernelTime, profile
+from .reasons import Call, Reasons, RecompileWarning
 
-
-class RecompileWarning(UserWarning):
-    """A compiled function was compiled again; the message says why."""
+__all__ = ["CompiledFunction", "RecompileWarning"]
 
 
 class CompiledFunction:
@@ -40,6 +38,7 @@ class CompiledFunction:
         self._entries: dict[Any, list[Entry]] = {}
         self._by_kinds: dict[Any, Entry] = {}
         self._last: tuple[Signature, Entry] | None = None
+        self._reasons = Reasons(function)
         self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -64,7 +63,7 @@ class CompiledFunction:
     def program(self, *args: Any, **kwargs: Any) -> Entry:
         """The program for these arguments, compiled if it is not yet; nothing is run."""
         with self._lock:
-            return self._entry(args, kwargs)[0]
+            return self._entry(args, kwargs, expected=True)[0]
 
     def program_for(self, kinds: Sequence[ArrayType]) -> Entry:
         """The same for arguments that are all arrays, of these types."""
@@ -72,7 +71,8 @@ class CompiledFunction:
             key = (*kinds, is_recording())
             entry = self._by_kinds.get(key)
             if entry is None or not entry.holds:
-                entry = self._by_kinds[key] = self._entry([np.empty(kind.shape, kind.dtype) for kind in kinds], {})[0]
+                examples = [np.empty(kind.shape, kind.dtype) for kind in kinds]
+                entry = self._by_kinds[key] = self._entry(examples, {}, expected=True)[0]
             return entry
 
     def memory(self, *args: Any, **kwargs: Any) -> dict[str, int]:
@@ -85,7 +85,7 @@ class CompiledFunction:
         The best of `runs` runs on copies of parameters and other cells, so nothing that the function would change is.
         """
         with self._lock:
-            return profile(*self._entry(args, kwargs), runs)
+            return profile(*self._entry(args, kwargs, expected=True), runs)
 
     def epoch(self, *arrays: Any, batch_size: int, order: Any = None) -> Any:
         """Run the function over all rows of arrays, batch after batch, in native code.
@@ -99,28 +99,19 @@ class CompiledFunction:
 
     # -- finding the program
 
-    def _entry(self, args: Any, kwargs: Any) -> tuple[Entry, list[NumpyArray]]:
+    def _entry(self, args: Any, kwargs: Any, expected: bool = False) -> tuple[Entry, list[NumpyArray]]:
+        """The program for these arguments. expected: no wonder where only their shapes are new."""
         leaves, structure = tree.flatten((tuple(args), kwargs))
         arrays = [as_array(leaf) for leaf in leaves if is_array(leaf)]
-        pattern = pattern_of(leaves)
-        found = self._entries.setdefault((structure, pattern, is_recording()), [])
+        call = Call(structure, pattern_of(leaves), is_recording())
+        found = self._entries.setdefault(call, [])
         for entry in found:
             if entry.holds:
                 return entry, arrays
-        reason = _reason(found)
-        if reason:
-            where = f" at {source}" if (source := user_source()) else ""
-            name = getattr(self.function, "__name__", "function")
-            warnings.warn(f"{name} is compiled again{where}: {reason}", RecompileWarning, stacklevel=4)
-        given = [kind if isinstance(kind, ArrayType) else leaf for kind, leaf in zip(pattern, leaves)]
+        given = [kind if isinstance(kind, ArrayType) else leaf for kind, leaf in zip(call.pattern, leaves)]
         positional, named = tree.unflatten(structure, given)
-        entry = Entry(capture(self.function, positional, named), self.threads)
+        tracked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not is_array(leaf)]
+        entry = Entry(capture(self.function, positional, named), self.threads, tracked)
         found.append(entry)
+        self._reasons.tell(call, found[:-1], (tuple(args), kwargs), expected)
         return entry, arrays
-
-
-def _reason(found: Sequence[Entry]) -> str:
-    if not found:
-        return ""
-    broken = found[-1].captured.guards.broken
-    return f"{broken[0]} is not what it was" if broken else "something it looked at has changed"
