@@ -2,7 +2,7 @@
 
 from math import e, inf, nan, pi
 
-from . import autodiff, data, dtypes, errors, explain, functions, interop, nn, ops, optim, random, train, tree
+from . import autodiff, data, dtypes, errors, explain, functions, interop, nn, ops, optim, random, reports, train, tree
 from .control import cond, scan, while_loop
 from .custom_gradient import custom_gradient
 from .dispatch import compile
@@ -47,6 +47,7 @@ __all__ = [
     "optim",
     "pi",
     "random",
+    "reports",
     "scan",
     "stop_gradient",
     "tensor",

@@ -18,6 +18,9 @@ FUNCTIONS = {
 }
 
 
+CHOICE = {"problem": "xor", "hidden": [2], "activation": "tanh", "rate": 1, "seed": 0}
+
+
 def backpropagation(weights, inputs, target, functions, rate):
     """The generalised delta rule as the paper of 1986 has it: nets, outputs, deltas, gradients, new weights, error."""
     nets, outputs = [], [inputs]
@@ -141,10 +144,10 @@ def test_a_session_answers_what_a_page_asks():
     ("asked", "word"),
     [
         ({"do": "dance"}, "action"),
-        ({"do": "restart", "choice": {"problem": "xor", "hidden": [99], "activation": "tanh", "rate": 1, "seed": 0}}, "6"),
-        ({"do": "restart", "choice": {"problem": "xor", "hidden": [2], "activation": "sin", "rate": 1, "seed": 0}}, "sin"),
-        ({"do": "restart", "choice": {"problem": "cat", "hidden": [2], "activation": "tanh", "rate": 1, "seed": 0}}, "cat"),
-        ({"do": "restart", "choice": {"problem": "xor", "hidden": [2], "activation": "tanh", "rate": -1, "seed": 0}}, "rate"),
+        ({"do": "restart", "choice": {**CHOICE, "hidden": [99]}}, "6"),
+        ({"do": "restart", "choice": {**CHOICE, "activation": "sin"}}, "sin"),
+        ({"do": "restart", "choice": {**CHOICE, "problem": "cat"}}, "cat"),
+        ({"do": "restart", "choice": {**CHOICE, "rate": -1}}, "rate"),
     ],
 )
 def test_what_can_not_be_is_refused(asked, word):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from .. import random
 from ..data import ImageEncoder
 from ..data.target import ClassTarget
 from ..ir.types import NumpyArray
 from ..reports.contents import Judged, RunContents, Trained
-from ..train.run_directory import RunDirectory
+from ..reports.page import read_rows
 from .baseline import in_own_units
 from .networks import build
 from .optimisers import make_optimizer
@@ -52,18 +50,6 @@ def described(record: Record, path: Path) -> RunContents:
         headings=HEADINGS,
         subtitle=f"{record.source.name}: {record.network.describe()}",
     )
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The history of a run as it was last saved."""
-    file = RunDirectory(path).metrics_file
-    if not file.exists():
-        return []
-    with file.open(encoding="utf-8", newline="") as opened:
-        return [
-            {name: int(cell) if name in ("epoch", "step") else float(cell) for name, cell in row.items() if cell}
-            for row in csv.DictReader(opened)
-        ]
 
 
 def trained_of(opened: OpenedRun, problem: Problem) -> Trained:

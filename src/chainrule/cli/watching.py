@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..interop.atomic import write_text
+from ..reports.page import read_rows
 from ..reports.run_page import FILE, run_document
 from ..reports.watch import Watch
-from .contents import described, read_contents, read_rows
+from .contents import described, read_contents
 
 if TYPE_CHECKING:
     from pathlib import Path

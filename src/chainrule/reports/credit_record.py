@@ -159,3 +159,10 @@ class Credit:
     def helped(self, tensor: str) -> NDArray[np.bool_]:
         """Which weights of a tensor helped over everything; `weights[tensor] > 0` hurt, `== 0` did nothing."""
         return np.asarray(self.weights[tensor] < 0)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the same view as on a page."""
+        from .pages.credit import credit_section
+        from .pages.document import inline
+
+        return inline([credit_section(self)], "Credit")

@@ -77,3 +77,10 @@ class Flow:
     def at(self, step: int) -> tuple[FlowRow, ...]:
         """The rows of one step."""
         return tuple(row for row in self.rows if row.step == step)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the same view as on a page."""
+        from .pages.document import inline
+        from .pages.flow import flow_section
+
+        return inline([flow_section(self)], "Gradient flow")

@@ -82,3 +82,10 @@ class SampleExplanation:
     def layer_norms(self) -> dict[str, float]:
         """Parameter name -> length of its gradient."""
         return {name: float(np.linalg.norm(each)) for name, each in self.gradients.items()}
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the same view as on a page."""
+        from .pages.document import inline
+        from .pages.sample import sample_section
+
+        return inline([sample_section(self)], "One example")

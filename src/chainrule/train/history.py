@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import unknown_name
 
@@ -46,6 +46,12 @@ class History:
     def last(self) -> Row:
         """The figures of the last epoch; empty before the first."""
         return self.rows[-1] if self.rows else {}
+
+    view: ClassVar[Callable[[History], str] | None] = None
+    """How a notebook shows it: reports lie above training, and put their curves here."""
+
+    def _repr_html_(self) -> str | None:
+        return None if History.view is None else History.view(self)
 
     def to_csv(self) -> str:
         """The rows as CSV; numbers are written so that reading them gives the same bits."""
