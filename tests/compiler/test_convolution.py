@@ -44,6 +44,11 @@ CASES = {
     "dilated and strided": Case((3, 16, 11, 12), 16, (3, 3), (2, 2), (2, 2), (2, 2)),
     "kernel larger than the input": Case((3, 16, 2, 3), 16, (5, 5), padding=(2, 2)),
     "padding beyond the kernel": Case((3, 16, 3, 3), 16, (2, 2), padding=(3, 4)),
+    "small, an example": Case((1, 8, 12, 12), 4, (5, 5), stride=(2, 2)),
+    "small, rows in blocks": Case((1, 1, 20, 20), 12, (5, 5), stride=(2, 2)),
+    "small, a few examples, odd": Case((3, 5, 9, 10), 8, (4, 3), stride=(1, 2), dilation=(2, 1)),
+    "small, lanes that fill no vector": Case((2, 3, 6, 5), 7, (3, 2)),
+    "small, more taps than registers": Case((2, 2, 9, 10), 16, (7, 6)),
     "kernel of two sizes": Case((5, 16, 6, 7), 16, (1, 7), padding=(0, 3)),
 }
 
@@ -108,7 +113,10 @@ def test_a_convolution_and_its_gradients_are_the_direct_sums(name: str) -> None:
         np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5 * np.abs(want).max())
 
 
-@pytest.mark.parametrize("name", ["3x3, one vector of channels", "channels that fill no vector", "stride 2, odd"])
+IN_DOUBLE = ["3x3, one vector of channels", "channels that fill no vector", "stride 2, odd", "small, an example"]
+
+
+@pytest.mark.parametrize("name", IN_DOUBLE)
 def test_float64(name: str) -> None:
     case = CASES[name]
     given = arrays_of(case, "float64")

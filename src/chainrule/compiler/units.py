@@ -12,6 +12,7 @@ from .array import Array
 from .contraction import lower_product
 from .control import lower_control
 from .convolution import laid_out, lower_convolution
+from .convolution_small import lower_small_convolution
 from .emit import Function, Module, Reg
 from .lower import LOWERINGS
 from .lower_unit import lower_nest
@@ -167,7 +168,9 @@ class Lowering:
             for value in equation.outputs:
                 self.allocate(value)
             return
-        if lower_control(self, equation) or lower_product(self, equation) or lower_convolution(self, equation):
+        if lower_control(self, equation) or lower_product(self, equation):
+            return
+        if lower_small_convolution(self, equation) or lower_convolution(self, equation):
             return
         self._equation(equation)
 
