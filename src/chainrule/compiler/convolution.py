@@ -221,8 +221,7 @@ def _weight_gradient(lowering: Lowering, equation: Equation) -> None:
     x, g = (lowering.place_of(value) for value in equation.inputs)
     weight = equation.outputs[0]
     windows = windows_of(x.shape[2:], weight.shape[2:], g.shape[2:], equation.params)
-    dilated = any(window.dilation > 1 for window in windows)
-    batch = _uses_batch(lowering, x.shape[0], x.shape[1], g.shape[1], x.dtype) and not dilated
+    batch = _uses_batch(lowering, x.shape[0], x.shape[1], g.shape[1], x.dtype)
     order = EXAMPLES_INNERMOST if batch else CHANNELS_INNERMOST
     source, cotangent = (laid_out(lowering, place, order) for place in (x, g))
     make = _weight_dots if batch else _weight_tiles

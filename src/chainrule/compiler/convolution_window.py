@@ -143,6 +143,7 @@ def places_inside(f: Function, window: Window, tap: Reg) -> tuple[Reg, Reg]:
 
 def span_of(window: Window, tap: int) -> tuple[int, int]:
     """The same for a known tap."""
-    low = max(0, -(-(window.low - tap) // window.stride))
-    high = min(window.count - 1, (window.size - 1 + window.low - tap) // window.stride)
+    first = window.low - tap * window.dilation
+    low = max(0, -(-first // window.stride))
+    high = min(window.count - 1, (window.size - 1 + first) // window.stride)
     return low, max(high + 1, low)

@@ -184,8 +184,12 @@ class Lowering:
         self.opaque(equation.primitive.name, inputs, outputs, equation.params, equation.primitive.name, _line(equation))
 
     def _alike(self, equation: Equation, inputs: list[Place]) -> tuple[list[Place], list[Place]]:
-        """Window operations run along the innermost axis of memory: what they read and write lies in one order."""
-        order = inputs[0].order if all(inputs[0].strides) else tuple(range(len(inputs[0].shape)))
+        """Window operations run along the innermost axis of memory: what they read and write lies in one order.
+
+        That of the positions, where there are any: they lie as the images did on the way forward.
+        """
+        leading = inputs[-1]
+        order = leading.order if all(leading.strides) else tuple(range(len(leading.shape)))
         inputs = [
             laid_out(self, place, order) if place.strides and len(place.shape) == len(order) else place
             for place in inputs
