@@ -241,6 +241,15 @@ class Function:
         """Load a scalar or a vector of neighbours. align in bytes; the element's size by default."""
         return self.emit(type, f"load {type}, ptr {pointer.name}, align {align or bytes_of(element_of(type))}")
 
+    def load_first(self, type: str, pointer: Reg, count: int) -> Reg:
+        """Load the first `count` lanes of a vector; the others are zero, and their memory is not touched."""
+        lanes, element = lanes_of(type), element_of(type)
+        name, mask = f"@llvm.masked.load.v{lanes}{_short(element)}.p0", vector_of("i1", lanes)
+        self.module.declare(name, f"{type} {name}(ptr, i32, {mask}, {type})")
+        chosen = ", ".join(f"i1 {'true' if lane < count else 'false'}" for lane in range(lanes))
+        arguments = f"ptr {pointer.name}, i32 {bytes_of(element)}, {mask} <{chosen}>, {type} zeroinitializer"
+        return self.emit(type, f"call {type} {name}({arguments})")
+
     def store(self, value: Reg, pointer: Reg, align: int | None = None) -> None:
         """Store a scalar or a vector of neighbours."""
         self.line(f"store {value}, ptr {pointer.name}, align {align or bytes_of(value.element)}")

@@ -17,6 +17,7 @@ from .emit import Function, Module, Reg
 from .lower import LOWERINGS
 from .lower_unit import lower_nest
 from .place import Buffer, Kind, Place, constant_place, dense, is_view, view_of
+from .product_vector import lower_vector_product
 from .program import Call, Instruction, Pointer, pointer_to
 from .runtime import Target
 from .unit import Unit
@@ -168,7 +169,7 @@ class Lowering:
             for value in equation.outputs:
                 self.allocate(value)
             return
-        if lower_control(self, equation) or lower_product(self, equation):
+        if lower_control(self, equation) or lower_vector_product(self, equation) or lower_product(self, equation):
             return
         if lower_small_convolution(self, equation) or lower_convolution(self, equation):
             return
