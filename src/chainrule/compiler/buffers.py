@@ -58,6 +58,14 @@ def place_buffers(instructions: Sequence[Instruction]) -> int:
     return total
 
 
+def bytes_kept(instructions: Sequence[Instruction], results: Sequence[Buffer]) -> int:
+    """Bytes of the arena that wait, when the last result is known, for what comes after it: for the backward pass."""
+    wanted = set(results)
+    known = max((number for number, each in enumerate(instructions) if wanted & each.writes), default=-1)
+    spans = lives(instructions).items()
+    return sum(_rounded(buffer.nbytes) for buffer, life in spans if life.first <= known < life.last)
+
+
 def _meet(one: Life, other: Life) -> bool:
     return one.first <= other.last and other.first <= one.last
 

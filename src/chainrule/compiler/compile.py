@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
 from ..ir.graph import Graph
+from ..ir.types import ArrayType, NumpyArray
 from ..passes import run_passes
-from . import tiny
-from .buffers import place_buffers
+from . import cache, tiny
+from .buffers import bytes_kept, place_buffers
 from .emit import Module
 from .gather_parts import gather_parts
 from .known_sums import reuse_sums
+from .memory import address_of, aligned
 from .place import Buffer, Kind
+from .plan import MOST_CONSTANTS, Plan, packed, plan_of, unpacked
 from .program import Program
-from .runtime import Code, host
+from .runtime import Code, compiled_text, host, machine
 from .schedule import dense_place, lower_graph
+from .signature import fingerprint, signature_of
 from .split import split_reductions
 from .step_writer import StepWriter
 from .steps import batch_of, write_alone, write_steps
@@ -26,29 +30,6 @@ from .threads import barrier_ir, pool
 from .ungroup import ungroup
 from .unit import Unit
 from .units import Lowering
-
-
-@dataclass
-class Compiled:
-    """A program ready to run. inputs, outputs: the slot (place in the table) of each of the graph's.
-
-    An output that is updated in place has the slot of its input.
-    """
-
-    graph: Graph
-    program: Program
-    units: list[Unit]
-    text: str
-    code: Code
-    inputs: list[Buffer]
-    outputs: list[Buffer]
-    errors: Buffer | None
-    constants: list[np.ndarray[Any, Any]]
-
-    @property
-    def address(self) -> int:
-        """Where the step function lies."""
-        return self.code.address("step")
 
 
 @dataclass(frozen=True)
@@ -60,32 +41,116 @@ class Repeated:
     results: int
 
 
+@dataclass(frozen=True)
+class Lowered:
+    """A graph as kernels: what people look at, and what code is made from. It is forgotten once there is code."""
+
+    graph: Graph
+    units: list[Unit]
+    program: Program
+    text: str
+    is_tiny: bool
+    plan: Plan
+    constants: list[NumpyArray]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be compiled. in_place: output number -> input number whose memory it takes over."""
+
+    graph: Graph
+    in_place: dict[int, int]
+    optimise: bool
+    repeated: Repeated | None
+
+    def lower(self) -> Lowered:
+        """All stages up to the text for LLVM."""
+        graph = prepared(self.graph) if self.optimise else self.graph
+        planned = _Planned(graph, self.in_place)
+        program = planned.program()
+        target = host()
+        small = tiny.is_tiny(program)
+        if small:
+            tiny.write_body(program, target.attributes)
+        barrier_ir(program.module)
+        if small:
+            tiny.write_step(program, target.attributes)
+        else:
+            StepWriter(program, target.attributes).write()
+        write_alone(program.module, target.attributes)
+        if self.repeated is not None:
+            _write_steps(planned, program, self.repeated, small)
+        results = planned.outputs[: self.repeated.results if self.repeated else 1]
+        kept = bytes_kept(program.instructions, results)
+        plan = plan_of(program, planned.inputs, planned.outputs, planned.lowering.errors, kept)
+        constants = [dense(buffer.data) for buffer in program.constants if buffer.data is not None]
+        return Lowered(graph, planned.units, program, program.module.text(), small, plan, constants)
+
+    def key(self) -> str | None:
+        """The name under which its code is kept on disk; None where it can't be told from the graph alone."""
+        signature = signature_of(self.graph)
+        if signature is None:
+            return None
+        options = f"{sorted(self.in_place.items())} {self.optimise} {self.repeated}"
+        return cache.key_of(signature, options, fingerprint(), np.__version__, *machine())
+
+
+class Compiled:
+    """A program ready to run: its plan, its constants and its code."""
+
+    def __init__(self, job: Job, plan: Plan, constants: Sequence[NumpyArray], code: Code) -> None:
+        self.job, self.plan, self.constants, self.code = job, plan, list(constants), code
+
+    @property
+    def address(self) -> int:
+        """Where the step function lies."""
+        return self.code.address("step")
+
+    @cached_property
+    def lowered(self) -> Lowered:
+        """The graph, its kernels and their text, made again for who wants to see them."""
+        return self.job.lower()
+
+    @property
+    def program(self) -> Program:
+        """The kernels in order."""
+        return self.lowered.program
+
+
 def compile_graph(
     graph: Graph, in_place: Mapping[int, int] | None = None, optimise: bool = True, repeated: Repeated | None = None
 ) -> Compiled:
-    """Compile `graph`. in_place: output number -> input number whose memory it takes over.
+    """Compile `graph`, or load what was compiled from the same before. in_place: output number -> input number whose
+    memory it takes over.
 
     repeated: also write the function that runs many steps; the arguments are the first inputs, numbers the last.
     """
-    graph = prepared(graph) if optimise else graph
-    plan = _Planned(graph, dict(in_place or {}))
-    program = plan.program()
-    target = host()
-    small = tiny.is_tiny(program)
-    if small:
-        tiny.write_body(program, target.attributes)
-    barrier_ir(program.module)
-    if small:
-        tiny.write_step(program, target.attributes)
-    else:
-        StepWriter(program, target.attributes).write()
-    write_alone(program.module, target.attributes)
-    if repeated is not None:
-        _write_steps(plan, program, repeated, small)
-    text = program.module.text()
-    constants = [np.ascontiguousarray(buffer.data) for buffer in program.constants]
-    code = Code(text, passes=small)
-    return Compiled(graph, program, plan.units, text, code, plan.inputs, plan.outputs, plan.lowering.errors, constants)
+    job = Job(graph, dict(in_place or {}), optimise, repeated)
+    key = job.key()
+    kept = None if key is None else _kept(key)
+    if kept is not None:
+        return Compiled(job, *kept)
+    lowered = job.lower()
+    if key is None or sum(array.nbytes for array in lowered.constants) > MOST_CONSTANTS:
+        return Compiled(job, lowered.plan, lowered.constants, Code(lowered.text, lowered.is_tiny))
+    code = compiled_text(lowered.text, lowered.is_tiny)
+    cache.store(key, packed(lowered.plan, lowered.constants, code))
+    return Compiled(job, lowered.plan, lowered.constants, Code.loaded(code))
+
+
+def _kept(key: str) -> tuple[Plan, list[NumpyArray], Code] | None:
+    raw = cache.load(key)
+    if raw is None:
+        return None
+    plan, constants, code = unpacked(raw)
+    return plan, [dense(array) for array in constants], Code.loaded(code)
+
+
+def dense(array: NumpyArray) -> NumpyArray:
+    """The same elements without gaps, at an aligned address."""
+    copy = aligned(ArrayType(array.shape, array.dtype))
+    copy[...] = array
+    return copy
 
 
 def _write_steps(plan: _Planned, program: Program, repeated: Repeated, small: bool) -> None:
@@ -134,23 +199,17 @@ class _Planned:
         return program
 
 
-def run_once(
-    compiled: Compiled, arrays: Sequence[np.ndarray[Any, Any]], threads: int = 1
-) -> list[np.ndarray[Any, Any]]:
+def run_once(compiled: Compiled, arrays: Sequence[NumpyArray], threads: int = 1) -> list[NumpyArray]:
     """Run on arrays and give new outputs: for tests. Inputs that are updated in place are copied first."""
-    given = [np.array(array, order="C") for array in arrays]
-    addresses: dict[int, np.ndarray[Any, Any]] = {id(b): a for b, a in zip(compiled.inputs, given)}
-    results = []
-    for value, buffer in zip(compiled.graph.outputs, compiled.outputs):
-        if id(buffer) not in addresses:
-            addresses[id(buffer)] = np.empty(value.shape, value.dtype)
-        results.append(addresses[id(buffer)])
-    if compiled.errors is not None:
-        addresses[id(compiled.errors)] = np.zeros(8, np.int64)
-    for buffer, array in zip(compiled.program.constants, compiled.constants):
-        addresses[id(buffer)] = array
-    arena = np.empty(compiled.program.arena_bytes + 64, np.uint8)
-    start = -(-arena.ctypes.data // 64) * 64
-    table = np.array([start, *(addresses[id(b)].ctypes.data for b in compiled.program.table)], np.uint64)
-    pool().run(compiled.address, table.ctypes.data, threads)
-    return results
+    plan, graph = compiled.plan, compiled.job.graph
+    at: dict[int, NumpyArray] = {place: np.array(array, order="C") for place, array in zip(plan.inputs, arrays)}
+    for place, value in zip(plan.outputs, graph.outputs):
+        if place not in at:
+            at[place] = np.empty(value.shape, value.dtype)
+    if plan.errors is not None:
+        at[plan.errors] = np.zeros(8, np.int64)
+    at.update(zip(plan.constant_places(len(compiled.constants)), compiled.constants))
+    at[0] = aligned(ArrayType((plan.arena_bytes,), np.dtype(np.uint8)))
+    table = np.array([address_of(at[place]) for place in range(plan.places)], np.uint64)
+    pool().run(compiled.address, address_of(table), threads)
+    return [at[place] for place in plan.outputs]

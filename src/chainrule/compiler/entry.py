@@ -49,32 +49,30 @@ class Entry:
         in_place = {captured.result_count + n: first + cell for n, cell in self.cells.in_place.items()}
         repeated = Repeated(first, len(captured.numbers), captured.result_count)
         self.compiled: Compiled = compile_graph(graph, in_place, repeated=repeated)
-        self.threads = 1 if self.compiled.program.cost < PARALLEL_COST else threads or default_threads()
+        self.threads = 1 if self.compiled.plan.cost < PARALLEL_COST else threads or default_threads()
         self._prepare(only)
 
     def _prepare(self, only: Sequence[int]) -> None:
         """The table of addresses, and which of its places are set at each call."""
         captured, compiled = self.captured, self.compiled
-        program = compiled.program
-        place = {id(buffer): number + 1 for number, buffer in enumerate(program.table)}
-        self.table = (ctypes.c_uint64 * (len(program.table) + 1))()
-        self.arena = aligned(ArrayType((program.arena_bytes,), np.dtype(np.uint8)))
+        plan = compiled.plan
+        self.table = (ctypes.c_uint64 * plan.places)()
+        self.arena = aligned(ArrayType((plan.arena_bytes,), np.dtype(np.uint8)))
         self.table[0] = address_of(self.arena)
-        for buffer, array in zip(program.constants, compiled.constants):
-            self.table[place[id(buffer)]] = address_of(array)
+        for place, array in zip(plan.constant_places(len(compiled.constants)), compiled.constants):
+            self.table[place] = address_of(array)
         self.errors = aligned(ERROR_CELL)
         self.errors[:] = 0
-        if compiled.errors is not None:
-            self.table[place[id(compiled.errors)]] = address_of(self.errors)
+        if plan.errors is not None:
+            self.table[plan.errors] = address_of(self.errors)
         first, cells = captured.argument_count, len(captured.cells)
-        slots = [place[id(buffer)] for buffer in compiled.inputs]
-        outs = [place[id(buffer)] for buffer in compiled.outputs]
+        slots, outs = plan.inputs, plan.outputs
         self.argument_slots = slots[:first]
         self.number_slots = slots[first + cells :]
         self.cell_slots = [*slots[first : first + cells], *(outs[captured.result_count + n] for n in only)]
         self.result_slots = outs[: captured.result_count]
-        self.result_kinds = [value.type for value in compiled.graph.outputs[: captured.result_count]]
-        self.argument_kinds = [value.type for value in compiled.graph.inputs[:first]]
+        self.result_kinds = [value.type for value in captured.graph.outputs[: captured.result_count]]
+        self.argument_kinds = [value.type for value in captured.graph.inputs[:first]]
         self.numbers = (ctypes.c_double * max(1, len(captured.numbers)))()
         for number, slot in enumerate(self.number_slots):
             self.table[slot] = ctypes.addressof(self.numbers) + 8 * number
@@ -125,7 +123,7 @@ class Entry:
     def leave(self) -> None:
         """After a run: cells show what was written; an index out of range is an error."""
         self.cells.after(self.captured.cleared)
-        if self.compiled.errors is not None and self.errors[0]:
+        if self.compiled.plan.errors is not None and self.errors[0]:
             self.errors[:] = 0
             raise OutOfRangeError(
                 "an index lies outside its axis in a compiled function; call the function without compile to see which"
@@ -137,7 +135,7 @@ class Entry:
         sizes["cells"] = sum(kind.nbytes for kind in self.cells.kinds)
         sizes["results"] = sum(kind.nbytes for kind in self.result_kinds)
         sizes["constants"] = sum(array.nbytes for array in self.compiled.constants)
-        sizes["workspace"] = self.compiled.program.arena_bytes
+        sizes["workspace"] = self.compiled.plan.arena_bytes
         sizes["total"] = sum(sizes.values())
         return sizes
 

@@ -96,6 +96,13 @@ def _without_strength_reduction() -> Iterator[None]:
         llvm.set_option("", "-disable-lsr=false")
 
 
+def machine() -> tuple[str, ...]:
+    """What code depends on besides its text: the versions of LLVM, the processor, options."""
+    target = host()
+    versions = ".".join(map(str, (*llvm.llvm_version_info, llvmlite.__version__)))
+    return versions, target.triple, target.cpu, target.features, OPTIONS
+
+
 class Code:
     """Loaded native code; it lives as long as this object. Compiled once for each text: the cache keeps the rest.
 
@@ -103,14 +110,22 @@ class Code:
     """
 
     def __init__(self, text: str, passes: bool = False) -> None:
-        target = host()
-        versions = ".".join(map(str, (*llvm.llvm_version_info, llvmlite.__version__)))
-        key = cache.key_of(text, versions, target.triple, target.cpu, target.features, OPTIONS + " passes" * passes)
+        key = cache.key_of(text, str(passes), *machine())
         code = cache.load(key)
+        if code is None:
+            code = compiled_text(text, passes)
+            cache.store(key, code)
+        self._load(code)
+
+    @classmethod
+    def loaded(cls, code: bytes) -> Code:
+        """Code of an object file."""
+        made = cls.__new__(cls)
+        made._load(code)
+        return made
+
+    def _load(self, code: bytes) -> None:
         with _lock:
-            if code is None:
-                code = _compiled(text, passes)
-                cache.store(key, code)
             self._engine = _loaded(code)
 
     def address(self, name: str) -> int:
@@ -118,13 +133,14 @@ class Code:
         return int(self._engine.get_function_address(name))
 
 
-def _compiled(text: str, passes: bool) -> bytes:
+def compiled_text(text: str, passes: bool = False) -> bytes:
     """LLVM IR to an object file."""
-    with _without_strength_reduction():
-        module, machine = llvm.parse_assembly(text), _machine()
+    initialise()
+    with _lock, _without_strength_reduction():
+        module, target_machine = llvm.parse_assembly(text), _machine()
         if passes:
-            _optimise(module, machine)
-        return bytes(machine.emit_object(module))
+            _optimise(module, target_machine)
+        return bytes(target_machine.emit_object(module))
 
 
 def _optimise(module: Any, machine: Any) -> None:
