@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .. import __version__
+from .cache import cache
 from .check import check
 from .evaluate import evaluate
 from .failures import EXIT_INTERRUPTED, told_plainly
@@ -64,7 +65,7 @@ def chainrule() -> None:
     """The command line's root."""
 
 
-for command in (train, evaluate, predict, report, check, learn):
+for command in (train, evaluate, predict, report, check, learn, cache):
     chainrule.add_command(command)
 
 

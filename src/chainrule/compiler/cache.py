@@ -1,23 +1,28 @@
 """Machine code on disk, by what it was made from: a second process starts at once.
 
-One file for each program, named by a hash of its LLVM IR, the versions and the processor. Files are written to a
+One file for each program, named by a hash of its graph, the versions and the processor. Files are written to a
 temporary name and renamed, and carry a checksum: any number of processes may share the directory, and a damaged file
-is ignored and written anew. A directory that can't be written is no error: then code is compiled each time.
+is ignored and written anew. A directory that can't be written is no error: then code is compiled each time. What was
+not used for longest goes once all take more than half a gigabyte. Code is run as it lies there, so the directory
+belongs to the user alone, as ~/.cache does; `chainrule cache` shows it and empties it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 MAGIC = b"chainrule-code-1\n"
 MOST_BYTES = 512 << 20
 STORES_BETWEEN_CLEANINGS = 32
 VARIABLE = "CHAINRULE_CACHE_DIR"
+OURS = re.compile(r"[0-9a-f]{64}|\.new-.*")
 
 _chosen: list[Path | None] = []
 _stores = 0
@@ -102,14 +107,48 @@ def store(key: str, code: bytes) -> None:
 
 def clean(place: Path, most: int = MOST_BYTES) -> None:
     """Remove the code that was not used for longest, until the rest takes no more than `most` bytes."""
-    try:
-        found = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(place)]
-    except OSError:
-        return
+    found = sorted(_files(place))
     total = sum(size for _, size, _ in found)
-    for _, size, path in sorted(found):
+    for _, size, path in found:
         if total <= most:
             return
         with suppress(OSError):
             os.unlink(path)
         total -= size
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a directory of machine code holds."""
+
+    programs: int
+    nbytes: int
+
+
+def contents() -> Contents:
+    """How many programs are kept, and how many bytes they take."""
+    place = directory()
+    sizes = [] if place is None else [size for _, size, _ in _files(place)]
+    return Contents(len(sizes), sum(sizes))
+
+
+def clear() -> Contents:
+    """Remove all code that is kept; returns what there was. Programs that run go on."""
+    before, place = contents(), directory()
+    if place is not None:
+        clean(place, 0)
+    return before
+
+
+def _files(place: Path) -> list[tuple[float, int, str]]:
+    """Time of last use, bytes and path of every file of the cache. What others put there is left alone."""
+    try:
+        with os.scandir(place) as entries:
+            ours = [entry for entry in entries if OURS.fullmatch(entry.name)]
+    except OSError:
+        return []
+    found = []
+    for entry in ours:
+        with suppress(OSError):  # another process may have removed it
+            found.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
+    return found
