@@ -112,10 +112,10 @@ def compiled_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     count = 0
     original = runtime.compiled_text
 
-    def counted(text: str) -> bytes:
+    def counted(text: str, passes: bool = False) -> bytes:
         nonlocal count
         count += 1
-        return original(text)
+        return original(text, passes)
 
     monkeypatch.setattr(stages, "compiled_text", counted)
     while True:
