@@ -12,6 +12,7 @@ from .gradient_check import check_gradients, check_module
 from .tensor import Parameter, Tensor, asarray, tensor
 from .trace import trace
 from .transforms import grad, hessian, hvp, jacobian, jvp, no_grad, stop_gradient, value_and_grad, vjp
+from .vmap import vmap
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,7 @@ __all__ = [
     "tree",
     "value_and_grad",
     "vjp",
+    "vmap",
     "while_loop",
 ]
 __all__ += dtypes.__all__

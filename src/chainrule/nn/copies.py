@@ -29,7 +29,7 @@ def _as_parameter(value: Any) -> Any:
         return value
     parameter = Parameter.__new__(Parameter)
     parameter._value = unwrap(value)
-    parameter.grad = None
+    parameter._grad = None  # not through the property: nothing outside changes
     return parameter
 
 

@@ -78,7 +78,7 @@ def sealed(body: Graph, cut: bool = True) -> Graph:
     a pass that did not say what is tracked.
     """
     untracked = any(value.type.is_float and not value.tracked for value in body.inputs)
-    if not untracked and not any(map(_loses_track, body.equations)):
+    if not untracked and not any(map(loses_track, body.equations)):
         return body
     with tracing(Trace()) as trace, recording(True):
         assert trace is not None
@@ -88,7 +88,8 @@ def sealed(body: Graph, cut: bool = True) -> Graph:
     return _remembered(Graph(inputs, tuple(trace.equations), outputs, body.name), body, copies, body)
 
 
-def _loses_track(equation: Equation) -> bool:
+def loses_track(equation: Equation) -> bool:
+    """Whether it was written without recording: a float came out untracked though an input was tracked."""
     if not equation.primitive.differentiable or not any(value.tracked for value in equation.inputs):
         return False
     return any(value.type.is_float and not value.tracked for value in equation.outputs)
@@ -106,7 +107,7 @@ def _copy(equations: Iterable[Equation], known: dict[int, Value], cut: bool = Fa
         arguments = [known.get(id(value), value) for value in equation.inputs]
         answer: Any = bind(equation.primitive, *arguments, **equation.params)
         results = answer if isinstance(answer, tuple) else (answer,)
-        if cut and _loses_track(equation):
+        if cut and loses_track(equation):
             results = tuple(stop_gradient(each) if each.type.is_float else each for each in results)
         known.update((id(old), new) for old, new in zip(equation.outputs, results))
 
