@@ -10,7 +10,6 @@ flow.csv             written by FlowRecorder at each checkpoint: a row a layer a
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -75,6 +74,8 @@ def _below(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 def write_flow(folder: Folder, rows: Sequence[FlowRow]) -> None:
     """Keep the rows of a gradient flow in a run directory, atomically; numbers keep their bits."""
+    import csv
+
     text = io.StringIO()
     names = [each.name for each in fields(FlowRow)]
     writer = csv.writer(text, lineterminator="\n")
@@ -89,6 +90,8 @@ def _cell(value: Any) -> Any:
 
 def read_flow_rows(folder: Folder) -> tuple[FlowRow, ...] | None:
     """The rows kept in a run directory; None where none were recorded."""
+    import csv
+
     path = Path(folder) / FLOW_FILE
     if not path.exists():
         return None
