@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ops",),
     (
         *("tensor", "tensor_view", "tensor_methods", "transforms", "trace", "functions", "dtypes"),
-        *("captured", "capture", "closure", "control", "random", "custom_gradient", "custom_check"),
+        *("captured", "capture", "closure", "control", "random", "custom_gradient", "custom_check", "vmap"),
         *("gradient_check", "gradient_comparison", "differences"),
     ),
     ("passes", "reference", "compiler", "dispatch"),
