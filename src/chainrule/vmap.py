@@ -12,7 +12,7 @@ from .errors import ConfigurationError, ShapeError
 from .ir.build import adopted
 from .ir.graph import Value
 from .ir.types import ArrayType, normalize_axis
-from .ops import batching_control as _rules_of_control  # noqa: F401
+from .ops import batching_control, batching_rules  # noqa: F401  they fill the table of rules
 from .ops.arrays import concat, moveaxis
 from .ops.batching import Batcher
 from .ops.operators import lift
