@@ -1,4 +1,4 @@
-"""What each primitive that is not elementwise does to a batch: axes move on, examples join rows, batches or channels."""
+"""What each primitive that is not elementwise does to a batch: axes move on, examples join rows or channels."""
 
 from __future__ import annotations
 
