@@ -110,14 +110,14 @@ class _TimedWriter(StepWriter):
         super()._call(call)
         self._write_alone()
         f = self.f
-        f.call("barrier", self.parameters[3], self.parameters[2])
+        self._meet()
         with f.when(self.first):
             last, mine = f.at(self.ticks, "i64", len(self.place)), f.at(self.ticks, "i64", self.place[id(call)])
             now = _now(f)
             passed = f.binary("sub", now, f.load("i64", last))
             f.store(f.binary("add", f.load("i64", mine), passed), mine)
             f.store(now, last)
-        f.call("barrier", self.parameters[3], self.parameters[2])
+        self._meet()
 
 
 def _now(f: Function) -> Reg:

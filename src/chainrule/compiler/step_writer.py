@@ -96,8 +96,11 @@ class StepWriter:
         """All threads meet, if any has done anything since they last did."""
         self._write_alone()
         if self.pending:
-            self.f.call("barrier", self.parameters[3], self.parameters[2])
+            self._meet()
         self.pending = []
+
+    def _meet(self) -> None:
+        self.f.call("barrier", self.parameters[3], self.parameters[2])
 
     def _addresses(self, call: Call) -> list[Reg]:
         bases: dict[int, Reg] = {}
@@ -168,7 +171,7 @@ class StepWriter:
         """Read by all before anyone goes on: what comes next may use the memory of the bool for something else."""
         assert block.asked is not None
         holds = self.f.compare("icmp ne", self.f.load("i8", self._address(block.asked, {})), Reg("i8", "0"))
-        self.f.call("barrier", self.parameters[3], self.parameters[2])
+        self._meet()
         return holds
 
 

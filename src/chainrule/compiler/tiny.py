@@ -75,8 +75,8 @@ class _BodyWriter(StepWriter):
         addresses = [self._address(pointer, {}) for pointer in call.pointers]
         self.f.call(call.kernel, *addresses, word(0), word(call.tasks))
 
-    def _barrier(self) -> None:
-        self.pending = []
+    def _meet(self) -> None:
+        """There is only one thread."""
 
     def _address(self, pointer: Pointer, bases: dict[int, Reg]) -> Reg:
         f, buffer = self.f, pointer.buffer
