@@ -21,7 +21,7 @@ STEPS = {
     "format": ["ruff", "format", "--check", *FOLDERS],
     "lint": ["ruff", "check", *FOLDERS],
     "types": ["mypy"],
-    "tests": ["pytest", "-n", "2", "-m", "not slow"],
+    "tests": ["pytest", "-n", "2", "-rs", "-m", "not slow"],
     "slow tests": ["pytest", "-m", "slow"],
 }
 

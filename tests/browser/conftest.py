@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import chainrule as cr
@@ -80,6 +79,7 @@ def browser() -> Iterator[Browser]:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(helper))
+        driver.set_script_timeout(300)
         try:
             yield Browser(driver)
         finally:
@@ -94,7 +94,9 @@ def contents() -> RunContents:
     hidden = nn.Sequential(nn.Linear(784, 12), nn.Tanh())
     network = nn.Sequential(nn.Flatten(), hidden, nn.Linear(12, 10))
     first, optimizer = network.state_dict(), optim.Adam(network.parameters(), lr=0.01)
-    history = cr.train.fit(network, optimizer, data=(images[:600], labels[:600]), epochs=2, progress=False, validation=0.2)
+    history = cr.train.fit(
+        network, optimizer, data=(images[:600], labels[:600]), epochs=2, progress=False, validation=0.2
+    )
     trained = Trained(
         network,
         nn.functional.cross_entropy,
@@ -113,7 +115,3 @@ def page(contents: RunContents, tmp_path_factory: pytest.TempPathFactory) -> Pat
     from chainrule.reports.run_page import write_page
 
     return write_page(contents, tmp_path_factory.mktemp("page") / "report.html")
-
-
-def finite(values: Any) -> bool:
-    return bool(np.isfinite(values).all())

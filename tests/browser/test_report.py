@@ -105,7 +105,13 @@ def test_an_equation_shows_what_the_engine_has(opened, contents):
         ".dispatchEvent(new MouseEvent('click', {bubbles: true}))"
     )
     panel = opened.text("#graph .panel")
-    for number in (node.value.mean, node.value.deviation, node.value.largest, node.gradient.mean, node.gradient.largest):
+    for number in (
+        node.value.mean,
+        node.value.deviation,
+        node.value.largest,
+        node.gradient.mean,
+        node.gradient.largest,
+    ):
         assert show(number) in panel
     assert "tanh(" in panel and node.rule in panel and node.type in panel
 

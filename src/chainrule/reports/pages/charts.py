@@ -119,7 +119,7 @@ def _bar(name: str, value: float, share: float, unit: str) -> Markup:
         "div",
         element("span", name, class_="name"),
         element("span", element("i", style=width, class_="below" if share < 0 else "above"), class_="track"),
-        element("span", f"{show(value)}{unit}", class_="value"),
+        element("span", f"{show(value, 5)}{unit}", class_="value"),
         role="listitem",
         class_="bar",
     )
