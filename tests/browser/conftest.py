@@ -100,7 +100,7 @@ def contents() -> RunContents:
     trained = Trained(
         network,
         nn.functional.cross_entropy,
-        (images[:600], labels[:600]),
+        data,
         Judged("Test", test_images[:300], test_labels[:300]),
         tuple(map(str, range(10))),
         first=first,
