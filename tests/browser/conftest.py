@@ -94,9 +94,8 @@ def contents() -> RunContents:
     hidden = nn.Sequential(nn.Linear(784, 12), nn.Tanh())
     network = nn.Sequential(nn.Flatten(), hidden, nn.Linear(12, 10))
     first, optimizer = network.state_dict(), optim.Adam(network.parameters(), lr=0.01)
-    history = cr.train.fit(
-        network, optimizer, data=(images[:600], labels[:600]), epochs=2, progress=False, validation=0.2
-    )
+    data = (images[:600], labels[:600])
+    history = cr.train.fit(network, optimizer, data=data, epochs=2, progress=False, validation=0.2)
     trained = Trained(
         network,
         nn.functional.cross_entropy,
