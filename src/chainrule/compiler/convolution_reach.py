@@ -18,7 +18,7 @@ MOST_PLACES = 4
 """Neighbouring places in a tile with several examples: they may lie a power of two apart, where a cache holds few."""
 FEWEST_SUMS = 8
 """Sums at once that keep the multipliers busy: two, four cycles each."""
-BODY_COST = 0.02  # each further body of code counts as so much more work: it has to be compiled
+BODY_COST = 0.04  # each further body of code counts as so much more work: it has to be compiled
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ def _cycles(tile: Tile, columns: Window, examples: int, vectors: int) -> float:
 def _body_cycles(reach: Reach, examples: int, vectors: int) -> float:
     multiplications = reach.products * examples * vectors
     sums = reach.places * examples * vectors
-    loads = len(reach.meets) * examples + len(reach.taps) * vectors
+    weights = len(reach.taps) * vectors  # they come from a farther cache than the input
+    loads = len(reach.meets) * examples + weights
     waiting = LATENCY * multiplications / max(sums, 1)
-    return max(multiplications / 2, loads / 2, waiting) + 0.05 * loads + 0.15 * len(reach.meets) + 0.5
+    return max(multiplications / 2, loads / 2, waiting) + 0.05 * loads + 0.05 * weights + 0.15 * len(reach.meets) + 0.5
