@@ -38,6 +38,7 @@ def trained(run: Any) -> tuple[list[Any], list[Any]]:
     return losses, [each.numpy() for each in model.parameters()]
 
 
+@pytest.mark.filterwarnings("ignore:.*is compiled again:chainrule.compiler.reasons.RecompileWarning")
 @pytest.mark.parametrize("batch_size", [1, 4, 23, 40])
 @pytest.mark.parametrize("seconds", [0.05, 1e-9])
 def test_an_epoch_is_its_steps(batch_size: int, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,6 +148,10 @@ def test_two_programs_on_the_same_weights_take_turns() -> None:
     agree(eager, compiled)
 
 
+AGAIN = "ignore:.*is compiled again:chainrule.compiler.reasons.RecompileWarning"
+
+
+@pytest.mark.filterwarnings(AGAIN)
 def test_results_are_the_callers() -> None:
     double = cr.compile(lambda x: 2 * x)
     for size in (1, 5, KEPT // 4 + 1):
@@ -161,6 +165,7 @@ def test_results_are_the_callers() -> None:
         assert view[0] == 6.0
 
 
+@pytest.mark.filterwarnings(AGAIN)
 def test_arguments_are_read_at_each_call() -> None:
     total = cr.compile(lambda x: x.sum())
     for size in (4, SMALL):
@@ -172,6 +177,7 @@ def test_arguments_are_read_at_each_call() -> None:
         assert float(total(given[::2])) == size + 4
 
 
+@pytest.mark.filterwarnings(AGAIN)
 def test_each_shape_type_and_number_has_its_program() -> None:
     calls = []
 
@@ -181,14 +187,12 @@ def test_each_shape_type_and_number_has_its_program() -> None:
         return {"sum": (x * factor).sum(), "parts": [x, None]}
 
     three, four = np.arange(3, dtype=np.float32), np.arange(4, dtype=np.float64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for _ in range(3):
-            assert float(scaled(three)["sum"]) == 3
-            assert float(scaled(four)["sum"]) == 6
-            assert float(scaled(cr.tensor(three), 2.0)["sum"]) == 6
-            assert float(scaled(x=three, factor=3.0)["sum"]) == 9
-            assert scaled(four)["parts"][0].dtype == np.float64
+    for _ in range(3):
+        assert float(scaled(three)["sum"]) == 3
+        assert float(scaled(four)["sum"]) == 6
+        assert float(scaled(cr.tensor(three), 2.0)["sum"]) == 6
+        assert float(scaled(x=three, factor=3.0)["sum"]) == 9
+        assert scaled(four)["parts"][0].dtype == np.float64
     assert len(calls) == 4
 
 
