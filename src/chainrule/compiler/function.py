@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +27,19 @@ from .reasons import Call, Reasons, RecompileWarning
 __all__ = ["CompiledFunction", "RecompileWarning"]
 
 
+_functions: weakref.WeakSet[CompiledFunction] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    """In a forked child: whoever held a lock in the parent is not there."""
+    for function in _functions:
+        function._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
 class CompiledFunction:
     """A function with its native programs."""
 
@@ -40,6 +55,7 @@ class CompiledFunction:
         self._last: tuple[Signature, Entry] | None = None
         self._reasons = Reasons(function)
         self._lock = threading.RLock()
+        _functions.add(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program for these arguments; inside a trace the function is traced along."""

@@ -21,6 +21,7 @@ from .runtime import Code, host
 
 LINE = 8  # words in a cache line: what different threads write lies in different lines
 (JOB, RUNNING, STOP, SLEEPERS, COUNT, GENERATION) = (LINE * number for number in range(6))
+STARTED, FIRST = STOP + 1, STOP + 2
 (FUNCTION, CONTEXT, THREADS, YIELD, SYSTEM_CALL, NAP) = (LINE * 6 + number for number in range(6))
 BLOCK_WORDS = LINE * 8
 SPINS_BEFORE_SLEEP = 20_000
@@ -28,6 +29,8 @@ SPINS_BEFORE_YIELD = 256
 FUTEX = {"x86_64": 202, "aarch64": 98}
 WAIT, WAKE = 128, 129  # private futex operations
 EVERYONE = 2**30
+ONE_JOB = 1 << 16
+"""A job's number times this, and the number of its threads below: who reads the one knows the other."""
 
 
 # -- the code
@@ -122,12 +125,14 @@ def _futex(f: Function, block: Reg, operation: int, value: Reg) -> None:
 
 
 def _worker_ir(module: Module) -> None:
-    """`ptr worker(ptr argument)`: argument is {block, thread number}. Waits for jobs until told to stop."""
-    argument = Reg("ptr", "%argument")
-    f = Function(module, "worker", [argument], host().attributes, "ptr")
-    block = f.load("ptr", argument)
-    thread = f.load("i64", f.at(argument, "i64", 1))
-    first = f.load("i64", f.at(argument, "i64", 2))
+    """`ptr worker(ptr block)`: waits for jobs until told to stop, from the one on that follows FIRST.
+
+    A worker numbers itself. One that has no part in a job may be late to see it, so nothing but the job is read then.
+    """
+    block = Reg("ptr", "%block")
+    f = Function(module, "worker", [block], host().attributes, "ptr")
+    first = _load(f, block, FIRST)
+    thread = f.binary("add", _add(f, block, STARTED, 1), word(1))
     head, leave = f.fresh("jobs"), f.fresh("leave")
     seen = f.fresh("seen")
     f.line(f"br label {head}")
@@ -144,7 +149,7 @@ def _worker_ir(module: Module) -> None:
     following = f.fresh("work")
     f.line(f"br {stop}, label {leave}, label {following}")
     f._label(following)
-    threads = f.load("i64", _field(f, block, THREADS))
+    threads = f.binary("and", job, word(ONE_JOB - 1))
     mine = f.binary("and", f.compare("icmp ne", job, last), f.compare("icmp slt", thread, threads))
     with f.when(mine):
         _run(f, block, thread)
@@ -167,7 +172,8 @@ def _launch_ir(module: Module) -> None:
     f.store(context, _field(f, block, CONTEXT))
     f.store(threads, _field(f, block, THREADS))
     _store(f, block, RUNNING, f.binary("sub", threads, word(1)))
-    _add(f, block, JOB, 1)
+    before = f.binary("and", _load(f, block, JOB), word(-ONE_JOB))
+    _store(f, block, JOB, f.binary("or", f.binary("add", before, word(ONE_JOB)), threads))
     with f.when(f.compare("icmp ne", _load(f, block, SLEEPERS), word(0))):
         _futex(f, block, WAKE, word(EVERYONE))
     _run(f, block, word(0))
@@ -202,7 +208,6 @@ class Pool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._code: Code | None = None
-        self._arguments: list[Any] = []
         self._handles: list[ctypes.c_ulong] = []
         room = np.zeros(BLOCK_WORDS + LINE, np.int64)
         self._room = room
@@ -238,12 +243,11 @@ class Pool:
             self._start()
         assert self._code is not None
         while len(self._handles) < threads - 1:
-            argument = (ctypes.c_int64 * 3)(self._address, len(self._handles) + 1, int(self._block[JOB]))
+            self._block[FIRST] = self._block[JOB]
             handle = ctypes.c_ulong()
             worker = ctypes.c_void_p(self._code.address("worker"))
-            if _libc().pthread_create(ctypes.byref(handle), None, worker, argument):
+            if _libc().pthread_create(ctypes.byref(handle), None, worker, ctypes.c_void_p(self._address)):
                 raise MemoryError(f"the system gives no thread number {len(self._handles) + 1}; use fewer threads")
-            self._arguments.append(argument)
             self._handles.append(handle)
 
     def close(self) -> None:
@@ -252,14 +256,13 @@ class Pool:
             if self._code is None or not self._handles:
                 return
             self._block[STOP] = 1
-            self._block[THREADS] = 0
-            self._block[JOB] += 1
+            self._block[JOB] = (self._block[JOB] // ONE_JOB + 1) * ONE_JOB  # for no threads
             if sys.platform == "linux" and (number := FUTEX.get(host().triple.split("-")[0])):
                 _libc().syscall(number, ctypes.c_void_p(self._address + 8 * JOB), WAKE, EVERYONE, 0, 0, 0)
             for handle in self._handles:
                 _libc().pthread_join(handle, None)
-            self._handles, self._arguments = [], []
-            self._block[STOP] = 0
+            self._handles = []
+            self._can_thread = False  # who still runs at the end of the interpreter runs alone
 
 
 _DIRECT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
