@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+import chainrule as cr
 from chainrule.compiler.emit import WORD, Function, Module, Reg, memory_type
 from chainrule.compiler.runtime import Code, host
 from chainrule.compiler.scalar import SCALAR, emit_scalar
@@ -459,3 +460,26 @@ def test_float32_sigmoid_and_tanh_reach_their_ends_and_never_pass_them() -> None
         found = compiled(Kernel(name, (float32,), float32, 8), x)
         assert found.min() == low and found.max() == high
         assert (np.diff(found) >= -3e-7).all()
+
+
+@pytest.mark.parametrize("base", [0.9, 0.999, 2.0, 1e-3, 1.0 - 2.0**-52])
+def test_powers_of_a_known_number(base: float) -> None:
+    """β^t of an optimiser: the logarithm is worked out while the program is written."""
+    exponents = np.concatenate([np.arange(-40.0, 2000.0), np.random.default_rng(0).uniform(-300, 300, 200)])
+    found = cr.compile(lambda t: base**t)(exponents).numpy()
+    with mpmath.workprec(200):
+        exact = [mpmath.mpf(base) ** mpmath.mpf(float(t)) for t in exponents]
+        errors = [
+            abs(mpmath.mpf(float(mine)) - wanted) / mpmath.mpf(float(np.spacing(float(wanted))))
+            for mine, wanted in zip(found, exact)
+            if abs(wanted) > 1e-300
+        ]
+    assert max(errors) < 0.6
+
+
+def test_special_cases_of_known_powers() -> None:
+    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, -1.0, 1.0, 4.0])
+    with np.errstate(all="ignore"):
+        for base in (0.9, 2.0, 1.0):
+            np.testing.assert_allclose(cr.compile(lambda t, b=base: b**t)(special).numpy(), np.float64(base) ** special)
+        np.testing.assert_allclose(cr.compile(lambda x: x**-0.5)(special).numpy(), special**-0.5)

@@ -5,6 +5,7 @@ Vectors have as many lanes as the emitter asks for, 10 as well as 16: LLVM split
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -82,6 +83,12 @@ def const(type: str, number: Any) -> Reg:
     element = element_of(type)
     literal = _literal(element, number)
     return Reg(type, f"splat ({element} {literal})" if lanes_of(type) else literal)
+
+
+def number_of(value: Reg) -> float | None:
+    """The number that a literal float, or a vector of one, stands for; None for a register."""
+    found = re.fullmatch(r"(?:splat \((?:float|double) )?0x([0-9A-F]{16})\)?", value.name)
+    return struct.unpack("<d", struct.pack("<Q", int(found[1], 16)))[0] if found else None
 
 
 def word(number: int) -> Reg:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal, localcontext
 
 from .math_exp import exp_sum
 from .math_log import DOUBLE_TAIL, LN2_DOUBLE, split, with_ends
@@ -63,14 +64,32 @@ def log10(x: Term) -> Term:
 
 def power(x: Term, y: Term) -> Term:
     """x^y with NumPy's special cases: 1 for y = 0 and x = 1 whatever the other is, NaN for a root of a negative x."""
+    base = x.number
+    if base is not None and 0 < base < math.inf and base != 1:
+        return y.equals(0).pick(1.0, _raised(*_log_of(base, y), y))
+    if y.number == -0.5:
+        return x.equals(0).pick(math.inf, x.equals(-math.inf).pick(0.0, 1 / x.sqrt()))
     size = x.abs()
     high, low = log_pair(size)
     high = size.equals(0).pick(-math.inf, (size < math.inf).pick(high, size))
-    top = y * high
-    result = exp_sum(top, y.exact_fma(high, -top) + y * low)
+    result = _raised(high, low, y)
     result = (size.equals(1) & y.abs().equals(math.inf)).pick(1.0, result)
     result = _with_sign(x, y, result)
     return (y.equals(0) | x.equals(1)).pick(1.0, result)
+
+
+def _raised(high: Term, low: Term, y: Term) -> Term:
+    """e^(y (high + low))."""
+    top = y * high
+    return exp_sum(top, y.exact_fma(high, -top) + y * low)
+
+
+def _log_of(base: float, like: Term) -> Pair:
+    """The logarithm of a number that the program knows."""
+    with localcontext() as context:
+        context.prec = 50
+        exact = Decimal(base).ln()
+        return like.lift(float(exact)), like.lift(float(exact - Decimal(float(exact))))
 
 
 def _with_sign(x: Term, y: Term, result: Term) -> Term:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .emit import Function, Reg, const
+from .emit import Function, Reg, const, number_of
 
 Number = int | float
 
@@ -60,6 +60,11 @@ class Term:
     def is_float(self) -> bool:
         """Whether its lanes are floating point numbers."""
         return self.reg.element in ("float", "double")
+
+    @property
+    def number(self) -> float | None:
+        """The number in all its lanes, where the program knows it."""
+        return number_of(self.reg)
 
     @property
     def format(self) -> Format:
