@@ -23,7 +23,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ops",),
     (
         *("tensor", "tensor_view", "tensor_methods", "transforms", "trace", "functions", "dtypes"),
-        *("captured", "capture", "closure", "control", "random", "custom_gradient", "custom_check", "vmap"),
+        *(
+            "captured",
+            "capture",
+            "closure",
+            "control",
+            "random",
+            "custom_gradient",
+            "custom_check",
+            "vmap",
+            "recompute",
+        ),
         *("gradient_check", "gradient_comparison", "differences"),
     ),
     ("passes", "reference", "compiler", "dispatch"),

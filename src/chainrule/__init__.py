@@ -9,6 +9,7 @@ from .dispatch import compile
 from .dtypes import *  # noqa: F403
 from .functions import *  # noqa: F403
 from .gradient_check import check_gradients, check_module
+from .recompute import checkpoint
 from .tensor import Parameter, Tensor, asarray, tensor
 from .trace import trace
 from .transforms import grad, hessian, hvp, jacobian, jvp, no_grad, stop_gradient, value_and_grad, vjp
@@ -26,6 +27,7 @@ __all__ = [
     "autodiff",
     "check_gradients",
     "check_module",
+    "checkpoint",
     "compile",
     "cond",
     "custom_gradient",

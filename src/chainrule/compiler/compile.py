@@ -20,6 +20,7 @@ from .memory import address_of, aligned
 from .place import Buffer, Kind
 from .plan import MOST_CONSTANTS, Plan, packed, plan_of, unpacked
 from .program import Program
+from .recompute import open_checkpoints
 from .runtime import Code, compiled_text, host, machine
 from .schedule import dense_place, lower_graph
 from .signature import fingerprint, signature_of
@@ -66,7 +67,7 @@ class Job:
     def lower(self) -> Lowered:
         """All stages up to the text for LLVM."""
         graph = prepared(self.graph) if self.optimise else self.graph
-        planned = _Planned(graph, self.in_place)
+        planned = _Planned(open_checkpoints(graph), self.in_place)
         program = planned.program()
         target = host()
         small = tiny.is_tiny(program)
