@@ -12,7 +12,7 @@ from chainrule import nn
 
 
 class Case(NamedTuple):
-    """Examples, channels, height, width; output channels, kernel; stride, padding, dilation."""
+    """Examples, channels, height, width; output channels, kernel; stride, padding, dilation, groups."""
 
     x: tuple[int, int, int, int]
     out: int
@@ -20,6 +20,7 @@ class Case(NamedTuple):
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
 
 
 CASES = {
@@ -49,6 +50,15 @@ CASES = {
     "small, a few examples, odd": Case((3, 5, 9, 10), 8, (4, 3), stride=(1, 2), dilation=(2, 1)),
     "small, lanes that fill no vector": Case((2, 3, 6, 5), 7, (3, 2)),
     "small, more taps than registers": Case((2, 2, 9, 10), 16, (7, 6)),
+    "depthwise": Case((5, 32, 6, 7), 32, (3, 3), padding=(1, 1), groups=32),
+    "depthwise, odd channels": Case((3, 21, 6, 7), 21, (3, 3), padding=(1, 1), groups=21),
+    "depthwise, one example, stride 2": Case((1, 40, 9, 8), 40, (5, 5), (2, 2), (2, 2), groups=40),
+    "depthwise, few channels": Case((18, 3, 6, 7), 3, (3, 3), padding=(1, 1), groups=3),
+    "depthwise, more outputs": Case((4, 16, 6, 7), 32, (3, 3), padding=(1, 1), groups=16),
+    "depthwise, dilated": Case((4, 16, 9, 9), 16, (3, 3), padding=(2, 2), dilation=(2, 2), groups=16),
+    "two groups": Case((4, 32, 6, 7), 64, (3, 3), padding=(1, 1), groups=2),
+    "many small groups": Case((17, 32, 5, 6), 16, (3, 3), padding=(1, 1), groups=8),
+    "groups, few examples": Case((2, 12, 5, 6), 20, (3, 3), (2, 1), (1, 1), groups=4),
     "kernel of two sizes": Case((5, 16, 6, 7), 16, (1, 7), padding=(0, 3)),
 }
 
@@ -68,11 +78,20 @@ def arrays_of(case: Case, dtype: str) -> Arrays:
         (size + 2 * pad - span) // stride + 1
         for size, pad, span, stride in zip(case.x[2:], case.padding, reach, case.stride)
     ]
-    shapes = (case.x, (case.out, case.x[1], *case.kernel), (case.x[0], case.out, *sizes))
+    shapes = (case.x, (case.out, case.x[1] // case.groups, *case.kernel), (case.x[0], case.out, *sizes))
     return Arrays(*(random.standard_normal(shape).astype(dtype) for shape in shapes))
 
 
 def expected(case: Case, given: Arrays) -> tuple[Any, Any, Any]:
+    """Output and both gradients, group by group."""
+    many = case.groups
+    xs, cotangents = np.split(given.x, many, 1), np.split(given.cotangent, many, 1)
+    parts = [one_group(case, Arrays(*each)) for each in zip(xs, np.split(given.weight, many), cotangents)]
+    outputs, dx, dw = zip(*parts)
+    return np.concatenate(outputs, 1), np.concatenate(dx, 1), np.concatenate(dw)
+
+
+def one_group(case: Case, given: Arrays) -> tuple[Any, Any, Any]:
     """Output and both gradients, tap by tap, in float64."""
     x, weight, cotangent = (array.astype(np.float64) for array in given)
     (above, left), (down, across) = case.padding, case.stride
@@ -95,7 +114,7 @@ def results(case: Case, given: Arrays, threads: int = 1) -> list[Any]:
     """Output and both gradients by the compiled program."""
 
     def convolved(x: Any, weight: Any) -> Any:
-        return nn.functional.conv2d(x, weight, None, case.stride, case.padding, case.dilation)
+        return nn.functional.conv2d(x, weight, None, case.stride, case.padding, case.dilation, case.groups)
 
     def everything(x: Any, weight: Any, cotangent: Any) -> Any:
         output, pullback = cr.vjp(convolved, x, weight)
@@ -124,7 +143,7 @@ def test_float64(name: str) -> None:
         np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-13 * np.abs(want).max())
 
 
-@pytest.mark.parametrize("name", ["3x3, one vector of channels", "3x3, four vectors", "stride 2", "examples as lanes"])
+@pytest.mark.parametrize("name", ["3x3, one vector of channels", "3x3, four vectors", "depthwise", "examples as lanes"])
 def test_the_bits_do_not_depend_on_the_number_of_threads(name: str) -> None:
     case = CASES[name]
     given = arrays_of(case, "float32")

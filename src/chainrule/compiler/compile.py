@@ -28,7 +28,6 @@ from .split import split_reductions
 from .step_writer import StepWriter
 from .steps import batch_of, write_alone, write_steps
 from .threads import barrier_ir, pool
-from .ungroup import ungroup
 from .unit import Unit
 from .units import Lowering
 
@@ -172,7 +171,7 @@ def _write_steps(plan: _Planned, program: Program, repeated: Repeated, small: bo
 
 def prepared(graph: Graph) -> Graph:
     """The passes, and what else is rewritten before a graph becomes kernels."""
-    return split_reductions(reuse_sums(gather_parts(ungroup(run_passes(graph)))))
+    return split_reductions(reuse_sums(gather_parts(run_passes(graph))))
 
 
 class _Planned:

@@ -35,13 +35,18 @@ class ChannelsKernel:
     belong to it too, unless their weights are more than a cache holds: then one task is one tile of channels.
     """
 
-    def __init__(self, lowering: Lowering, x: Place, y: Place, rows: Window, columns: Window) -> None:
-        self.x, self.y, self.rows, self.columns = x, y, rows, columns
+    def __init__(
+        self, lowering: Lowering, x: Place, y: Place, rows: Window, columns: Window, depthwise: bool = False
+    ) -> None:
+        """depthwise: each output channel is made of the input channel of its number alone."""
+        self.x, self.y, self.rows, self.columns, self.depthwise = x, y, rows, columns, depthwise
         self.element = element_type(x.dtype)
         self.lanes = lowering.target.lanes(x.dtype.itemsize)
-        self.examples, self.channels, self.out = x.shape[0], x.shape[1], y.shape[1]
+        self.examples, self.out = x.shape[0], y.shape[1]
+        self.channels = 1 if depthwise else x.shape[1]  # of each output channel
         self.vectors = -(-self.out // self.lanes)
-        self.tile = choose_tile(lowering.target.registers, columns, self.examples, self.vectors)
+        at_once = 1 if depthwise else self.vectors
+        self.tile = choose_tile(lowering.target.registers, columns, self.examples, at_once)
         self.tap_step = self.channels * self.lanes  # in the weights
         self.vector_step = rows.kernel * columns.kernel * self.tap_step
         self.vector_tiles = -(-self.vectors // self.tile.vectors)
@@ -112,30 +117,32 @@ class ChannelsKernel:
             with f.loop(f.maximum(tiles[0], word(first)), f.minimum(tiles[1], word(last))) as loop:
                 number = f.times(loop.index, wide)
                 b = f.at(weight, self.element, f.times(number, self.vector_step))
-                body = _Body(self, f, reach, high, vectors)
-                totals = body.run(x, b, *taps)
-                body.store(f.at(y, self.element, f.times(number, self.lanes)), totals, narrow)
+                body = _Body(self, f, reach, high, vectors, narrow)
+                totals = body.run(f.at(x, self.element, f.times(number, self.lanes)) if self.depthwise else x, b, *taps)
+                body.store(f.at(y, self.element, f.times(number, self.lanes)), totals)
 
 
 class _Body:
     """The sums of one tile: places x examples x vectors."""
 
-    def __init__(self, kernel: ChannelsKernel, f: Function, reach: Reach, high: int, wide: int) -> None:
-        self.kernel, self.f, self.reach, self.high, self.wide = kernel, f, reach, high, wide
+    def __init__(self, kernel: ChannelsKernel, f: Function, reach: Reach, high: int, wide: int, narrow: int) -> None:
+        """narrow: how many lanes of the last vector there are, where not all."""
+        self.kernel, self.f, self.reach, self.high, self.wide, self.narrow = kernel, f, reach, high, wide, narrow
         self.element = kernel.element
-        self.vector = vector_of(kernel.element, kernel.lanes)
+        self.vector = vector_of(kernel.element, narrow if narrow and kernel.depthwise else kernel.lanes)
         products = max(1, reach.products * high * wide)
         fitting = [n for n in (8, 4, 3, 2) if kernel.channels % n == 0 and n * products <= MOST_PRODUCTS]
         self.unrolled = fitting[0] if fitting else 1
 
-    def store(self, y: Reg, totals: Sequence[Reg], narrow: int) -> None:
-        """Write the sums. narrow: how many lanes of the last vector there are, where not all."""
+    def store(self, y: Reg, totals: Sequence[Reg]) -> None:
+        """Write the sums."""
         f, steps = self.f, self.kernel.y.strides
         for number, total in enumerate(totals):
             rest, vector = divmod(number, self.wide)
             place, example = divmod(rest, self.high)
             offset = place * steps[3] + example * steps[0] + vector * self.kernel.lanes
-            kept = part(f, total, 0, narrow) if narrow and vector == self.wide - 1 else total
+            cut_off = self.narrow and vector == self.wide - 1 and not self.kernel.depthwise
+            kept = part(f, total, 0, self.narrow) if cut_off else total
             f.store(kept, f.at(y, self.element, offset))
 
     def run(self, x: Reg, weight: Reg, taps: tuple[Reg, Reg], across: tuple[Reg, Reg] | None) -> list[Reg]:
@@ -163,7 +170,7 @@ class _Body:
         with f.loop(0, kernel.channels, self.unrolled, totals) as loop:
             a = f.at(x, self.element, loop.index)
             b = f.at(weight, self.element, f.times(loop.index, kernel.lanes))
-            if kernel.vector_tiles == 1:
+            if kernel.vector_tiles == 1 and not kernel.depthwise:
                 self._fetch_ahead(x, loop.index)
             current = list(loop.carried)
             for channel in range(self.unrolled):
@@ -171,6 +178,12 @@ class _Body:
                 current = self._multiply(f.at(a, self.element, channel), at_channel, current)
             loop.carry(*current)
         return list(loop.results)
+
+    def _element(self, x: Reg) -> Reg:
+        """What all lanes are multiplied with: one channel, or each lane its own."""
+        if self.kernel.depthwise:
+            return self.f.load(self.vector, x)
+        return self.f.splat(self.f.load(self.element, x), self.kernel.lanes)
 
     def _fetch_ahead(self, x: Reg, channel: Reg) -> None:
         """Bring a part of what the next panel reads near, so that after all channels it is there."""
@@ -196,7 +209,7 @@ class _Body:
         for column, entered in self.reach.meets:  # the examples innermost, so that no sum waits for itself
             for example in range(self.high):
                 offset = column * kernel.x.strides[3] + example * kernel.x.strides[0]
-                element = f.splat(f.load(self.element, f.at(x, self.element, offset)), kernel.lanes)
+                element = self._element(f.at(x, self.element, offset))
                 for place, tap in entered:
                     for vector in range(self.wide):
                         number = (place * self.high + example) * self.wide + vector

@@ -35,11 +35,15 @@ AHEAD = 12
 class WeightKernel:
     """Sums over places and examples into (chunk, kernel row, kernel column, channel, output channel)."""
 
-    def __init__(self, lowering: Lowering, x: Place, g: Place, rows: Window, columns: Window) -> None:
-        self.x, self.g, self.rows, self.columns = x, g, rows, columns
+    def __init__(
+        self, lowering: Lowering, x: Place, g: Place, rows: Window, columns: Window, depthwise: bool = False
+    ) -> None:
+        """depthwise: each output channel was made of the input channel of its number alone."""
+        self.x, self.g, self.rows, self.columns, self.depthwise = x, g, rows, columns, depthwise
         self.element = element_type(x.dtype)
         self.lanes = lowering.target.lanes(x.dtype.itemsize)
-        self.examples, self.channels, self.out = x.shape[0], x.shape[1], g.shape[1]
+        self.examples, self.out = x.shape[0], g.shape[1]
+        self.channels = 1 if depthwise else x.shape[1]
         self.height, self.wide, self.all_taps = self._choose(lowering.target)
         self.tile_columns = self.wide * self.lanes
         self.tiles = -(-self.out // self.tile_columns)
@@ -86,6 +90,7 @@ class WeightKernel:
             column = f.times(tile, self.tile_columns)
             x, g, sums = pointers
             g = f.at(g, self.element, column)
+            x = f.at(x, self.element, column) if self.depthwise else x
             sums = f.at(sums, self.element, f.add(f.times(chunk, self.size), column))
             if whole:
                 with chosen(f, tile, 0, whole, self.tiles):
@@ -224,12 +229,21 @@ class _Sums:
         }
         result = list(totals)
         for channel in range(self.height):
-            one = f.load(element, self._at(x, word(channel)))
+            left = self._left(x, channel)
             for tap, _ in meets:
-                for vector, width in enumerate(lanes):
+                for vector in range(len(lanes)):
                     number = self._number(tap, channel, vector)
-                    result[number] = f.fma(f.splat(one, width), right[tap, vector], result[number])
+                    result[number] = f.fma(left[vector], right[tap, vector], result[number])
         return result
+
+    def _left(self, x: Reg, channel: int) -> list[Reg]:
+        """What the vectors of the cotangent are multiplied with: one channel, or each lane its own."""
+        f, element = self.f, self.kernel.element
+        if self.kernel.depthwise:
+            at = [self._at(x, word(vector * self.kernel.lanes)) for vector in range(len(self.lanes))]
+            return [f.load(vector_of(element, width), place) for width, place in zip(self.lanes, at)]
+        one = f.load(element, self._at(x, word(channel)))
+        return [f.splat(one, width) for width in self.lanes]
 
     def _at(self, pointer: Reg, offset: Reg) -> Reg:
         return self.f.at(pointer, self.kernel.element, offset)
