@@ -114,7 +114,7 @@ def _dot_cost(lowering: Lowering, product: Product) -> float:
 def wanted_order(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
     """How the result had best lie: as the parameter that it updates, or None where nobody minds."""
     if id(value) in lowering.wishes or value.ndim < 2:
-        return tuple(range(value.ndim)) if id(value) in lowering.wishes else None
+        return lowering.wishes[id(value)].order if id(value) in lowering.wishes else None
     waiting = [value]
     while waiting:
         seen = waiting.pop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..ir.graph import Equation, Value
 from .group import Grouping
@@ -25,6 +26,10 @@ def lower_graph(
     in_place: output number -> the input whose memory it takes over.
     """
     return _Schedule(lowering, given, wanted, in_place).run()
+
+
+ORDERINGS = frozenset({"permute_dims", "identity", "stop_gradient"})
+"""Views that only give axes another order."""
 
 
 class _Schedule:
@@ -62,12 +67,29 @@ class _Schedule:
         taken: set[int] = set()
         for number, value in enumerate(self.graph.outputs):
             equation = value.equation
-            if equation is None or value.data is not None or id(equation) not in grouping.unit_of or id(value) in taken:
+            if equation is None or value.data is not None or id(value) in taken:
+                continue
+            if id(equation) not in grouping.unit_of:
+                if number not in self.in_place:
+                    self._wish_behind(value, self.wanted[number], taken)
                 continue
             if number in self.in_place and not self._may_overwrite(grouping, number, value):
                 continue
             taken.add(id(value))
             self.lowering.wishes[id(value)] = self.wanted[number]
+
+    def _wish_behind(self, value: Value, wanted: Place, taken: set[int]) -> None:
+        """An output that only has the axes of another value in another order: that is computed where it goes."""
+        root, chain = root_of(value)
+        if root.equation is None or id(root) in taken or any(each.primitive.name not in ORDERINGS for each in chain):
+            return
+        axes = tuple(range(root.ndim))
+        for each in chain:
+            axes = tuple(axes[axis] for axis in each.params.get("axes", range(root.ndim)))
+        strides = dict(zip(axes, wanted.strides))
+        taken.add(id(root))
+        own = tuple(strides[axis] for axis in range(root.ndim))
+        self.lowering.wishes[id(root)] = replace(wanted, shape=root.shape, strides=own)
 
     def _may_overwrite(self, grouping: Grouping, number: int, value: Value) -> bool:
         old = self.graph.inputs[self.in_place[number]]

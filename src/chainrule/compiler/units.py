@@ -16,7 +16,7 @@ from .convolution_small import lower_small_convolution
 from .emit import Function, Module, Reg
 from .lower import LOWERINGS
 from .lower_unit import lower_nest
-from .place import Buffer, Kind, Place, constant_place, dense, is_view, view_of
+from .place import Buffer, Kind, Place, constant_place, dense, is_view, same_layout, view_of
 from .product_vector import lower_vector_product
 from .program import Call, Instruction, Pointer, pointer_to
 from .runtime import Target
@@ -83,7 +83,7 @@ class Lowering:
         """Memory for a value that is about to be computed, its axes in `order` from the outermost."""
         wish = self.wishes.get(id(value))
         strides = dense(value.shape, order)
-        if wish is not None and _is_row_major(value.shape, strides):
+        if wish is not None and same_layout(wish.strides, strides, value.shape):
             self.places[id(value)] = wish
             return wish
         place = self.temporary(value.type, order)
@@ -244,10 +244,6 @@ class Lowering:
         if self.errors is None:
             self.errors = Buffer(int64, 8, Kind.SLOT, "errors")
         return self.errors
-
-
-def _is_row_major(shape: Sequence[int], strides: Sequence[int]) -> bool:
-    return all(have == want for have, want, size in zip(strides, dense(shape), shape) if size > 1)
 
 
 def _line(equation: Equation) -> str:
