@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,9 +29,20 @@ HEADINGS = {"error": "Mean absolute error"}
 
 def read_contents(path: Path) -> RunContents:
     """Everything about a run; raises CheckpointError where it is none, DataError where its data have changed."""
-    opened = open_run(path)
-    problem = load_unchanged(opened.record)
-    return replace(described(opened.record, path), rows=read_rows(path), trained=trained_of(opened, problem))
+    with _random_state_kept():
+        opened = open_run(path)
+        problem = load_unchanged(opened.record)
+        return replace(described(opened.record, path), rows=read_rows(path), trained=trained_of(opened, problem))
+
+
+@contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Networks are made with random weights before they get their own: the program's random state is put back."""
+    kept = random.default_generator.get_state()
+    try:
+        yield
+    finally:
+        random.default_generator.set_state(kept)
 
 
 def described(record: Record, path: Path) -> RunContents:
@@ -94,9 +107,6 @@ def batch_size_of(settings: Settings, examples: int) -> int:
 
 
 def _first_weights(record: Record) -> dict[str, NumpyArray]:
-    """Those that the run's seed gives; the random state of the program is left as it was."""
-    kept = random.default_generator.get_state()
+    """Those that the run's seed gives."""
     random.manual_seed(record.settings.seed)
-    first = build(record.network).state_dict()
-    random.default_generator.set_state(kept)
-    return first
+    return build(record.network).state_dict()

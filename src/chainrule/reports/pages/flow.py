@@ -24,7 +24,8 @@ def flow_section(flow: Flow) -> Section:
     findings = [_finding(each) for each in flow.findings] or [_fine()]
     charts = [_chart(flow, field, title) for field, title in CHARTS] if len(flow.steps) > 1 else []
     last = flow.at(flow.steps[-1]) if flow.steps else ()
-    body = element("div", findings, element("div", charts, class_="grid-of") if charts else None, _table(last))
+    caption = f"After {last[0].step} updates" if charts else "Layer by layer"
+    body = element("div", findings, element("div", charts, class_="grid-of") if charts else None, _table(last, caption))
     return Section("flow", "Does the error get through", body, lead=LEAD)
 
 
@@ -45,10 +46,10 @@ def _chart(flow: Flow, field: str, title: str) -> Markup:
     return line_chart(title, list(flow.steps), series, "updates", logarithmic=True, note="logarithmic axis")
 
 
-def _table(rows: Sequence[FlowRow]) -> Markup:
+def _table(rows: Sequence[FlowRow], caption: str) -> Markup:
     heads = ("layer", "activation", "zeros", "saturated", "dead units", "∂E/∂output", "gradient", "update / weight")
     made = [_row(each) for each in rows]
-    return table(heads, made, f"After {rows[0].step} updates" if rows else "Nothing was recorded")
+    return table(heads, made, caption if rows else "Nothing was recorded")
 
 
 def _row(row: FlowRow) -> list[Content]:

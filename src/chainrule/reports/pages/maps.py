@@ -15,6 +15,8 @@ from .png import address, diverging
 SCRIPTS = ("maps.js",)
 MOST_MAPS = 64
 MOST_CELLS = 60_000
+FULL_AT = 0.995
+"""The share of the numbers that lie within the scale of colours."""
 SMALL = 8
 """Maps of so few cells a side stand close together."""
 
@@ -24,7 +26,7 @@ def maps_figure(
     arrays: Mapping[str, NumpyArray],
     names: Sequence[str],
     note: str = "",
-    ends: tuple[str, str] = ("−", "+"),
+    ends: tuple[str, str] = ("", ""),
 ) -> Markup:
     """Maps (maps, height, width) of the first array, coloured by a common scale; a cell is read in all arrays.
 
@@ -34,10 +36,10 @@ def maps_figure(
     chosen = _largest(first)
     shown = {name: np.asarray(each)[chosen] for name, each in arrays.items()}
     colours = next(iter(shown.values()))
-    finite = np.abs(colours[np.isfinite(colours)])
-    largest = float(finite.max()) if finite.size else 0.0
+    largest = _end_of_scale(colours)
     labels = [names[place] for place in chosen]
-    pictures = [_map(label, each, largest, number) for number, (label, each) in enumerate(zip(labels, colours))]
+    several = len(colours) > 1
+    pictures = [_map(label, each, largest, n, several) for n, (label, each) in enumerate(zip(labels, colours))]
     left_out = f" The {len(chosen)} with the largest numbers of {len(first)}." if len(chosen) < len(first) else ""
     data = {"names": labels, "numbers": chosen, "shape": list(colours.shape[1:])}
     data["arrays"] = {n: packed(a) for n, a in shown.items()}
@@ -48,8 +50,21 @@ def maps_figure(
         element("div", pictures, class_=_width(colours.shape)),
         element("output", "Point at a cell, or move with the arrow keys, to read it.", class_="reading"),
         json_script(data, class_="data"),
+        class_="broad" if _is_broad(colours.shape) else None,
         data_maps=True,
     )
+
+
+def _end_of_scale(values: NumpyArray) -> float:
+    """Where colours are full: a few numbers far out must not make all others pale."""
+    sizes = np.abs(values[np.isfinite(values)])
+    sizes = sizes[sizes > 0]
+    return float(np.quantile(sizes, FULL_AT)) if sizes.size else 0.0
+
+
+def _is_broad(shape: tuple[int, ...]) -> bool:
+    """Whether a figure needs the whole width of the page."""
+    return shape[0] > 12 or (shape[0] == 1 and shape[2] > 48 and shape[1] > 1)
 
 
 def _largest(maps: NumpyArray) -> list[int]:
@@ -61,12 +76,13 @@ def _largest(maps: NumpyArray) -> list[int]:
     return sorted(np.argsort(-strength, kind="stable")[:most].tolist())
 
 
-def _map(label: str, values: NumpyArray, largest: float, number: int) -> Markup:
+def _map(label: str, values: NumpyArray, largest: float, number: int, is_one_of_many: bool) -> Markup:
     height, width = values.shape
+    shape = f"aspect-ratio:{width}/{height}" if height > 1 else "height:1.3rem"
     return element(
         "div",
-        element("img", src=address(diverging(values, largest)), alt="", style=f"aspect-ratio:{width}/{height}"),
-        element("small", label) if max(values.shape) > 1 else None,
+        element("img", src=address(diverging(values, largest)), alt="", style=shape),
+        element("small", label) if height > 1 and is_one_of_many else None,
         element("span", class_="at"),
         class_="map",
         tabindex=0,
@@ -78,7 +94,8 @@ def _map(label: str, values: NumpyArray, largest: float, number: int) -> Markup:
 
 def _scale(largest: float, ends: tuple[str, str]) -> Markup:
     low, high = ends
-    return element("div", f"{low} {show(-largest, 3)}", element("i"), f"{show(largest, 3)} {high}", class_="scale")
+    below, above = (f"{word} {show(number, 3)}".strip() for word, number in ((low, -largest), (high, largest)))
+    return element("div", below, element("i"), above, class_="scale")
 
 
 def _width(shape: tuple[int, ...]) -> str:

@@ -185,7 +185,7 @@ chainrule.view("[data-graph]", (root) => {
   const actions = {
     in: () => { scale = Math.min(2.5, scale * 1.25); zoom(); }, out: () => { scale = Math.max(0.2, scale / 1.25); zoom(); },
     fold: () => { groups.forEach((group) => { group.open = group === tree; }); redraw(chosen); },
-    unfold: () => { openMore(3 * canvas.querySelectorAll(".node").length); redraw(chosen); },
+    unfold: () => { openMore(Math.max(40, 3 * canvas.querySelectorAll(".node").length)); redraw(chosen); },
   };
   root.querySelectorAll("[data-do]").forEach((button) => button.addEventListener("click", actions[button.dataset.do]));
   phase.addEventListener("change", draw);

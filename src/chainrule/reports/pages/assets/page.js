@@ -37,6 +37,9 @@ chainrule.unpack = function (packed) {
   return new kind(bytes.buffer);
 };
 
+// What is only made when it is asked for: large arrays stay packed until someone reads them.
+chainrule.once = function (make) { let made; return () => (made === undefined ? (made = make()) : made); };
+
 // `start` is called once for each element that fits, also for those that a live page brings later.
 chainrule.view = (selector, start) => chainrule.views.push([selector, start]);
 chainrule.begin = function (root) {

@@ -4,7 +4,7 @@ chainrule.view("[data-sample]", (root) => {
   const { make, show, unpack } = chainrule, data = JSON.parse(root.querySelector(":scope > script.data").textContent);
   const panel = root.querySelector(".panel"), n = (value) => show(value, 6), signed = (value) => (value < 0 ? `(${n(value)})` : n(value));
   const bold = (text) => make("b", {}, text), step = (...parts) => make("div", { class: "step" }, ...parts.map((part) => make("div", {}, ...[part].flat())));
-  const held = new Map(), array = (packed) => { if (!held.has(packed)) held.set(packed, unpack(packed)); return held.get(packed); };
+  const unpacked = new Map(), array = (packed) => { if (!unpacked.has(packed)) unpacked.set(packed, unpack(packed)); return unpacked.get(packed); };
 
   function work(parameter, index, weight, gradient) {
     const layer = data.layers.find((each) => each.parameters.includes(parameter));
@@ -31,10 +31,10 @@ chainrule.view("[data-sample]", (root) => {
   }));
   // A cell of a map of gradients is a weight: which one follows from the shape.
   root.querySelectorAll("[data-parameter] [data-maps]").forEach((figure) => {
-    const own = chainrule.data(figure), parameter = figure.parentElement.dataset.parameter, shape = data.shapes[parameter];
-    const [height, width] = own.shape, gradient = unpack(own.arrays["∂E/∂w"]), weight = unpack(own.arrays.w);
+    const parameter = figure.parentElement.dataset.parameter, shape = data.shapes[parameter];
+    const held = chainrule.once(() => { const own = chainrule.data(figure); return { own, gradient: unpack(own.arrays["∂E/∂w"]), weight: unpack(own.arrays.w) }; });
     figure.addEventListener("cell", (event) => {
-      const { map, row, column } = event.detail, number = own.numbers[map], at = (map * height + row) * width + column;
+      const { own, gradient, weight } = held(), [height, width] = own.shape, { map, row, column } = event.detail, number = own.numbers[map], at = (map * height + row) * width + column;
       let flat = (number * height + row) * width + column;
       const index = shape.slice().reverse().map((size) => { const place = flat % size; flat = Math.floor(flat / size); return place; }).reverse();
       work(parameter, index, weight[at], gradient[at]);
