@@ -33,6 +33,22 @@ def full(shape: int | Sequence[int], fill_value: float, dtype: Any = None) -> Te
     return result
 
 
+def from_dlpack(x: Any, copy: bool | None = None) -> Tensor:
+    """The elements of an array of another library (PyTorch, JAX, CuPy on the processor ...) as a tensor.
+
+    They are copied, because that library may change them later; copy=False shares the memory: change nothing then.
+    Raises DtypeError for an element type that is not known here.
+
+    >>> import numpy as np
+    >>> from_dlpack(np.array([1.0, 2.0]))
+    tensor([1., 2.], dtype=float64)
+    """
+    array = np.from_dlpack(x)
+    as_dtype(array.dtype)
+    result: Tensor = wrap(constant(array)) if copy is False else Tensor(array)
+    return result
+
+
 def zeros(shape: int | Sequence[int], dtype: Any = float32) -> Tensor:
     """A tensor of zeros."""
     return full(shape, 0, dtype)

@@ -95,6 +95,28 @@ class TensorView(ArrayMethods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumpyArray:
         return np.array(self.numpy(), dtype, copy=copy)
 
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: Any = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The elements for another library (DLPack): a copy, since not all heed that ours are read-only.
+
+        copy=False shares the memory, marked read-only, with libraries that know DLPack 1.0.
+        """
+        if copy is not False:
+            return np.array(self._array("__dlpack__()")).__dlpack__()
+        if max_version is None or max_version[0] < 1:
+            raise BufferError("elements of a tensor are read-only, which a library older than DLPack 1.0 does not know")
+        return self.numpy().__dlpack__(max_version=max_version)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The processor."""
+        return (1, 0)
+
     def __bool__(self) -> bool:
         if self.is_traced:
             raise TraceError(BRANCH)
