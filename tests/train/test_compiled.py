@@ -1,0 +1,89 @@
+"""Compiled training against eager training: the same examples, the same random numbers, figures equal to rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.ir.types import NumpyArray
+from chainrule.train import METRICS, Metric, fit
+from chainrule.train.metrics import Totals
+
+RANDOM = np.random.default_rng(0)
+INPUTS = RANDOM.standard_normal((37, 4)).astype(np.float32)
+LABELS = RANDOM.integers(0, 3, 37)
+
+RUNS: dict[str, dict[str, Any]] = {
+    "mini-batches, the last one short": {"batch_size": 8, "metrics": ("accuracy",)},
+    "stochastic": {"mode": "stochastic", "metrics": ("accuracy", "top_5_accuracy")},
+    "batch": {"mode": "batch", "epochs": 5},
+    "online": {"mode": "online", "epochs": None, "batch_size": 5},
+    "a schedule for each step": {"batch_size": 8, "schedule": "one-cycle"},
+    "a schedule for each epoch": {"batch_size": 8, "schedule": "cosine", "schedule_each": "epoch"},
+    "clipped, with validation": {"batch_size": 8, "clip_norm": 0.1, "validation": 0.2},
+    "a metric of one's own": {"batch_size": 8, "metrics": (lambda outputs, targets: float(np.abs(outputs).max()),)},
+}
+
+
+def trained(compiled: bool, options: dict[str, Any]) -> tuple[list[dict[str, Any]], list[NumpyArray]]:
+    """The figures of each epoch and the weights at the end."""
+    cr.random.manual_seed(7)
+    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Dropout(0.3), nn.Linear(6, 3))
+    optimizer = optim.Adam(model.parameters(), lr=0.02)
+    chosen = {"epochs": 3, "seed": 5, "progress": False, **options}
+    history = fit(model, optimizer, data=(INPUTS, LABELS), compile=compiled, **chosen)
+    return history.rows, [each.numpy() for each in model.parameters()]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_compiled_training_is_eager_training(name: str) -> None:
+    (rows, weights), (expected, wanted) = trained(True, RUNS[name]), trained(False, RUNS[name])
+    assert len(rows) == len(expected)
+    for mine, theirs in zip(rows, expected, strict=True):
+        assert mine.keys() == theirs.keys()
+        for figure in mine.keys() - {"seconds"}:
+            np.testing.assert_allclose(mine[figure], theirs[figure], rtol=1e-4, err_msg=figure)
+    for mine, theirs in zip(weights, wanted, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=2e-3, atol=2e-5)
+
+
+def test_diverging_training_says_in_which_step() -> None:
+    messages = []
+    for compiled in (True, False):
+        model = nn.Linear(4, 1)
+        inputs = np.ones((20, 4), np.float32)
+        inputs[13] = 1e30
+        with pytest.raises(cr.errors.DivergenceError) as caught:
+            fit(
+                model,
+                optim.SGD(model.parameters(), lr=0.01),
+                "mse",
+                (inputs, np.zeros((20, 1), np.float32)),
+                mode="stochastic",
+                shuffle=False,
+                compile=compiled,
+                progress=False,
+            )
+        messages.append(str(caught.value).split(" at learning")[0])
+    assert messages[0] == messages[1]
+    assert "step 14" in messages[0]
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_figures_of_many_batches_are_those_of_one_after_the_other(metric: Metric) -> None:
+    """To the bit, and however the batches are counted together."""
+    random = np.random.default_rng(1)
+    classes = metric.name in ("accuracy", "top_5_accuracy")
+    outputs = random.standard_normal((6, 5, 7)).astype(np.float32)
+    targets = random.integers(0, 7, (6, 5)) if classes else random.standard_normal((6, 5, 7)).astype(np.float32)
+    losses = random.standard_normal(6).tolist()
+    singly, together = Totals([metric]), Totals([metric])
+    for loss, output, target in zip(losses, outputs, targets, strict=True):
+        singly.add(loss, output, target)
+    for start, stop in ((0, 1), (1, 4), (4, 6)):
+        together.add_batches(losses[start:stop], 5, outputs[start:stop], targets[start:stop])
+    assert singly.state_dict() == together.state_dict()
