@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..ir.graph import Equation, Value
+from ..ir.graph import Value
 from .emit import Function, Reg
 from .nest import Nest
 from .nest_plan import EXPENSIVE, Operand, over_domain, spilled
-from .place import Kind, Place, is_view, splat_number
+from .place import Kind, Place, splat_number
 from .program import Pointer, pointer_to
 from .unit import Unit, root_of
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def lower_nest(lowering: Lowering, unit: Unit) -> None:
     """Append the kernel of a nest."""
-    stored = {id(equation.outputs[0]) for equation in unit.members if _is_needed(lowering, equation, unit)}
+    own = {id(equation.outputs[0]) for equation in unit.members if id(equation) not in unit.guests}
+    stored = own & lowering.outside
     operands, literals = _operands(lowering, unit)
     order = _order(lowering, unit, operands)
     stores = _stores(lowering, unit, stored, order)
@@ -70,25 +71,6 @@ class _Arrays:
             for (way, value), place in self.places.items()
             if way == wanted
         }
-
-
-def _is_needed(lowering: Lowering, equation: Equation, unit: Unit) -> bool:
-    """Whether a member is read outside its unit by someone who does not compute it too, or is an output."""
-    homes = lowering.homes
-    if id(equation) in homes and homes[id(equation)][0] is not unit:
-        return False
-    inside = {id(each) for each in homes.get(id(equation), [unit])}
-    waiting = [equation.outputs[0]]
-    while waiting:
-        value = waiting.pop()
-        if id(value) in lowering.output_ids:
-            return True
-        for user in lowering.users.get(id(value), ()):
-            if is_view(user):
-                waiting.extend(user.outputs)
-            elif any(id(each) not in inside for each in homes.get(id(user), [None])):
-                return True
-    return False
 
 
 def _operands(lowering: Lowering, unit: Unit) -> tuple[dict[int, Place], dict[int, Any]]:

@@ -24,17 +24,20 @@ Homes = dict[int, list[Unit]]
 Users = Mapping[int, Sequence[Equation]]
 
 
-def repeat_cheap(units: Sequence[Unit], users: Users, outputs: set[int]) -> Homes:
+def repeat_cheap(units: Sequence[Unit], users: Users, outputs: set[int]) -> None:
     """Add cheap members of earlier nests to later ones of the same domain that read them. outputs: ids of values."""
-    return _Repeating(units, users, outputs).run()
+    _Repeating(units, users, outputs).run()
 
 
 class _Repeating:
     def __init__(self, units: Sequence[Unit], users: Users, outputs: set[int]) -> None:
         self.units, self.users, self.outputs = units, users, outputs
-        self.homes: Homes = {id(equation): [unit] for unit in units for equation in unit.members}
+        self.homes: Homes = {}
+        for unit in units:
+            for equation in unit.members:
+                self.homes.setdefault(id(equation), []).append(unit)
 
-    def run(self) -> Homes:
+    def run(self) -> None:
         """Extend every large nest."""
         for unit in self.units:
             if unit.is_nest and math.prod(unit.domain) >= LARGE:
@@ -43,7 +46,7 @@ class _Repeating:
                     unit.members = [*added, *unit.members]
                     for equation in added:
                         self.homes[id(equation)].append(unit)
-        return self.homes
+                        unit.guests.add(id(equation))
 
     def _sources(self, unit: Unit) -> list[Equation]:
         """What the unit reads as it is, and could compute itself, in an order in which it can."""

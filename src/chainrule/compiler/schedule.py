@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..ir.graph import Equation, Value
+from ..ir.graph import Value
+from .compute_again import compute_again, drop_unused, read_outside
 from .group import Grouping
 from .place import Buffer, Place, dense
 from .repeat import repeat_cheap
@@ -44,10 +45,14 @@ class _Schedule:
         """Lower everything."""
         grouping = Grouping(self.graph)
         self._save_inputs()
+        compute_again(grouping, self.graph)
         self._note_readers(grouping)
         self._wish(grouping)
         units = grouping.ordered()
-        self.lowering.homes = repeat_cheap(units, self.lowering.users, self.lowering.output_ids)
+        repeat_cheap(units, self.lowering.users, self.lowering.output_ids)
+        drop_unused(units, self.graph)
+        units = [unit for unit in units if unit.members]
+        self.lowering.outside = read_outside(units, self.graph)
         for unit in units:
             self.lowering.lower(unit)
         self._finish()
@@ -96,8 +101,7 @@ class _Schedule:
         assert value.equation is not None
         writer = grouping.unit_of[id(value.equation)]
         readers: set[int] = set()
-        for equation, seen_as_it_is in self.readers.get(id(old), ()):
-            unit = grouping.unit_of[id(equation)]
+        for unit, seen_as_it_is in self.readers.get(id(old), ()):
             if unit == writer and not (seen_as_it_is and _meets_in_place(grouping.units[unit], old, value)):
                 return False
             readers.add(unit)
@@ -106,14 +110,14 @@ class _Schedule:
         return grouping.wait_for(writer, readers)
 
     def _note_readers(self, grouping: Grouping) -> None:
-        """Who reads each input, and whether as it is or through views; which are returned."""
-        self.readers: dict[int, list[tuple[Equation, bool]]] = {}
-        for equation in self.graph.equations:
-            if id(equation) in grouping.unit_of:
+        """Which units read each input, and whether as it is or through views; which are returned."""
+        self.readers: dict[int, list[tuple[int, bool]]] = {}
+        for number, unit in enumerate(grouping.units):
+            for equation in unit.members:
                 for operand in equation.inputs:
                     root, chain = root_of(operand)
                     if root.equation is None:
-                        self.readers.setdefault(id(root), []).append((equation, not chain))
+                        self.readers.setdefault(id(root), []).append((number, not chain))
         outputs = [value for number, value in enumerate(self.graph.outputs) if number not in self.saved]
         self.returned = {id(root_of(output)[0]) for output in outputs}
 

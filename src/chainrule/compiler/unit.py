@@ -22,6 +22,7 @@ class Unit:
     domain: Shape = ()
     axes: tuple[int, ...] | None = None
     rows: set[int] = field(default_factory=set)  # ids of equations
+    guests: set[int] = field(default_factory=set)  # ids of equations that another unit computes too, and may keep
 
     @property
     def kept(self) -> tuple[int, ...]:

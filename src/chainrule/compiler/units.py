@@ -44,8 +44,8 @@ class Lowering:
         self._by_key: dict[Any, str] = {} if outer is None else outer._by_key
         self.local: set[int] = set()  # numbers of buffers that are written in this graph
         self.users = self._count_users()
-        self.homes: dict[int, list[Unit]] = {}  # by id of an equation: the units that compute it, who stores it first
         self.output_ids = {id(value) for value in graph.outputs}
+        self.outside: set[int] = set()  # ids of the values that must lie in memory
 
     def _count_users(self) -> dict[int, list[Equation]]:
         found: dict[int, list[Equation]] = {}
