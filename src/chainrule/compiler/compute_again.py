@@ -3,7 +3,7 @@
 A training step keeps what the backward pass reads. Of the values of a nest that later nests read, only as many are
 kept as all of them follow from by elementwise equations: the cheapest set that separates them from what the nest reads
 (a minimum cut, by bytes; what lies in memory anyway costs nothing). The equations between become guests of the later
-nests, which compute them again: the same bits, as they are the same operations on the same numbers.
+nests, which compute them again: the same numbers, to the bit.
 """
 
 from __future__ import annotations

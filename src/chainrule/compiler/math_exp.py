@@ -22,6 +22,7 @@ class _Exponential:
     ln2_low: float
     tail: tuple[float, ...]
     lowest: float
+    vanishing: float
     highest: float
 
 
@@ -30,6 +31,7 @@ _FLOAT = _Exponential(
     -2.12194440e-4,
     (0.5, 0.16666575985420823, 0.041666553362644264, 0.00836334581098711, 0.0013926391896140632),
     -104.0,
+    -103.9722,
     89.0,
 )
 _DOUBLE = _Exponential(
@@ -49,6 +51,7 @@ _DOUBLE = _Exponential(
         2.0911429114372476e-09,
     ),
     -746.0,
+    -745.1333,
     710.0,
 )
 
@@ -83,10 +86,14 @@ def exp(x: Term) -> Term:
 
 
 def _exp_below(x: Term) -> Term:
-    """e^x for x that is not so large that it overflows."""
+    """e^x for x that is not so large that it overflows.
+
+    What rounds to zero is not computed: a product that underflows takes the processor a hundred cycles.
+    """
     known = _constants(x)
-    n, r = _reduce(x.at_least(known.lowest))
-    return scale((r * r).fma(polynomial(r, known.tail), r) + 1, n)
+    vanishes = x < known.vanishing
+    n, r = _reduce(vanishes.pick(0.0, x))
+    return vanishes.pick(0.0, scale((r * r).fma(polynomial(r, known.tail), r) + 1, n))
 
 
 def exp_sum(high: Term, low: Term) -> Term:

@@ -58,7 +58,7 @@ class Nest:
         widest = max((dtype.itemsize for dtype in dtypes if dtype.kind != "b"), default=1)
         names = [equation.primitive.name for equation in self.unit.members]
         dear = sum(name in EXPENSIVE for name in names)
-        registers = 1 if dear > 1 or len(names) > 24 else 2 if dear or len(names) > 6 else 4
+        registers = 1 if dear > 4 or len(names) > 24 else 2 if dear or len(names) > 6 else 4
         return max(1, vector_bytes // widest) * registers
 
     @property
