@@ -48,6 +48,7 @@ CASES = {
     "small, an example": Case((1, 8, 12, 12), 4, (5, 5), stride=(2, 2)),
     "small, rows in blocks": Case((1, 1, 20, 20), 12, (5, 5), stride=(2, 2)),
     "small, a few examples, odd": Case((3, 5, 9, 10), 8, (4, 3), stride=(1, 2), dilation=(2, 1)),
+    "small, in groups": Case((2, 24, 12, 12), 12, (5, 5), stride=(2, 2), groups=3),
     "small, lanes that fill no vector": Case((2, 3, 6, 5), 7, (3, 2)),
     "small, more taps than registers": Case((2, 2, 9, 10), 16, (7, 6)),
     "depthwise": Case((5, 32, 6, 7), 32, (3, 3), padding=(1, 1), groups=32),

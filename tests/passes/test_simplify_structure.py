@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from chainrule.ir.build import constant
+from chainrule.ir.graph import Value
 from chainrule.ir.types import ArrayType, bool_, float32, int32
 from chainrule.ops import elementwise as ew
 from chainrule.ops import reduction, structure
@@ -81,6 +84,11 @@ def test_permute_and_flip(function: Function, kind: ArrayType, expected: str) ->
     check(function, (kind,), expected)
 
 
+def chosen(x: Value, y: Value) -> Value:
+    """x in the two columns in the middle of four, y outside of them."""
+    return ew.where(constant(np.tile([False, True, True, False], (3, 1))), x, y)
+
+
 @pytest.mark.parametrize(
     ("function", "kind", "expected"),
     [
@@ -99,6 +107,9 @@ def test_permute_and_flip(function: Function, kind: ArrayType, expected: str) ->
         (lambda x: cut(structure.concat(ew.abs(x), x, axis=0), (3, 0), (6, 4), (1, 1)), MATRIX, ""),
         (lambda x: cut(structure.concat(ew.abs(x), x, axis=1), (0, 5), (3, 8), (1, 2)), MATRIX, "slice"),
         (lambda x: cut(structure.concat(ew.abs(x), x, axis=1), (0, 3), (3, 8), (1, 2)), MATRIX, "abs concat slice"),
+        (lambda x: cut(chosen(ew.abs(x), x), (0, 1), (3, 3), (1, 1)), MATRIX, "abs slice"),
+        (lambda x: cut(chosen(ew.abs(x), x), (0, 0), (3, 4), (1, 3)), MATRIX, "slice"),
+        (lambda x: cut(chosen(ew.abs(x), x), (0, 0), (3, 2), (1, 1)), MATRIX, "abs where slice"),
     ],
 )
 def test_slice_pad_and_concat(function: Function, kind: ArrayType, expected: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..ir.graph import Equation
@@ -26,6 +26,7 @@ SPARE = 4
 """Registers for something else than sums."""
 TAPS_INNER = (1, 2, 3, 0)  # the order of weights here: (channel, row, column, output channel)
 MOST_PRODUCTS = 1 << 20
+MOST_GROUPS = 8
 FUSED_MULTIPLY = 1 / 50
 
 
@@ -37,28 +38,30 @@ def lower_small_convolution(lowering: Lowering, equation: Equation) -> bool:
     x, other = equation.inputs
     y, weight = (equation.outputs[0], other) if forward else (other, equation.outputs[0])
     params = equation.params
-    if x.ndim != 4 or params["groups"] != 1 or any(low or high for low, high in params["padding"]):
+    if x.ndim != 4 or params["groups"] > MOST_GROUPS or any(low or high for low, high in params["padding"]):
         return False
     lanes = lowering.target.lanes(x.dtype.itemsize)
-    if x.shape[0] >= lanes or y.shape[1] > lanes or 0 in (*x.shape, *y.shape, *weight.shape):
+    out = y.shape[1] // params["groups"]
+    if x.shape[0] >= lanes or out > lanes or 0 in (*x.shape, *y.shape, *weight.shape):
         return False
     if math.prod(y.shape) * math.prod(weight.shape[1:]) > MOST_PRODUCTS:
         return False
     rows, columns = windows_of(x.shape[2:], weight.shape[2:], y.shape[2:], params)
     if forward:
-        return _lower_forward(lowering, equation, rows, columns)
+        return _lower_forward(lowering, equation, rows, columns, out)
     return _lower_weights(lowering, equation, rows, columns)
 
 
-def _lower_forward(lowering: Lowering, equation: Equation, rows: Window, columns: Window) -> bool:
+def _lower_forward(lowering: Lowering, equation: Equation, rows: Window, columns: Window, out: int) -> bool:
     y = equation.outputs[0]
-    if columns.count + SPARE > lowering.target.registers or y.shape[1] % 4:
+    if columns.count + SPARE > lowering.target.registers or out % 4:
         return False
     x, weight = (lowering.place_of(value) for value in equation.inputs)
     weight = laid_out(lowering, weight, TAPS_INNER)
     target = lowering.temporary(y.type, CHANNELS_INNERMOST)
-    kernel = _Forward(x, weight, target, rows, columns, lowering.target)
-    _call(lowering, equation, kernel, (x, weight, target), x.shape[0])
+    for own_x, own_weight, own_y in _groups(equation, (x, 1), (weight, 0), (target, 1)):
+        kernel = _Forward(own_x, own_weight, own_y, rows, columns, lowering.target)
+        _call(lowering, equation, kernel, (own_x, own_weight, own_y), x.shape[0])
     lowering.copy(target, lowering.allocate(y))  # what follows has most often its own elements row-major
     return True
 
@@ -70,18 +73,30 @@ def _lower_weights(lowering: Lowering, equation: Equation, rows: Window, columns
     g = laid_out(lowering, g, CHANNELS_INNERMOST)
     target = lowering.temporary(equation.outputs[0].type, TAPS_INNER)
     lowering.places[id(equation.outputs[0])] = target
-    kernel = _Weights(x, g, target, rows, columns, lowering.target)
-    _call(lowering, equation, kernel, (x, g, target), x.shape[1])
+    for own_x, own_g, own_target in _groups(equation, (x, 1), (g, 1), (target, 0)):
+        kernel = _Weights(own_x, own_g, own_target, rows, columns, lowering.target)
+        _call(lowering, equation, kernel, (own_x, own_g, own_target), own_x.shape[1])
     _deliver(lowering, equation, target)
     return True
+
+
+def _groups(equation: Equation, *places: tuple[Place, int]) -> list[list[Place]]:
+    """Each group's part of places, which are cut along an axis each."""
+    groups = equation.params["groups"]
+    return [[_part(place, axis, number, groups) for place, axis in places] for number in range(groups)]
+
+
+def _part(place: Place, axis: int, number: int, groups: int) -> Place:
+    size = place.shape[axis] // groups
+    shape = tuple(size if each == axis else whole for each, whole in enumerate(place.shape))
+    return replace(place, shape=shape, offset=place.offset + number * size * place.strides[axis])
 
 
 def _call(lowering: Lowering, equation: Equation, kernel: Any, places: Sequence[Place], tasks: int) -> None:
     x, y = equation.inputs[0], equation.outputs[0]
     label = f"small {equation.primitive.name} {'x'.join(map(str, x.shape))} to {'x'.join(map(str, y.shape))}"
     key = (type(kernel), kernel.rows, kernel.columns, *((each.dtype, each.shape, each.strides) for each in places))
-    product = math.prod(equation.inputs[1].shape)
-    cost = 2.0 * product * math.prod(y.shape) / max(1, y.shape[1 if type(kernel) is _Forward else 0]) * FUSED_MULTIPLY
+    cost = 2.0 * kernel.products * FUSED_MULTIPLY
     source = str(equation.source) if equation.source else ""
     lowering.call(kernel.write, [*map(pointer_to, places)], tasks, cost, [places[-1].buffer], label, source, key)
 
@@ -104,6 +119,11 @@ class _Forward:
     rows: Window
     columns: Window
     machine: Target
+
+    @property
+    def products(self) -> int:
+        """Multiplications."""
+        return math.prod(self.y.shape) * math.prod(self.weight.shape[1:])
 
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel: as many rows of places at once as there are registers for."""
@@ -164,6 +184,11 @@ class _Weights:
     rows: Window
     columns: Window
     machine: Target
+
+    @property
+    def products(self) -> int:
+        """Multiplications."""
+        return math.prod(self.g.shape) * math.prod(self.target.shape[1:])
 
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel: as many rows of taps at once as there are registers for."""

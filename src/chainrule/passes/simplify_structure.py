@@ -138,6 +138,18 @@ def _slice_of_pad(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Val
     return inner.inputs[0] if same else None
 
 
+def _slice_of_choice(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
+    """Of one side of a choice where the condition is known and the same for all that is taken: inside of a padding."""
+    inner = rewriter.origin(inputs[0], elementwise.where)
+    if inner is None or inner.inputs[0].data is None or 0 in equation.outputs[0].shape:
+        return None
+    places = zip(equation.params["starts"], equation.params["stops"], equation.params["steps"])
+    condition = inner.inputs[0].data[tuple([slice(*each) for each in places])]
+    if condition.any() and not condition.all():
+        return None
+    return rewriter.emit(structure.slice, inner.inputs[1 if condition.all() else 2], **equation.params)
+
+
 def _slice_of_concat(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
     """A slice that lies in one of the parts is taken from it."""
     inner = rewriter.origin(inputs[0], structure.concat)
@@ -210,7 +222,7 @@ RULES: dict[Primitive, Sequence[Rule]] = {
     structure.broadcast_to: (_nothing_to_do, _broadcast_of_broadcast, _broadcast_of_reshape),
     structure.permute_dims: (_permute_in_order, _permute_of_permute, _permute_of_broadcast),
     structure.concat: (_nothing_to_do,),
-    structure.slice: (_nothing_to_do, _slice_of_slice, _slice_of_pad, _slice_of_concat),
+    structure.slice: (_nothing_to_do, _slice_of_slice, _slice_of_pad, _slice_of_concat, _slice_of_choice),
     structure.pad: (_nothing_to_do, _pad_of_pad),
     structure.flip: (_flip,),
     reduction.sum: (_sum_of_nothing,),
