@@ -253,6 +253,12 @@ class Parameter(Tensor):
         super().__init__(data, dtype, requires_grad)
 
 
+class Moment(Tensor):
+    """A tensor that an optimiser keeps for a parameter."""
+
+    __slots__ = ()
+
+
 def _as_array(data: Any, dtype: Any) -> NumpyArray:
     _refuse_tracked(data)
     if dtype is None:

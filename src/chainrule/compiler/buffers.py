@@ -58,10 +58,9 @@ def place_buffers(instructions: Sequence[Instruction]) -> int:
     return total
 
 
-def bytes_kept(instructions: Sequence[Instruction], results: Sequence[Buffer]) -> int:
-    """Bytes of the arena that wait, when the last result is known, for what comes after it: for the backward pass."""
-    wanted = set(results)
-    known = max((number for number, each in enumerate(instructions) if wanted & each.writes), default=-1)
+def bytes_kept(instructions: Sequence[Instruction], result: Buffer | None) -> int:
+    """Bytes of the arena that wait, when a result is known, for what comes after it: for the backward pass."""
+    known = max((number for number, each in enumerate(instructions) if result in each.writes), default=-1)
     spans = lives(instructions).items()
     return sum(_rounded(buffer.nbytes) for buffer, life in spans if life.first <= known < life.last)
 

@@ -80,8 +80,8 @@ class Job:
         write_alone(program.module, target.attributes)
         if self.repeated is not None:
             _write_steps(planned, program, self.repeated, small)
-        results = planned.outputs[: self.repeated.results if self.repeated else 1]
-        kept = bytes_kept(program.instructions, results)
+        has_result = self.repeated is not None and self.repeated.results > 0
+        kept = bytes_kept(program.instructions, planned.outputs[0] if has_result else None)
         plan = plan_of(program, planned.inputs, planned.outputs, planned.lowering.errors, kept)
         constants = [dense(buffer.data) for buffer in program.constants if buffer.data is not None]
         return Lowered(graph, planned.units, program, program.module.text(), small, plan, constants)

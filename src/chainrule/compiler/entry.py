@@ -17,6 +17,7 @@ from ..ir.types import ArrayType, NumpyArray, int64
 from ..tensor import Tensor, wrap
 from .cells import CellMemory
 from .compile import Compiled, Repeated, compile_graph
+from .forecast import MemoryForecast, bytes_by_kind
 from .memory import address_of, aligned
 from .outside import Outside
 from .program import PARALLEL_COST
@@ -129,15 +130,17 @@ class Entry:
                 "an index lies outside its axis in a compiled function; call the function without compile to see which"
             )
 
-    def memory(self) -> dict[str, int]:
+    def memory(self) -> MemoryForecast:
         """Bytes, by what they hold."""
-        sizes = {"arguments": sum(kind.nbytes for kind in self.argument_kinds)}
-        sizes["cells"] = sum(kind.nbytes for kind in self.cells.kinds)
-        sizes["results"] = sum(kind.nbytes for kind in self.result_kinds)
-        sizes["constants"] = sum(array.nbytes for array in self.compiled.constants)
-        sizes["workspace"] = self.compiled.plan.arena_bytes
-        sizes["total"] = sum(sizes.values())
-        return sizes
+        plan = self.compiled.plan
+        return MemoryForecast(
+            arguments=sum(kind.nbytes for kind in self.argument_kinds),
+            activations=plan.activation_bytes,
+            workspace=plan.arena_bytes - plan.activation_bytes,
+            constants=sum(array.nbytes for array in self.compiled.constants),
+            results=sum(kind.nbytes for kind in self.result_kinds),
+            **bytes_by_kind(self.cells.cells, self.cells.kinds),
+        )
 
 
 class _Argument:

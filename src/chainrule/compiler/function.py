@@ -20,6 +20,7 @@ from ..tensor import Tensor
 from .arguments import Signature, is_array, pattern_of, plain_arrays
 from .entry import Entry
 from .epoch import Epoch
+from .forecast import MemoryForecast
 from .memory import as_array
 from .profile import KernelTime, profile
 from .reasons import Call, Reasons, RecompileWarning
@@ -91,8 +92,8 @@ class CompiledFunction:
                 entry = self._by_kinds[key] = self._entry(examples, {}, expected=True)[0]
             return entry
 
-    def memory(self, *args: Any, **kwargs: Any) -> dict[str, int]:
-        """Bytes that a call on these arguments needs, by what they hold; nothing is run."""
+    def memory(self, *args: Any, **kwargs: Any) -> MemoryForecast:
+        """Bytes that calls on such arguments need, by what they hold, to the byte; nothing is run. It prints well."""
         return self.program(*args, **kwargs).memory()
 
     def profile(self, *args: Any, runs: int = 10, **kwargs: Any) -> list[KernelTime]:

@@ -17,7 +17,7 @@ from ..errors import ConfigurationError, ShapeError
 from ..functions import astype
 from ..ir.build import recording
 from ..ir.types import NumpyArray, float64
-from ..tensor import Tensor
+from ..tensor import Moment, Tensor
 from . import checks
 from .groups import as_groups, check_new, parameter_list
 from .state import check_layout, restored_arrays, snapshot
@@ -107,7 +107,7 @@ class Optimizer:
         state = self.state.setdefault(parameter, {})
         for name in self._state_names(group):
             if name not in state:
-                state[name] = Tensor(self._initial(name, parameter, group))
+                state[name] = Moment(self._initial(name, parameter, group))
         return state
 
     # -- saving and restoring
@@ -163,7 +163,7 @@ def _cell(before: Any, array: Any) -> Any:
         return array
     if isinstance(before, Tensor) and before.shape == array.shape and before.dtype == array.dtype:
         return before.assign(array)
-    return Tensor(array)
+    return Moment(array)
 
 
 def evaluate(closure: Closure) -> Any:

@@ -150,4 +150,4 @@ def _resources(trained: Trained) -> Iterator[Section]:
     finally:
         trained.model.eval()
     kernels = [Kernel(each.label, each.source, each.seconds) for each in times]
-    yield resources_section(memory, kernels, len(batch[0]))
+    yield resources_section({**memory.sizes(), "total": memory.total}, kernels, len(batch[0]))

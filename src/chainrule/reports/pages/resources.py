@@ -15,10 +15,11 @@ MOST_KERNELS = 18
 MICROSECONDS = 1e6
 PARTS = {
     "arguments": "the batch",
-    "cells": "weights, moments, random state",
+    "moments": "the optimiser's moments",
+    "gradients": "gradients kept after the step",
+    "state": "running statistics, random state",
+    "activations": "activations, kept for the backward pass",
     "results": "what the step gives",
-    "constants": "constants",
-    "workspace": "activations and gradients, reused",
 }
 
 
