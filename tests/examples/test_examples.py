@@ -121,3 +121,13 @@ def test_encoder_tells_eight_patterns_apart() -> None:
     for codes in outcome.codes[solved]:
         distances = np.abs(codes[:, None] - codes[None]).max(axis=2) + np.eye(8)
         assert distances.min() > 0.05
+
+
+@pytest.mark.parametrize("network", ["lstm", "transformer"])
+def test_characters_are_learned_and_written(network: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("abcabcabd " * 60, "utf-8")
+    losses = load("characters").main(["--network", network, "--steps", "25", "--width", "16", "--text", str(text)])
+    assert losses[-1] < 0.8 * losses[0] and losses[0] < 2.5  # ln(5) = 1.6 for a guess
+    shown = capsys.readouterr().out
+    assert shown.startswith("600 characters, 5 different") and set(shown.splitlines()[-1]) <= set("abcd ")
