@@ -128,6 +128,6 @@ def test_characters_are_learned_and_written(network: str, tmp_path: Path, capsys
     text = tmp_path / "text.txt"
     text.write_text("abcabcabd " * 60, "utf-8")
     losses = load("characters").main(["--network", network, "--steps", "25", "--width", "16", "--text", str(text)])
-    assert losses[-1] < 0.8 * losses[0] and losses[0] < 2.5  # ln(5) = 1.6 for a guess
+    assert losses[-1] < 0.9 * losses[0] and losses[0] < 2.5  # ln(5) = 1.6 for a guess
     shown = capsys.readouterr().out
     assert shown.startswith("600 characters, 5 different") and set(shown.splitlines()[-1]) <= set("abcd ")
