@@ -237,7 +237,7 @@ def _weight_tiles(
     if sums is not packed:
         flat = replace(packed, shape=(kernel.size,), strides=(1,))
         lowering.opaque("sum", [sums], [flat], {"axes": (0,)}, f"{_label(equation)}: sum of parts", "")
-    lowering.opaque("copy", [packed], [target], {}, f"{_label(equation)}: laid out", "")
+    lowering.copy(packed, target, f"{_label(equation)}: laid out")
 
 
 def _weight_cost(equation: Equation) -> float:

@@ -37,7 +37,7 @@ def packed_weights(lowering: Lowering, weight: Place, lanes: int, label: str) ->
             strides=(weight.strides[0] * lanes, *weight.strides[2:], weight.strides[1], weight.strides[0]),
             offset=weight.offset + first * lanes * weight.strides[0],
         )
-        lowering.opaque("copy", [vectors], [_part(target, first, count, 0, width)], {}, label, "")
+        lowering.copy(vectors, _part(target, first, count, 0, width), label)
     if rest:
         clear(lowering, _part(target, whole, 1, rest, lanes - rest))
     return target

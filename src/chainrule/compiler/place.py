@@ -68,10 +68,29 @@ class Place:
             sorted(axes, key=lambda axis: (-abs(self.strides[axis]) if self.strides[axis] else -math.inf, axis))
         )
 
+    def permuted(self, axes: Sequence[int]) -> Place:
+        """The same elements with the axes in another order."""
+        shape, strides = (tuple(each[axis] for axis in axes) for each in (self.shape, self.strides))
+        return replace(self, shape=shape, strides=strides)
+
     @property
     def is_row_major(self) -> bool:
         """Whether the elements lie densely, the last axis innermost."""
         return same_layout(self.strides, dense(self.shape), self.shape)
+
+
+def copy_order(source: Place, target: Place) -> tuple[int, ...]:
+    """The axes as a copy had best go through them: as they lie in the target, with the source's innermost beside them.
+
+    So a part of the two innermost axes is a square that is turned over in registers.
+    """
+    axes = [axis for axis in target.order if target.shape[axis] > 1]
+    ones = [axis for axis in range(len(target.shape)) if target.shape[axis] == 1]
+    inner = [axis for axis in axes if source.strides[axis] == 1]
+    if inner and inner[0] != axes[-1]:
+        axes.remove(inner[0])
+        axes.insert(len(axes) - 1, inner[0])
+    return (*ones, *axes)
 
 
 def dense(shape: Sequence[int], order: Sequence[int] | None = None) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from .convolution_small import lower_small_convolution
 from .emit import Function, Module, Reg
 from .lower import LOWERINGS
 from .lower_unit import lower_nest
-from .place import Buffer, Kind, Place, constant_place, dense, is_view, same_layout, view_of
+from .place import Buffer, Kind, Place, constant_place, copy_order, dense, is_view, same_layout, view_of
 from .product_vector import lower_vector_product
 from .program import Call, Instruction, Pointer, pointer_to
 from .runtime import Target
@@ -112,10 +112,11 @@ class Lowering:
             known = self.relaid[key] = self.copied(place, order)
         return known
 
-    def copy(self, source: Place, target: Place) -> None:
+    def copy(self, source: Place, target: Place, label: str = "copy") -> None:
         """Move elements from one place to another of the same shape."""
         if source.type.size:
-            self.opaque("copy", [source], [target], {}, "copy", "")
+            axes = copy_order(source, target)
+            self.opaque("copy", [source.permuted(axes)], [target.permuted(axes)], {}, label, "")
 
     # -- calls
 
