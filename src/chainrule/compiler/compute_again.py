@@ -21,6 +21,8 @@ LARGE = 1 << 18
 """Bytes from which on a value is worth it: smaller ones stay in the cache."""
 MOST_DEAR = 4
 """The most expensive operations (exp and the like) that are done again for the values of one nest."""
+LONG = 8
+"""Kernels from which on a life is long: for shorter ones it takes two arrays to make up for an expensive operation."""
 QUICK = frozenset({"divide", "sqrt"})
 
 
@@ -90,7 +92,8 @@ class _ComputeAgain:
         guests = {id(value): sources.between(value, cut) for value, _ in wanted}
         repeated = {id(equation): equation for each in guests.values() for equation in each}
         dear = sum(e.primitive.name in EXPENSIVE - QUICK for e in repeated.values())
-        if after >= before or dear > MOST_DEAR:
+        soon = until - self.time[id(unit)] < LONG and before - after < 2 * max(v.type.nbytes for v, _ in wanted)
+        if after >= before or dear > MOST_DEAR or (dear and soon):
             cut = {id(value) for value, _ in wanted}
         else:
             for value, readers in wanted:

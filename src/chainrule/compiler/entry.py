@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import tree
 from ..captured import Captured
-from ..errors import OutOfRangeError
+from ..errors import ConfigurationError, OutOfRangeError
 from ..ir.graph import Value
 from ..ir.types import ArrayType, NumpyArray, int64
 from ..tensor import Tensor, wrap
@@ -21,6 +21,7 @@ from .forecast import MemoryForecast, bytes_by_kind
 from .memory import address_of, aligned
 from .outside import Outside
 from .program import PARALLEL_COST
+from .show_stages import STAGES, show_stages
 from .threads import default_threads, pool
 
 ERROR_CELL = ArrayType((8,), int64)
@@ -129,6 +130,13 @@ class Entry:
             raise OutOfRangeError(
                 "an index lies outside its axis in a compiled function; call the function without compile to see which"
             )
+
+    def show(self, *stages: str) -> str:
+        """What it became, as text: the stages `graph`, `groups`, `buffers`, `kernels`, or those that are named."""
+        wrong = [each for each in stages if each not in STAGES]
+        if wrong:
+            raise ConfigurationError(f"there is no stage {wrong[0]!r}; there are {', '.join(STAGES)}")
+        return show_stages(self.compiled.lowered, stages or STAGES)
 
     def memory(self) -> MemoryForecast:
         """Bytes, by what they hold."""
