@@ -165,8 +165,15 @@ class Term:
         return Term(self.f, self.f.fma(self.reg, self.lift(factor).reg, self.lift(addend).reg))
 
     def exact_fma(self, factor: Term | Number, addend: Term | Number) -> Term:
-        """self * factor + addend in one rounding on every machine: for errors of products."""
-        return self._intrinsic("fma", factor, addend)
+        """self * factor + addend in one rounding on every machine: for errors of products.
+
+        Without an instruction for it float32 goes through float64, where the product is exact; float64 calls the
+        library, lane by lane.
+        """
+        if self.f.module.has_fma or self.reg.element == "double":
+            return self._intrinsic("fma", factor, addend)
+        wide = [self.lift(each).widen() for each in (self, factor, addend)]
+        return (wide[0] * wide[1] + wide[2]).narrow()
 
     def _intrinsic(self, name: str, *others: Term | Number) -> Term:
         return Term(self.f, self.f.intrinsic(name, self.reg, *(self.lift(other).reg for other in others)))
