@@ -9,7 +9,19 @@ import pytest
 
 import chainrule as cr
 
-SIZES = [(2, 2), (10, 30), (30, 10), (192, 30), (30, 192), (5, 129), (129, 5), (64, 64), (33, 1000), (17, 16)]
+SIZES = [
+    (2, 128),
+    (128, 2),
+    (10, 30),
+    (30, 10),
+    (192, 30),
+    (30, 192),
+    (5, 129),
+    (129, 5),
+    (64, 64),
+    (33, 1000),
+    (17, 16),
+]
 FORMS = {
     "row": lambda v, m: v[None, :] @ m,
     "row, matrix turned": lambda v, m: v[None, :] @ cr.permute_dims(cr.permute_dims(m, (1, 0)) + 0.0, (1, 0)),

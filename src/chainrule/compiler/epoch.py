@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -48,6 +49,9 @@ class Epoch:
     def run(self) -> Any:
         """All batches; the results stacked. Whatever has to be compiled is compiled before the first of them."""
         whole, rest = divmod(len(self.order), self.batch_size)
+        if whole and not rest:
+            entry = self._program(self.batch_size)
+            return entry.wrapped(steps_of(entry).run(self.arrays, self.order, 0, whole))
         pieces = [(self.batch_size, 0, whole), (rest, whole * self.batch_size, 1)]
         pieces = [(rows, start, count) for rows, start, count in pieces if rows and count]
         if not pieces:
@@ -94,6 +98,7 @@ class Steps:
         self._places = [ctypes.addressof(entry.numbers) + 8 * number for number in range(len(entry.number_slots))]
         count = HEAD + len(self._batches) + len(entry.result_kinds) + len(entry.number_slots)
         self._context = (ctypes.c_uint64 * count)()
+        self._layout = struct.Struct(f"{count}Q")
         self._function = entry.compiled.code.address("steps")
         self._known: dict[int, tuple[weakref.ref[NumpyArray], int]] = {}  # where arrays of the last calls lie
 
@@ -170,8 +175,7 @@ class Steps:
             entry.table[slot] = address
         here = [result + done * size for result, size in zip(results, self._sizes)]
         head = (entry.table_address, steps, order + 8 * (first + done * self.rows), stride)
-        for place, word in enumerate((*head, *arrays, *here, *numbers)):
-            self._context[place] = word
+        self._layout.pack_into(self._context, 0, *head, *arrays, *here, *numbers)
         start = time.perf_counter()
         pool().run(self._function, ctypes.addressof(self._context), entry.threads)
         self.seconds = max((time.perf_counter() - start) / steps, 1e-9)

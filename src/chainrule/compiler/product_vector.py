@@ -19,7 +19,7 @@ from .program import pointer_to
 if TYPE_CHECKING:
     from .units import Lowering
 
-MOST_PRODUCTS = 1 << 16
+FEWEST_PRODUCTS, MOST_PRODUCTS = 1 << 8, 1 << 16
 FUSED_MULTIPLY = 1 / 56
 SUMS = 8
 """Sums side by side: a multiply-add takes four cycles, and two begin in each."""
@@ -47,7 +47,9 @@ def lower_vector_product(lowering: Lowering, equation: Equation) -> bool:
     first, second = (lowering.place_of(value) for value in equation.inputs)
     result = equation.outputs[0]
     k, outer = first.shape[-1], math.prod(result.shape[:-2])
-    if outer != 1 or k < 2 or k * result.size > MOST_PRODUCTS or 1 not in result.shape[-2:] or result.size < 2:
+    if outer != 1 or k < 2 or 1 not in result.shape[-2:] or result.size < 2:
+        return False
+    if not FEWEST_PRODUCTS <= k * result.size <= MOST_PRODUCTS:
         return False
     swapped = result.shape[-1] == 1
     vector, matrix = (second, first) if swapped else (first, second)
