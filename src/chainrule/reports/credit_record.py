@@ -24,7 +24,9 @@ class CreditSteps:
     first, last: weight updates done before and after the span (T,). epoch: counted from 1 (T,).
     loss_before, loss_after: of the probe, measured (T,).
     residual: sum of all credits less the measured change (T,). evaluations: gradients of the probe it took (T,).
-    converged: whether the residual is within the tolerance (T,).
+    raw_residual: what quadrature alone left over, before its weights were fitted to the measured change (T,).
+    converged: whether quadrature alone was within the tolerance (T,). Where it was not (kinks of ReLU), single weights
+        are less certain than their sum: by about the raw residual times ten, as a share of the change.
     credit: of each tensor, all its weights together (T, P). by_class: the same for each class (T, P, C), or C = 0.
     helped, hurt: how many weights of each tensor made the loss fall, and rise (T, P); the others did nothing.
     """
@@ -35,6 +37,7 @@ class CreditSteps:
     loss_before: Floats
     loss_after: Floats
     residual: Floats
+    raw_residual: Floats
     evaluations: Counts
     converged: NDArray[np.bool_]
     credit: Floats
