@@ -52,7 +52,18 @@ STRANGERS += [("nn", "data"), ("optim", "data"), ("nn", "optim"), ("gradient_che
 MAY_IMPORT_THE_PACKAGE = {"cli", "__main__"}
 """Who may say `import chainrule`, which is the user's view and lies above everything else."""
 
-OPTIONAL = {"PIL", "pyarrow", "torch", "scipy", "sklearn", "safetensors", "threadpoolctl", "zipfile", "gzip"}
+OPTIONAL = {
+    "PIL",
+    "pyarrow",
+    "torch",
+    "scipy",
+    "sklearn",
+    "safetensors",
+    "threadpoolctl",
+    "zipfile",
+    "gzip",
+    "tensorboardX",
+}
 ONLY_IN = {"llvmlite": "compiler", "rich": "cli", "click": "cli"}
 """Package -> the one part that may import it at module level."""
 

@@ -16,7 +16,14 @@ from chainrule.reports.run_files import read_credit, read_flow_rows, write_credi
 
 def example_credit() -> Credit:
     draw = np.random.default_rng(0)
-    floats = {"loss_before": (3,), "loss_after": (3,), "residual": (3,), "raw_residual": (3,), "credit": (3, 2), "by_class": (3, 2, 2)}
+    floats = {
+        "loss_before": (3,),
+        "loss_after": (3,),
+        "residual": (3,),
+        "raw_residual": (3,),
+        "credit": (3, 2),
+        "by_class": (3, 2, 2),
+    }
     counts = {"first": (3,), "last": (3,), "epoch": (3,), "evaluations": (3,), "helped": (3, 2), "hurt": (3, 2)}
     rows = {name: draw.normal(size=shape) for name, shape in floats.items()}
     rows |= {name: draw.integers(0, 9, shape) for name, shape in counts.items()}

@@ -256,6 +256,16 @@ class Module:
         """What stands between the brackets of a layer's text form."""
         return ""
 
+    def summary(self, example: Any = None) -> Any:
+        """A table of the layers: output shapes, parameters; print it.
+
+        example: the shape of one example, such as (784,), or a batch of examples (an array, or a tuple of them for
+        several inputs); without it the layers are listed as they are held, without shapes.
+        """
+        from .summary import summary  # it looks at modules, so it comes after them
+
+        return summary(self, example)
+
     def __repr__(self) -> str:
         children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
         if not children:

@@ -84,7 +84,9 @@ def credit(
     """
     options = CreditOptions(tolerance, evaluations, by_class, by_sample, fit, compile)
     if before is None:
-        raise ConfigurationError("credit needs before=, the state of the network that the change of the loss starts from")
+        raise ConfigurationError(
+            "credit needs before=, the state of the network that the change of the loss starts from"
+        )
     taker = CreditTaker(model, as_loss(loss), chosen_rows(data, probe), options)
     start = taker.vector(before)
     taker.take(start, taker.vector(model if after is None else after), 0, 1, 1)
@@ -159,8 +161,8 @@ class CreditTaker:
         needed = 8 * size * groups * min(self.options.evaluations, EVALUATIONS)
         if groups > 1 and needed > MOST_BYTES:
             raise ConfigurationError(
-                f"credit of {groups} classes or examples apart, of {size:,} weights each, takes {needed >> 20:,} MiB: use "
-                "fewer examples, or by_class=False and by_sample=False"
+                f"credit of {groups} classes or examples apart, of {size:,} weights each, takes {needed >> 20:,} MiB: "
+                "use fewer examples, or by_class=False and by_sample=False"
             )
 
     def vector(self, state: State) -> Floats:

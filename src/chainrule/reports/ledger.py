@@ -41,7 +41,7 @@ class Subject:
     def ends(self) -> list[int]:
         """Where each tensor but the last ends in the vector of all weights."""
         sizes = [int(np.prod(shape)) for shape in self.shapes]
-        return np.cumsum(sizes)[:-1].tolist()
+        return [int(end) for end in np.cumsum(sizes)[:-1]]
 
 
 def tensors_of(network: nn.Module) -> dict[str, Any]:

@@ -28,7 +28,7 @@ WORTH_COMPILING = 1e6
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The probe at one point: loss of each group of rows (G,), and its gradient by all weights (G, N), mean-weighted."""
+    """The probe at one point: each group's part of the mean loss (G,), and of its gradient by all weights (G, N)."""
 
     losses: Floats
     gradients: Floats

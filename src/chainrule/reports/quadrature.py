@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .credit_record import Floats
 from .probe import Evaluation
@@ -60,7 +61,7 @@ class Piece:
     def residual(self) -> float:
         """The sum of what its rule gives to all weights, less the measured change of the loss."""
         given = self.length * sum(weight * node.slope for weight, node in zip(self.weights, self.nodes))
-        return given - (self.nodes[-1].found.loss - self.nodes[0].found.loss)
+        return float(given - (self.nodes[-1].found.loss - self.nodes[0].found.loss))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,8 @@ class Integration:
         if known is None:
             known = self.at(place)
             self.evaluations += 1
-        return Point(place, known, float((known.gradients @ self.movement).sum()))
+        slope = float((known.gradients @ self.movement).sum())
+        return Point(place, known, slope)
 
     def _add(self, piece: Piece) -> None:
         residual = piece.residual()
@@ -123,7 +125,7 @@ class Integration:
     @property
     def left_over(self) -> float:
         """The residual, or its expected size where pieces happen to cancel."""
-        return max(abs(self.sum), max(0.0, self.squares) ** 0.5)
+        return max(abs(self.sum), float(max(0.0, self.squares) ** 0.5))
 
     def result(self, converged: bool, fit: bool) -> Integral:
         """Everything summed."""
@@ -149,16 +151,23 @@ class Integration:
 def fitted_weights(weights: Floats, slopes: Floats, changes: Floats) -> Floats:
     """The least change of quadrature weights (nodes,) under which each group's sum is its measured change: (nodes, G).
 
-    Kinks lie between nodes; how much of the path belongs to either side is what the measured change tells. A group
-    whose weights would have to change by more than half keeps them, and its residual.
+    Kinks lie between nodes; how much of the path belongs to either side is what the measured change tells. Where one
+    group's weights would have to change by more than half, they change only as far as the sum of all groups needs.
     """
     mean = weights @ slopes
     spread = slopes - mean  # (nodes, G)
     variance = weights @ spread**2
     with np.errstate(all="ignore"):
         factors = 1 + spread * ((changes - mean) / variance)
-    fits = np.isfinite(factors).all(axis=0) & (np.abs(factors - 1).max(axis=0) <= 0.5)
-    return np.asarray(weights[:, None] * np.where(fits, factors, 1.0))
+    factors = np.where(_close(factors).all(axis=0), factors, 1.0)
+    left = changes.sum() - (weights[:, None] * factors * slopes).sum()
+    with np.errstate(all="ignore"):
+        together = factors + spread * (left / variance.sum())
+    return np.asarray(weights[:, None] * (together if _close(together).all() else factors))
+
+
+def _close(factors: Floats) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(factors) & (np.abs(factors - 1) <= 0.5))
 
 
 def integrate(

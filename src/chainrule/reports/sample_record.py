@@ -89,3 +89,8 @@ class SampleExplanation:
         from .pages.sample import sample_section
 
         return inline([sample_section(self)], "One example")
+
+    def __str__(self) -> str:
+        from .sample_text import sample_text  # it reads records, so it comes after them
+
+        return sample_text(self)

@@ -9,8 +9,10 @@ from .history import History
 from .loop import Loop, TrainingState
 from .metrics import METRICS, Metric
 from .modes import MODES
+from .recording import QuietRecorder, Recorded, Recorder
 from .run_directory import RunDirectory
-from .step import LOSSES, TrainingStep
+from .step import LOSSES, TrainingStep, as_loss
+from .validate import as_pair
 
 __all__ = [
     "LOSSES",
@@ -20,9 +22,14 @@ __all__ = [
     "History",
     "Loop",
     "Metric",
+    "QuietRecorder",
+    "Recorded",
+    "Recorder",
     "RunDirectory",
     "TrainingState",
     "TrainingStep",
+    "as_loss",
+    "as_pair",
     "evaluate",
     "fit",
     "load_checkpoint",

@@ -21,6 +21,7 @@ from .metrics import as_metrics
 from .modes import Pace, pace
 from .progress import display_for
 from .rates import as_rate
+from .recording import Recorded, Recorder, Recorders
 from .run_directory import RunDirectory
 from .step import Loss, TrainingStep, as_loss
 from .validate import as_pair, check_labels, output_shape
@@ -43,6 +44,7 @@ def fit(
     schedule_each: str | None = None,
     early_stopping: int | EarlyStopping | None = None,
     callbacks: Sequence[Callback] = (),
+    recorders: Sequence[Recorder] = (),
     seed: int = 0,
     shuffle: bool | None = None,
     clip_norm: float | None = None,
@@ -67,6 +69,8 @@ def fit(
         schedule_each says whether it moves on with each "step" or "epoch".
     early_stopping: epochs to wait for an improvement, or an EarlyStopping.
     callbacks: functions of the TrainingState, called after each epoch; one that returns "stop" ends the training.
+    recorders: readers of the training, such as `cr.explain.CreditRecorder()`, `cr.explain.FlowRecorder()`,
+        `cr.interop.TensorBoard("logs")`. They change no bit of the result.
     seed: of the order of examples and of the split. clip_norm: the largest length of the gradient.
     run_directory: where checkpoints go: every checkpoint_seconds (or checkpoint_steps), at the end of each epoch (of
         those in one second, one), and at Ctrl-C. With resume=True the run goes on from the last one and ends with the
@@ -117,10 +121,14 @@ def fit(
         threads=threads,
         description=description,
         compiled=native,
+        recorders=Recorders(recorders),
     )
     if saved is not None:
         loop.load_state_dict(saved)
-    elif directory is not None:
+    pair = feed.pair if isinstance(feed, ArrayFeed) else None
+    path = None if directory is None else directory.path
+    loop.begin_recording(Recorded(training, pair, held_out, tempo.batch_size, tempo.epochs, path), saved)
+    if saved is None and directory is not None:
         loop.save()
     history = loop.run()
     history.run_directory = None if directory is None else str(directory.path)

@@ -25,6 +25,7 @@ from .interrupts import StopRequest
 from .metrics import Metric, Totals
 from .progress import Display
 from .rates import Rate
+from .recording import Recorded, Recorders
 from .run_directory import RunDirectory
 from .step import TrainingStep
 from .threads import product_threads
@@ -67,6 +68,7 @@ class Loop:
     threads: int | None
     description: dict[str, Any]
     compiled: CompiledSteps | None = None
+    recorders: Recorders = field(default_factory=lambda: Recorders(()))
 
     def __post_init__(self) -> None:
         self.state = TrainingState(self.training.model, self.training.optimizer, History())
@@ -77,6 +79,12 @@ class Loop:
         self._saved_at = self._resumed_at = time.monotonic()
 
     # -- running
+
+    def begin_recording(self, run: Recorded, saved: Mapping[str, Any] | None) -> None:
+        """Show recorders the run, from where it stands; saved: the checkpoint it goes on from."""
+        self.recorders.begin(run, self.state.step)
+        if saved is not None:
+            self.recorders.load_state_dict(saved.get("recorders", {}))
 
     def run(self) -> History:
         """Train until the last epoch, early stopping, a callback, or Ctrl-C."""
@@ -109,6 +117,7 @@ class Loop:
             self._require_finite(loss.item())
             self.rate.after_step()
             self._count(loss.item(), outputs.numpy(), targets)
+            self.recorders.after(self.state.step - 1, self.state.step, self.state.epoch + 1, (loss.item(),))
             yield
 
     def _native_steps(self) -> Iterator[None]:
@@ -121,7 +130,9 @@ class Loop:
                 return
             rows = min(size, len(order))
             losses, outputs = self.compiled.run(order, rows, self.rate.after_step if self.rate.each_step else None)
+            before = self.state.step
             self._count_steps(losses, outputs, order, rows)
+            self.recorders.after(before, self.state.step, self.state.epoch + 1, losses.tolist())
             yield
 
     def _count_steps(self, losses: NumpyArray, outputs: NumpyArray | None, order: NumpyArray, rows: int) -> None:
@@ -141,7 +152,8 @@ class Loop:
         self.display.batch(self.feed.done(), self.totals.figures())
 
     def _steps_at_most(self, most: int) -> int:
-        """So many that a checkpoint that is due after some number of steps is not passed over."""
+        """So many that nothing is passed over that is due after some number of steps: a checkpoint, a look."""
+        most = self.recorders.steps_to_look(self.state.step, most)
         if self.directory is None or self.checkpoint_steps is None:
             return most
         return min(most, self.checkpoint_steps - self.state.step % self.checkpoint_steps)
@@ -177,6 +189,7 @@ class Loop:
         self.rate.after_epoch(row["val_loss"] if self.validation is not None else row["loss"])
         self._judge(row)
         self.display.end_epoch(row)
+        self.recorders.end_epoch(row)
         self._call_back()
         if self._epoch_is_worth_saving():
             self.save()
@@ -234,6 +247,7 @@ class Loop:
         self.directory.save(self.state_dict())
         self.directory.save_model(self._weights_to_keep() or self.training.model.state_dict())
         self.directory.save_history(self.state.history)
+        self.recorders.save()
         self._saved_at = time.monotonic()
 
     def _weights_to_keep(self) -> dict[str, NumpyArray] | None:
@@ -257,6 +271,7 @@ class Loop:
             "rows": self.state.history.rows,
             "seconds": self._elapsed(),
             "ended": self.ended,
+            "recorders": self.recorders.state_dict(),
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
