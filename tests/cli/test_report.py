@@ -34,7 +34,7 @@ def test_a_table_of_numbers(run, houses):
     assert answer.exit_code == 0 and "runs/houses-1/report.html" in answer.output
     text = Path("runs/houses-1/report.html").read_text("utf-8")
     assert section_names(text) == [
-        *("curves", "results", "mistakes", "graph", "resources", "configuration"),
+        *("curves", "results", "mistakes", "sample", "credit", "flow", "graph", "resources", "configuration"),
     ]
     judged = json.loads(run("evaluate", "runs/houses-1", "--json").output)
     points = data_in(text, "results")[0]
@@ -58,7 +58,7 @@ def test_photos_show_the_images(run, photos):
     assert run("train", photos, "--epochs", "1").exit_code == 0
     assert run("report", "runs/photos-1").exit_code == 0
     text = Path("runs/photos-1/report.html").read_text("utf-8")
-    assert "data:image/png;base64," in text and {"graph"} <= set(section_names(text))
+    assert "data:image/png;base64," in text and {"credit", "graph"} <= set(section_names(text))
 
 
 def test_reading_a_run_leaves_the_random_state_alone(run, flowers):
@@ -83,8 +83,24 @@ def test_a_page_from_python(run, flowers, tmp_path):
     for source in (history, tmp_path / "own"):
         made = page(source, network, data=data, test=data, loss="mse", optimizer=optimizer)
         names = section_names(made.document.text())
-        assert names[:2] == ["curves", "results"] and {"graph", "resources"} <= set(names)
+        assert names[:2] == ["curves", "results"] and {"sample", "flow", "graph", "resources"} <= set(names)
         assert section_names(page(source).document.text()) == ["curves", "configuration"]
+
+
+def test_what_recorders_kept_is_shown_without_the_network(tmp_path):
+    network = cr.nn.Sequential(cr.nn.Linear(2, 3), cr.nn.ReLU(), cr.nn.Linear(3, 2))
+    inputs = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    data, optimizer = (inputs, (inputs[:, 0] > 0).astype(np.int64)), cr.optim.SGD(network.parameters(), lr=0.1)
+    recorders = [cr.explain.CreditRecorder(probe=20), cr.explain.FlowRecorder()]
+    options = {"epochs": 3, "batch_size": 10, "progress": False, "run_directory": tmp_path / "run"}
+    cr.train.fit(network, optimizer, data=data, recorders=recorders, **options)
+    text = page(tmp_path / "run").document.text()
+    assert section_names(text) == ["curves", "credit", "flow", "configuration"]
+    charts = {tuple(each["names"]): each for each in data_in(text, "credit") if "names" in each and "series" in each}
+    recorded = recorders[0].credit
+    assert charts["helped", "hurt"]["series"][0] == recorded.helped_share.tolist()
+    total = sum(series[-1] for names, chart in charts.items() if names[0] != "helped" for series in chart["series"])
+    assert total == pytest.approx(recorded.loss_after - recorded.loss_before, rel=1e-6)
 
 
 def test_watching_changes_no_bit(run, flowers):

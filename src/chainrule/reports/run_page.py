@@ -23,6 +23,7 @@ from .pages.graph import graph_section
 from .pages.numbers import show
 from .pages.resources import Kernel, resources_section
 from .pages.results import Mistake, confusion_section, mistakes_section, residuals_section
+from .run_explanations import explanation_sections, recorded_sections
 
 FILE = "report.html"
 MOST_MISTAKES = 24
@@ -47,15 +48,22 @@ def sections(contents: RunContents, version: str = "") -> Iterator[Section]:
     """In the order in which people read them."""
     yield curves_section([dict(row) for row in contents.rows], dict(contents.headings))
     if contents.trained is not None:
-        yield from _trained(contents.trained, contents.things)
+        yield from _trained(contents.trained, contents)
+    else:
+        yield from recorded_sections(contents.directory)
     yield configuration_section(contents.config, contents.command, version)
 
 
-def _trained(trained: Trained, things: str) -> Iterator[Section]:
+def _trained(trained: Trained, contents: RunContents) -> Iterator[Section]:
+    worst: list[Mistake] = []
     if trained.judged is not None:
         outputs = predict(trained.model, trained.judged.inputs)
+        worst = _mistakes(trained, trained.judged, outputs)
         yield _result(trained, trained.judged, outputs)
-        yield mistakes_section(_mistakes(trained, trained.judged, outputs), things)
+        yield mistakes_section(worst, contents.things)
+    row = worst[0].row if worst else 0
+    title = "Its worst mistake, back to every weight" if worst else "One example, back to every weight"
+    yield from explanation_sections(trained, contents.directory, row, title)
     yield from _graph(trained)
     yield from _resources(trained)
 

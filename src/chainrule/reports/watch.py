@@ -1,6 +1,7 @@
 """A training that can be watched: what it tells its display goes on to a page that is served meanwhile.
 
-The page's side only reads figures that were handed over; it touches no array, no random state, and no file of the run.
+The page's side only reads figures that were handed over, and files that recorders have written; it touches no array
+and no random state of the training.
 """
 
 from __future__ import annotations

@@ -69,20 +69,22 @@ def credit(steps: int = 4) -> Credit:
     by_class = np.stack([sums * 0.25, sums * 0.75], axis=2)
     numbers = np.arange(steps)
     spans = CreditSteps(
-        *(numbers, numbers + 1, numbers // 2 + 1, before, before + total, np.zeros(steps), np.full(steps, 3)),
-        *(np.ones(steps, bool), sums, counts, counts, by_class),
+        first=numbers,
+        last=numbers + 1,
+        epoch=numbers // 2 + 1,
+        loss_before=before,
+        loss_after=before + total,
+        residual=np.zeros(steps),
+        raw_residual=np.full(steps, 1e-9),
+        evaluations=np.full(steps, 3),
+        converged=np.ones(steps, bool),
+        credit=sums,
+        helped=counts,
+        hurt=counts,
+        by_class=by_class,
     )
-    return Credit(
-        ("1.weight", "1.bias"),
-        (True, True),
-        ("1", "1"),
-        ("Linear", "Linear"),
-        weights,
-        spans,
-        10,
-        1e-6,
-        classes=("a", "b"),
-    )
+    names, kinds = ("1.weight", "1.bias"), ("Linear", "Linear")
+    return Credit(names, (True, True), ("1", "1"), kinds, weights, spans, 10, 1e-6, classes=("a", "b"))
 
 
 def flow() -> Flow:
