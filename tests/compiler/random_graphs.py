@@ -116,6 +116,7 @@ def looping(rng: random.Random, shape: Sequence[int]) -> Function:
             lambda x: cr.scan(lambda c, row: ({"n": c["n"] + 1, "h": c["h"] * row}, c["n"]), start(x), x)[0]["h"],
             lambda x: cr.while_loop(lambda c: (c < 3).all() & (c.size > 0), grow, cr.stop_gradient(x * 1.0)),
             lambda x: cr.cond(cr.sum(x) > 0, lambda v: cr.exp(-v * v), lambda v: v * cr.sum(x), x * 1.0),
+            lambda x: cr.checkpoint(lambda v: cr.sin(v * cr.mean(x)) + cr.tanh(v))(x * 1.0),
         )
     )
 
