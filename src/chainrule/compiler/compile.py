@@ -16,6 +16,7 @@ from .buffers import bytes_kept, place_buffers
 from .emit import Module
 from .gather_parts import gather_parts
 from .known_sums import reuse_sums
+from .loop_views import views_after_loops
 from .memory import address_of, aligned
 from .place import Buffer, Kind
 from .plan import MOST_CONSTANTS, Plan, packed, plan_of, unpacked
@@ -171,7 +172,7 @@ def _write_steps(plan: _Planned, program: Program, repeated: Repeated, small: bo
 
 def prepared(graph: Graph) -> Graph:
     """The passes, and what else is rewritten before a graph becomes kernels."""
-    return split_reductions(reuse_sums(gather_parts(run_passes(graph))))
+    return split_reductions(reuse_sums(views_after_loops(gather_parts(run_passes(graph)))))
 
 
 class _Planned:
