@@ -21,6 +21,7 @@ from ..ir.types import ArrayType, NumpyArray
 from ..ir.walk import bodies
 from ..ops.operators import lift
 from ..reference import bind_inputs, steps
+from ..source import SourceLine
 from ..tensor import Parameter, Tensor, unwrap
 from .graph_fold import Group, folded
 from .graph_origin import BACKWARD, FORWARD, UPDATE, Notes, Origin, noted_capture
@@ -246,7 +247,7 @@ class _Reader:
             tuple(self._text(value) for value in equation.inputs),
             tuple(dict.fromkeys(self.numbers[id(v)] for v in equation.inputs if id(v) in self.numbers)),
             self._rule(equation) if is_forward else "",
-            str(equation.source or ""),
+            _line(equation.source),
             derived,
             self.statistics.get(id(output)),
             self._gradient(output) if is_forward else None,
@@ -270,6 +271,11 @@ class _Reader:
         if key not in self.rules:
             self.rules[key] = derivative_rule(equation)
         return self.rules[key]
+
+
+def _line(source: SourceLine | None) -> str:
+    """The user's line; nothing where the program is the command line, whose only lines are those of a library."""
+    return "" if source is None or f"{os.sep}site-packages{os.sep}" in source.file else str(source)
 
 
 def _formula(equation: Equation) -> str:
