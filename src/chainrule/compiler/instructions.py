@@ -1,0 +1,178 @@
+"""Instructions of LLVM IR, appended one after another. Vectors have as many lanes as the emitter asks for."""
+
+from __future__ import annotations
+
+from ..ir.types import DType
+from .module import Module
+from .register import (
+    Reg,
+    bytes_of,
+    const,
+    element_of,
+    is_literal,
+    lanes_of,
+    memory_type,
+    short_name,
+    vector_of,
+    word,
+)
+
+
+class Instructions:
+    """A straight piece of code being written. Every method appends an instruction and gives its result."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.lines: list[str] = []
+        self._counter = 0
+
+    # -- instructions
+
+    def fresh(self, hint: str = "v") -> str:
+        """A new local name."""
+        self._counter += 1
+        return f"%{hint}{self._counter}"
+
+    def line(self, text: str) -> None:
+        """An instruction without result."""
+        self.lines.append("  " + text)
+
+    def emit(self, type: str, text: str) -> Reg:
+        """An instruction with a result of `type`."""
+        name = self.fresh()
+        self.lines.append(f"  {name} = {text}")
+        return Reg(type, name)
+
+    def binary(self, operation: str, left: Reg, right: Reg) -> Reg:
+        """fadd, fsub, fmul, fdiv, add, sub, mul, and, or, xor, shl, lshr, ashr, sdiv ... of two of one type."""
+        return self.emit(left.type, f"{operation} {left.type} {left.name}, {right.name}")
+
+    def compare(self, condition: str, left: Reg, right: Reg) -> Reg:
+        """`fcmp olt`, `icmp eq` ...: i1 in each lane."""
+        return self.emit(vector_of("i1", left.lanes), f"{condition} {left.type} {left.name}, {right.name}")
+
+    def select(self, mask: Reg, yes: Reg, no: Reg) -> Reg:
+        """yes where mask, else no."""
+        return self.emit(yes.type, f"select {mask}, {yes}, {no}")
+
+    def convert(self, operation: str, value: Reg, element: str) -> Reg:
+        """fptrunc, fpext, sitofp, uitofp, fptosi, zext, sext, trunc, bitcast ... lane by lane."""
+        target = vector_of(element, value.lanes)
+        return self.emit(target, f"{operation} {value} to {target}")
+
+    def negate(self, value: Reg) -> Reg:
+        """-x of floats."""
+        return self.emit(value.type, f"fneg {value}")
+
+    def intrinsic(self, name: str, *arguments: Reg, result: str | None = None) -> Reg:
+        """Call `@llvm.<name>.<type>`, overloaded on the type of its first argument: fma, sqrt, fabs, floor, ..."""
+        first = arguments[0].type
+        suffix = f"v{lanes_of(first)}{short_name(element_of(first))}" if lanes_of(first) else short_name(first)
+        full, answer = f"@llvm.{name}.{suffix}", result or first
+        self.module.declare(full, f"{answer} {full}({', '.join(a.type for a in arguments)})")
+        return self.emit(answer, f"call {answer} {full}({', '.join(map(str, arguments))})")
+
+    def fma(self, a: Reg, b: Reg, c: Reg) -> Reg:
+        """a·b + c, with one rounding where the machine has an instruction for it; a call a lane would be slow."""
+        if self.module.has_fma:
+            return self.intrinsic("fma", a, b, c)
+        return self.binary("fadd", self.binary("fmul", a, b), c)
+
+    def splat(self, scalar: Reg, lanes: int) -> Reg:
+        """A scalar in every lane; 0 lanes leaves it."""
+        if not lanes:
+            return scalar
+        if not scalar.name.startswith("%"):
+            return Reg(vector_of(scalar.type, lanes), f"splat ({scalar})")
+        type = vector_of(scalar.type, lanes)
+        one = self.emit(type, f"insertelement {type} poison, {scalar}, i64 0")
+        return self.emit(type, f"shufflevector {one}, {type} poison, <{lanes} x i32> zeroinitializer")
+
+    def extract(self, vector: Reg, lane: int) -> Reg:
+        """One lane as a scalar."""
+        return self.emit(vector.element, f"extractelement {vector}, i64 {lane}")
+
+    def reduce(self, operation: str, vector: Reg) -> Reg:
+        """All lanes into one scalar, in a tree whose shape depends on the number of lanes only.
+
+        operation: fadd, fmul, or an integer operation of llvm.vector.reduce (add, or, and, smax ...).
+        """
+        scalar = vector.element
+        if vector.lanes in (0, 1):
+            return self.extract(vector, 0) if vector.lanes else vector
+        suffix = f"v{vector.lanes}{short_name(scalar)}"
+        name = f"@llvm.vector.reduce.{operation}.{suffix}"
+        if operation in ("fadd", "fmul"):
+            start = const(scalar, -0.0 if operation == "fadd" else 1.0)
+            self.module.declare(name, f"{scalar} {name}({scalar}, {vector.type})")
+            return self.emit(scalar, f"call reassoc {scalar} {name}({start}, {vector})")
+        self.module.declare(name, f"{scalar} {name}({vector.type})")
+        return self.emit(scalar, f"call {scalar} {name}({vector})")
+
+    # -- memory
+
+    def at(self, pointer: Reg, element: str, index: Reg | int) -> Reg:
+        """The address of element `index` behind `pointer`."""
+        place = word(index) if isinstance(index, int) else index
+        if place.name == "0":
+            return pointer
+        return self.emit("ptr", f"getelementptr inbounds {element}, ptr {pointer.name}, {place}")
+
+    def load(self, type: str, pointer: Reg, align: int | None = None) -> Reg:
+        """Load a scalar or a vector of neighbours. align in bytes; the element's size by default."""
+        return self.emit(type, f"load {type}, ptr {pointer.name}, align {align or bytes_of(element_of(type))}")
+
+    def load_first(self, type: str, pointer: Reg, count: int) -> Reg:
+        """Load the first `count` lanes of a vector; the others are zero, and their memory is not touched."""
+        lanes, element = lanes_of(type), element_of(type)
+        name, mask = f"@llvm.masked.load.v{lanes}{short_name(element)}.p0", vector_of("i1", lanes)
+        self.module.declare(name, f"{type} {name}(ptr, i32, {mask}, {type})")
+        chosen = ", ".join(f"i1 {'true' if lane < count else 'false'}" for lane in range(lanes))
+        arguments = f"ptr {pointer.name}, i32 {bytes_of(element)}, {mask} <{chosen}>, {type} zeroinitializer"
+        return self.emit(type, f"call {type} {name}({arguments})")
+
+    def store(self, value: Reg, pointer: Reg, align: int | None = None) -> None:
+        """Store a scalar or a vector of neighbours."""
+        self.line(f"store {value}, ptr {pointer.name}, align {align or bytes_of(value.element)}")
+
+    def load_elements(self, dtype: DType, lanes: int, pointer: Reg) -> Reg:
+        """Neighbouring elements of an array: a bool is a byte in memory and i1 in a register."""
+        value = self.load(vector_of(memory_type(dtype), lanes), pointer)
+        if dtype.kind != "b":
+            return value
+        return self.compare("icmp ne", value, const(value.type, 0))
+
+    def store_elements(self, dtype: DType, value: Reg, pointer: Reg) -> None:
+        """The reverse of load_elements."""
+        self.store(self.convert("zext", value, "i8") if dtype.kind == "b" else value, pointer)
+
+    # -- integers
+
+    def add(self, left: Reg, right: Reg | int) -> Reg:
+        """i64 sum; literals fold."""
+        other = word(right) if isinstance(right, int) else right
+        if is_literal(left) and is_literal(other):
+            return word(int(left.name) + int(other.name))
+        if other.name == "0":
+            return left
+        return other if left.name == "0" else self.binary("add nsw", left, other)
+
+    def times(self, left: Reg, number: int) -> Reg:
+        """i64 times a known number; literals fold."""
+        if is_literal(left):
+            return word(int(left.name) * number)
+        if number == 1:
+            return left
+        return word(0) if number == 0 else self.binary("mul nsw", left, word(number))
+
+    def minimum(self, left: Reg, right: Reg) -> Reg:
+        """The smaller of two i64."""
+        if is_literal(left) and is_literal(right):
+            return word(min(int(left.name), int(right.name)))
+        return self.intrinsic("smin", left, right)
+
+    def maximum(self, left: Reg, right: Reg) -> Reg:
+        """The larger of two i64."""
+        if is_literal(left) and is_literal(right):
+            return word(max(int(left.name), int(right.name)))
+        return self.intrinsic("smax", left, right)

@@ -1,0 +1,53 @@
+"""A module of LLVM IR: functions, constant tables, declarations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .register import Reg
+
+
+class Module:
+    """Functions, globals and declarations, each written once."""
+
+    def __init__(self, has_fma: bool = True) -> None:
+        self.has_fma = has_fma
+        self.functions: list[str] = []
+        self.globals: dict[bytes, str] = {}
+        self.declarations: dict[str, str] = {}
+        self.helpers: set[str] = set()
+        self.metadata: list[str] = []
+
+    def is_new(self, helper: str) -> bool:
+        """Whether nobody has asked for this function, which several kernels call, yet: who asks first writes it."""
+        if helper in self.helpers:
+            return False
+        self.helpers.add(helper)
+        return True
+
+    def declare(self, name: str, signature: str) -> None:
+        """`declare signature` for an external function or intrinsic."""
+        self.declarations.setdefault(name, f"declare {signature}")
+
+    def table(self, data: np.ndarray[Any, Any]) -> Reg:
+        """A constant array in read-only memory; the same bytes are kept once."""
+        raw = np.ascontiguousarray(data).tobytes()
+        if raw not in self.globals:
+            name = f"@table{len(self.globals)}"
+            text = "".join(f"\\{byte:02X}" for byte in raw)
+            self.globals[raw] = f'{name} = private unnamed_addr constant [{len(raw)} x i8] c"{text}", align 64'
+        return Reg("ptr", self.globals[raw].split(" ")[0])
+
+    def unrolled_loop(self) -> str:
+        """Metadata for the branch back of one loop that is to be written out in full."""
+        number = max(1, len(self.metadata))
+        wish = '!0 = !{!"llvm.loop.unroll.full"}'
+        self.metadata = [*(self.metadata or [wish]), f"!{number} = distinct !{{!{number}, !0}}"]
+        return f"!{number}"
+
+    def text(self) -> str:
+        """The whole module."""
+        lines = [*self.globals.values(), *self.functions, *self.declarations.values(), *self.metadata]
+        return "\n".join([*lines, ""])
