@@ -99,5 +99,5 @@ def environment(threads: int, caches: str) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": "",
         "XDG_CACHE_HOME": caches,
         "TORCHINDUCTOR_CACHE_DIR": f"{caches}/inductor",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONDONTWRITEBYTECODE": "",  # what is installed has its bytecode, so the source tree shall have it too
     }
