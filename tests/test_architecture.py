@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         ),
         *("gradient_check", "gradient_comparison", "differences"),
     ),
+    ("finite",),
     ("passes", "reference", "compiler", "dispatch"),
     ("nn", "optim", "data"),
     ("train", "interop", "distributed"),

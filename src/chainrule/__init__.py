@@ -7,6 +7,7 @@ from .control import cond, scan, while_loop
 from .custom_gradient import custom_gradient
 from .dispatch import compile
 from .dtypes import *  # noqa: F403
+from .finite import check_finite
 from .functions import *  # noqa: F403
 from .gradient_check import check_gradients, check_module
 from .recompute import checkpoint
@@ -25,6 +26,7 @@ __all__ = [
     "__version__",
     "asarray",
     "autodiff",
+    "check_finite",
     "check_gradients",
     "check_module",
     "checkpoint",

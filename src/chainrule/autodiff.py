@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .errors import GradientError, ShapeError
-from .ir.build import adopted, current_trace, splat, zeros_like
+from .ir.build import adopted, current_trace, deriving, splat, zeros_like
 from .ir.graph import Equation, Value
 from .ir.operand import MEANING
 from .ir.primitive import JointRule, NoGradient
@@ -117,14 +117,17 @@ def _by_position(
 ) -> Iterator[tuple[int, Value | None]]:
     derivative = equation.primitive.derivative
     if isinstance(derivative, JointRule):
-        found = derivative.function(asked, tuple(given), equation.outputs, equation.inputs, **equation.params)
+        with deriving(equation):
+            found = derivative.function(asked, tuple(given), equation.outputs, equation.inputs, **equation.params)
         yield from ((position, each) for position, each in enumerate(found) if asked[position])
         return
     cotangent, output = _single_or_tuples(equation, given)
     for position in range(len(equation.inputs)):
         rule = equation.primitive.rule_for(position, len(equation.inputs)) if asked[position] else None
         if rule is not None:
-            yield position, rule(cotangent, output, *equation.inputs, **equation.params)
+            with deriving(equation):
+                contribution = rule(cotangent, output, *equation.inputs, **equation.params)
+            yield position, contribution
 
 
 def _single_or_tuples(equation: Equation, given: list[Value | None]) -> tuple[Any, Any]:

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from .compiler.function import CompiledFunction
 
 
-def compile(function: Callable[..., Any] | None = None, *, threads: int | None = None) -> Any:
+def compile(
+    function: Callable[..., Any] | None = None, *, threads: int | None = None, check_finite: bool = False
+) -> Any:
     """Compile a function to native code: its forward pass, gradients and updates as one program.
 
     The function is traced once for each combination of shapes and element types of its arguments. Tensors that it reads
@@ -18,6 +20,9 @@ def compile(function: Callable[..., Any] | None = None, *, threads: int | None =
     updated in place. Python numbers, strings and bools among the arguments are part of the program: another value
     compiles again, with a `RecompileWarning`. threads: how many to use at most; all cores by default. The result has
     the same bits for any number of threads. `epoch` of the result runs it over whole arrays in one native call.
+    check_finite: look for NaN and infinity in results and in what is written; the first is a NonFiniteError that tells
+    the operation that made it, with your line, what it was given, which example it comes from, and a file that replays
+    the step. Weights are then as they were before that step.
 
     Raises TraceError where the function asks for the elements of an array while it is traced.
 
@@ -29,12 +34,14 @@ def compile(function: Callable[..., Any] | None = None, *, threads: int | None =
     tensor(5.)
     """
     if function is None:
-        return functools.partial(compile, threads=threads)
-    return compiled_function(function, threads)
+        return functools.partial(compile, threads=threads, check_finite=check_finite)
+    return compiled_function(function, threads, check_finite)
 
 
-def compiled_function(function: Callable[..., Any], threads: int | None = None) -> CompiledFunction:
+def compiled_function(
+    function: Callable[..., Any], threads: int | None = None, check_finite: bool = False
+) -> CompiledFunction:
     """The same, for those who know that they get a CompiledFunction."""
     from .compiler.function import CompiledFunction
 
-    return CompiledFunction(function, threads)
+    return CompiledFunction(function, threads, check_finite)

@@ -60,6 +60,14 @@ class DivergenceError(ChainruleError, ArithmeticError):
     """The loss is no longer a finite number: training has blown up."""
 
 
+class NonFiniteError(DivergenceError):
+    """A NaN or an infinity was found; says which operation made it. trail: what is known; file: replays the step."""
+
+    def __init__(self, message: str, trail: object = None, file: str | None = None) -> None:
+        super().__init__(message)
+        self.trail, self.file = trail, file
+
+
 class ConfigurationError(ChainruleError, ValueError):
     """An option has a value it can't have."""
 

@@ -17,7 +17,7 @@ EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
 OPTION_NAMES = {"delimiter": "separator"}  # where the command line uses another word than the functions
 ARGUMENTS = (
-    "batch_size|categories|clip_norm|dates|decimal|delimiter|drop_missing_labels|encoding|header|ignore|"
+    "batch_size|categories|check_finite|clip_norm|dates|decimal|delimiter|drop_missing_labels|encoding|header|ignore|"
     "missing|numbers|task|thousands|validation"
 )
 ARGUMENT = re.compile(rf"\b({ARGUMENTS})=(\[[^\]]*\]|\{{[^}}]*\}}|'[^']*'|\"[^\"]*\"|[\w.\-]+)")

@@ -14,6 +14,7 @@ from .evaluate import evaluate
 from .failures import EXIT_INTERRUPTED, told_plainly
 from .learn import learn
 from .predict import predict
+from .replay import replay
 from .report import report
 from .train import train
 
@@ -65,7 +66,7 @@ def chainrule() -> None:
     """The command line's root."""
 
 
-for command in (train, evaluate, predict, report, check, learn, cache):
+for command in (train, evaluate, predict, report, check, learn, replay, cache):
     chainrule.add_command(command)
 
 

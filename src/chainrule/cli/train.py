@@ -43,19 +43,26 @@ Examples:
 @train_options
 @click.pass_context
 def train(
-    ctx: click.Context, /, source: str | None, resume: Path | None, quiet: bool, watch: bool, **given: Any
+    ctx: click.Context,
+    /,
+    source: str | None,
+    resume: Path | None,
+    quiet: bool,
+    watch: bool,
+    check_finite: bool,
+    **given: Any,
 ) -> None:
     """Start a run, or resume one."""
     from . import training
 
     if resume is not None:
         _check_alone(ctx)
-        training.resume(resume, quiet, watch)
+        training.resume(resume, quiet, watch, check_finite)
         return
     if source is None:
         raise click.UsageError("say what to train on, such as `chainrule train digits`", ctx)
     wishes = Wishes(**{entry.name: given[entry.name] for entry in fields(Wishes)})
-    training.start(_source(source, given), wishes, given["run_directory"], quiet, watch)
+    training.start(_source(source, given), wishes, given["run_directory"], quiet, watch, check_finite)
 
 
 def _source(given_source: str, given: dict[str, Any]) -> Source:
@@ -112,7 +119,7 @@ def _which_target(path: str, options: TableOptions) -> str:
 
 def _check_alone(ctx: click.Context) -> None:
     """A resumed run keeps what it was started with: with other settings it would be another run."""
-    kept = ("resume", "quiet", "watch")
+    kept = ("resume", "quiet", "watch", "check_finite")
     asked = [name for name in ctx.params if name not in kept and _was_given(ctx, name)]
     if asked:
         word = "SOURCE" if asked[0] == "source" else option_words(ctx, asked[0])

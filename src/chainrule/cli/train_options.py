@@ -232,7 +232,7 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Path(path_type=Path),
         metavar="RUN",
         help="Go on with a run that was stopped, from its last checkpoint and to the same bits as if it never had "
-        "been. Takes no other options but --quiet and --watch.",
+        "been. Takes no other options but --quiet, --watch and --check-finite.",
     ),
     option(
         RUN,
@@ -247,6 +247,13 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         is_flag=True,
         help="Serve a page that shows the training as it goes, to this machine alone; its address is printed. It "
         "changes no bit of the result.",
+    ),
+    option(
+        RUN,
+        "--check-finite",
+        is_flag=True,
+        help="Where the loss becomes NaN or infinite: tell the operation that made it and the example it comes from, "
+        "and save a file for `chainrule replay`. Costs a few percent; it changes no bit of the result.",
     ),
     option(RUN, "--quiet", "-q", is_flag=True, help="Print the results only."),
 )

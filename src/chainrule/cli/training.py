@@ -42,9 +42,17 @@ class Training:
     path: Path
     quiet: bool
     watch: bool = False
+    check_finite: bool = False
 
 
-def start(source: Source, wishes: Wishes, directory: Path | None, quiet: bool, watch: bool = False) -> None:
+def start(
+    source: Source,
+    wishes: Wishes,
+    directory: Path | None,
+    quiet: bool,
+    watch: bool = False,
+    check_finite: bool = False,
+) -> None:
     """A new run. Its directory is made only when all has been understood, so that a mistake leaves nothing behind."""
     directories.check_free(directory)
     problem = load(source)
@@ -54,14 +62,14 @@ def start(source: Source, wishes: Wishes, directory: Path | None, quiet: bool, w
     make_optimizer(settings, module)  # tells what is wrong with the settings
     path = directories.make(directory, source.name)
     record.write(path)
-    _run(Training(record, problem, module, path, quiet, watch), resume=False)
+    _run(Training(record, problem, module, path, quiet, watch, check_finite), resume=False)
 
 
-def resume(path: Path, quiet: bool, watch: bool = False) -> None:
+def resume(path: Path, quiet: bool, watch: bool = False, check_finite: bool = False) -> None:
     """Go on from the last checkpoint; from the beginning, where the run was stopped before the first."""
     record = Record.read(path)
     problem = load_unchanged(record)
-    _run(Training(record, problem, _seeded(record), path, quiet, watch), resume=True)
+    _run(Training(record, problem, _seeded(record), path, quiet, watch, check_finite), resume=True)
 
 
 def _seeded(record: Record) -> nn.Module:
@@ -121,6 +129,7 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
         run_directory=training.path,
         resume=resume,
         checkpoint_steps=settings.checkpoint_every or None,
+        check_finite=training.check_finite,
         progress=progress,
     )
 

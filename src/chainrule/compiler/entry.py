@@ -16,6 +16,7 @@ from ..ir.graph import Value
 from ..ir.types import ArrayType, NumpyArray, int64
 from ..tensor import Tensor, wrap
 from .cells import CellMemory
+from .checked import Checker, logged_call
 from .compile import Compiled, Repeated, compile_graph
 from .forecast import MemoryForecast, bytes_by_kind
 from .memory import address_of, aligned
@@ -30,6 +31,7 @@ SMALL = 1 << 14
 KEPT = 1 << 12
 """Bytes of a result up to which its memory is kept for the next run."""
 
+_runs = [0]
 _ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -83,6 +85,7 @@ class Entry:
         self._results = [_Result(self.table, *each) for each in zip(self.result_slots, self.result_kinds)]
         self._is_single = captured.result_structure == tree.LEAF
         self.steps: Any = None  # the repeated runs of it, once there are any
+        self.checker: Checker | None = None
         self._alone: Callable[[int], None] = _ALONE(compiled.code.address("alone"))
 
     @property
@@ -92,21 +95,32 @@ class Entry:
 
     def run(self, arrays: Sequence[NumpyArray]) -> Any:
         """One run on dense arrays of the right types."""
+        numbers = [source.read() for source in self.captured.numbers]
+        if self.checker is None:
+            results = self.run_unchecked(arrays, numbers)
+        else:
+            self.checker.before(logged_call(arrays, numbers), sum(array.nbytes for array in arrays))
+            results = self.run_unchecked(arrays, numbers)
+            self.checker.after(results)
+        if self._is_single and not self._outside.any:
+            return wrap(Value(self.result_kinds[0], results[0]))
+        values = [Value(kind, result) for kind, result in zip(self.result_kinds, results)]
+        return self._structured(self._outside.guarded(values))
+
+    def run_unchecked(self, arrays: Sequence[NumpyArray], numbers: Sequence[float]) -> list[NumpyArray]:
+        """The results of one run on dense arrays."""
         self.enter()
         for argument, array in zip(self._arguments, arrays):
             argument.set(array)
-        for number, source in enumerate(self.captured.numbers):
-            self.numbers[number] = source.read()
+        for place, number in enumerate(numbers):
+            self.numbers[place] = number
         results = [result.array() for result in self._results]
         if self.threads == 1:
             self._alone(self.table_address)
         else:
             pool().run(self.compiled.address, self.table_address, self.threads)
         self.leave()
-        if self._is_single and not self._outside.any:
-            return wrap(Value(self.result_kinds[0], results[0]))
-        values = [Value(kind, result) for kind, result in zip(self.result_kinds, results)]
-        return self._structured(self._outside.guarded(values))
+        return results
 
     def wrapped(self, results: Sequence[NumpyArray]) -> Any:
         """Results of any shapes in the structure that the function returns."""
@@ -116,11 +130,19 @@ class Entry:
     def _structured(self, values: Sequence[Value]) -> Any:
         return tree.unflatten(self.captured.result_structure, map(wrap, values))
 
-    def enter(self) -> None:
-        """Before a run: the addresses of the cells."""
-        if self.cells.refresh():
+    @property
+    def run_number(self) -> int:
+        """How many runs there have been, of all programs."""
+        return _runs[0]
+
+    def enter(self) -> bool:
+        """Before a run: the addresses of the cells; whether any may have changed since the last one."""
+        _runs[0] += 1
+        changed = self.cells.refresh()
+        if changed:
             for slot, address in zip(self.cell_slots, self.cells.addresses):
                 self.table[slot] = address
+        return changed
 
     def leave(self) -> None:
         """After a run: cells show what was written; an index out of range is an error."""

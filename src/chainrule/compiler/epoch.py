@@ -6,13 +6,15 @@ import ctypes
 import struct
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigurationError, DataError, OutOfRangeError
 from ..ir.types import ArrayType, NumpyArray
+from .checked import logged_steps
 from .entry import Entry
 from .memory import address_of, aligned
 from .steps import HEAD
@@ -62,6 +64,8 @@ class Epoch:
         for rows, start, count in pieces:
             entry = self._program(rows)
             parts.append(steps_of(entry).run(self.arrays, self.order, start, count))
+            if entry.checker is not None:
+                entry.checker.end()
         return entry.wrapped(_joined(parts))
 
     def _program(self, rows: int) -> Entry:
@@ -111,7 +115,13 @@ class Steps:
         done = 0
         while done < count:
             steps = min(self.at_once(), count - done)
-            self._call(words, self._places, 0, done, steps, first)
+            if self.entry.checker is None:
+                self._call(words, self._places, 0, done, steps, first)
+            else:
+                numbers = np.tile(np.array(self.entry.numbers), (steps, 1))
+                rest = order[first + done * self.rows :], [result[done:] for result in results]
+                with self._checked(arrays, rest[0], numbers, rest[1], steps):
+                    self._call(words, self._places, 0, done, steps, first)
             done += steps
         return results
 
@@ -123,8 +133,29 @@ class Steps:
         first = address_of(numbers)
         places = [first + 8 * number for number in range(numbers.shape[1])]
         results = self._room(count)
-        self._call(self._words(arrays, order, results), places, 8 * len(places), 0, count)
+        words = self._words(arrays, order, results)
+        if self.entry.checker is None:
+            self._call(words, places, 8 * len(places), 0, count)
+        else:
+            with self._checked(arrays, order, numbers, results, count):
+                self._call(words, places, 8 * len(places), 0, count)
         return results
+
+    @contextmanager
+    def _checked(
+        self,
+        arrays: Sequence[NumpyArray],
+        order: NumpyArray,
+        numbers: NumpyArray,
+        results: Sequence[NumpyArray],
+        count: int,
+    ) -> Iterator[None]:
+        """Around a call of `count` steps, which are looked at for NaN and infinity."""
+        checker = self.entry.checker
+        assert checker is not None
+        checker.before(logged_steps(arrays, np.array(order[: count * self.rows]), self.rows, numbers), 8 * order.size)
+        yield
+        checker.after([result[:count] for result in results])
 
     def at_once(self) -> int:
         """How many steps a call may have."""

@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,13 @@ from ..ir.build import current_trace, is_recording
 from ..ir.types import ArrayType, NumpyArray
 from ..tensor import Tensor
 from .arguments import Signature, is_array, pattern_of, plain_arrays
+from .checked import Checker, Names, cell_names
 from .entry import Entry
 from .epoch import Epoch
 from .forecast import MemoryForecast
 from .memory import as_array
 from .profile import KernelTime, profile
-from .reasons import Call, Reasons, RecompileWarning
+from .reasons import Call, Reasons, RecompileWarning, argument_name, parameters_of
 
 __all__ = ["CompiledFunction", "RecompileWarning"]
 
@@ -44,7 +46,7 @@ if hasattr(os, "register_at_fork"):
 class CompiledFunction:
     """A function with its native programs."""
 
-    def __init__(self, function: Callable[..., Any], threads: int | None = None) -> None:
+    def __init__(self, function: Callable[..., Any], threads: int | None = None, check_finite: bool = False) -> None:
         if not callable(function):
             raise ConfigurationError(f"compile takes a function, not {function!r}")
         if threads is not None and threads < 1:
@@ -54,6 +56,9 @@ class CompiledFunction:
         self._entries: dict[Any, list[Entry]] = {}
         self._by_kinds: dict[Any, Entry] = {}
         self._last: tuple[Signature, Entry] | None = None
+        self.check_finite = check_finite
+        self.folder: Path | None = None  # where a step that is not finite is saved
+        self.result_names: Sequence[str] = ()
         self._reasons = Reasons(function)
         self._lock = threading.RLock()
         _functions.add(self)
@@ -129,6 +134,22 @@ class CompiledFunction:
         positional, named = tree.unflatten(structure, given)
         tracked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not is_array(leaf)]
         entry = Entry(capture(self.function, positional, named), self.threads, tracked)
+        if self.check_finite:
+            entry.checker = Checker(entry, self._names(entry, args, kwargs), self.folder)
         found.append(entry)
         self._reasons.tell(call, found[:-1], (tuple(args), kwargs), expected)
         return entry, arrays
+
+    def _names(self, entry: Entry, args: Any, kwargs: Any) -> Names:
+        """What arguments, results and cells are called in messages."""
+        name = getattr(self.function, "__name__", "the function")
+        parameters = parameters_of(self.function)
+        leaves = tree.flatten_with_paths((tuple(args), kwargs))
+        arguments = [argument_name(path, parameters) for path, leaf in leaves if is_array(leaf)]
+        count = entry.captured.result_count
+        numbered = (
+            [f"the result of {name}"] if count == 1 else [f"result {number} of {name}" for number in range(count)]
+        )
+        return Names(
+            name, arguments, [*self.result_names, *numbered[len(self.result_names) :]], cell_names(self.function)
+        )

@@ -60,7 +60,7 @@ class Reasons:
             return "structure", "its arguments are nested in another way"
         paths = [path for path, _ in tree.flatten_with_paths(arguments)]
         for path, before, now in zip(paths, last.pattern, call.pattern):
-            name = _name(path, parameters_of(self.function))
+            name = argument_name(path, parameters_of(self.function))
             if before != now and name != "argument self":  # a method has a program for each instance
                 return _change(name, before, now)
         if last.recording == call.recording:
@@ -96,7 +96,7 @@ def _shown(known: Any) -> str:
     return f"another {'object' if isinstance(kind, str) else kind.__name__}"
 
 
-def _name(path: Sequence[Any], parameters: Sequence[str]) -> str:
+def argument_name(path: Sequence[Any], parameters: Sequence[str]) -> str:
     """An argument by its name, if it has one, and where in it."""
     by_name, place, *rest = path
     known = not by_name and place < len(parameters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..errors import TraceError
-from ..source import user_source
+from ..source import SourceLine, user_source
 from .graph import Equation, Value
 from .types import ArrayType, NumpyArray
 
@@ -40,6 +40,8 @@ class _Context(threading.local):
     def __init__(self) -> None:
         self.trace: Trace | None = None
         self.recording = True
+        self.derives: tuple[str, SourceLine | None] | None = None
+        self.check: Callable[..., None] | None = None
 
 
 _context = _Context()
@@ -75,6 +77,27 @@ def recording(enabled: bool) -> Iterator[None]:
         _context.recording = before
 
 
+@contextmanager
+def deriving(equation: Equation) -> Iterator[None]:
+    """What is written inside the block belongs to the derivative of `equation`."""
+    before = _context.derives
+    _context.derives = equation.derives or (equation.primitive.name, equation.source)
+    try:
+        yield
+    finally:
+        _context.derives = before
+
+
+@contextmanager
+def checking(check: Callable[..., None] | None) -> Iterator[None]:
+    """Inside the block every operation that is computed at once is shown to check(primitive, arrays, results, ...)."""
+    before, _context.check = _context.check, check
+    try:
+        yield
+    finally:
+        _context.check = before
+
+
 def bind(primitive: Primitive, *inputs: Value, **params: Any) -> Any:
     """Apply `primitive`: one Value, or a tuple of them for a primitive with several outputs.
 
@@ -104,6 +127,7 @@ def _write(
     if trace is None:
         raise_leaked(primitive)
     equation = Equation(primitive, inputs, params, user_source())
+    equation.derives = _context.derives
     trace.equations.append(equation)
     return equation.produce(types, tracked)
 
@@ -112,9 +136,13 @@ def _compute(
     primitive: Primitive, inputs: tuple[Value, ...], params: dict[str, Any], types: tuple[ArrayType, ...], tracked: bool
 ) -> tuple[Value, ...]:
     arrays = evaluate(primitive, [value.data for value in inputs], params, types)
+    if _context.check is not None:
+        _context.check(primitive, inputs, arrays, _context.derives)
     if not tracked:
         return tuple([Value(kind, array) for kind, array in zip(types, arrays)])
-    return Equation(primitive, inputs, params, user_source()).produce_eagerly(types, arrays)
+    equation = Equation(primitive, inputs, params, user_source())
+    equation.derives = _context.derives
+    return equation.produce_eagerly(types, arrays)
 
 
 def evaluate(

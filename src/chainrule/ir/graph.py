@@ -96,7 +96,7 @@ class Value(Operand):
 class Equation:
     """One application of a primitive. `order` grows with time, so inputs always have a smaller order than outputs."""
 
-    __slots__ = ("_arrays", "_outputs", "inputs", "order", "params", "primitive", "source")
+    __slots__ = ("_arrays", "_outputs", "derives", "inputs", "order", "params", "primitive", "source")
 
     def __init__(
         self,
@@ -109,6 +109,7 @@ class Equation:
         self.inputs = inputs
         self.params = params
         self.source = source
+        self.derives: tuple[str, SourceLine | None] | None = None  # the operation whose derivative it belongs to
         self.order = next(_order)
         self._arrays: tuple[NumpyArray, ...] | None = None
         self._outputs: tuple[Any, ...] = ()

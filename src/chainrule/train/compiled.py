@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,11 +31,19 @@ class CompiledSteps:
     """The steps of one training on arrays in memory. outputs: whether those of the network are wanted."""
 
     def __init__(
-        self, training: TrainingStep, arrays: tuple[NumpyArray, NumpyArray], threads: int | None, outputs: bool
+        self,
+        training: TrainingStep,
+        arrays: tuple[NumpyArray, NumpyArray],
+        threads: int | None,
+        outputs: bool,
+        check_finite: bool = False,
+        folder: Any = None,
     ) -> None:
         self.arrays = tuple(np.ascontiguousarray(array) for array in arrays)
         self.outputs = outputs
-        self.function = compiled_function(step_function(training, outputs), threads)
+        self.function = compiled_function(step_function(training, outputs), threads, check_finite)
+        self.function.folder = None if folder is None else Path(folder)
+        self.function.result_names = ("the loss", "the output of the network")
 
     def prepare(self, rows: int) -> Steps:
         """The steps on batches of so many rows; compiled if there are none that fit what is now."""
@@ -86,14 +95,17 @@ def compiled_steps(
     threads: int | None,
     wanted: bool | None,
     outputs: bool,
+    check_finite: bool = False,
+    folder: Any = None,
 ) -> CompiledSteps | None:
     """Steps as native code, or None to train eagerly.
 
+    check_finite: see `fit`; folder: where a step that is not finite is saved.
     wanted: True raises TraceError where the network can't be traced; None then warns and trains eagerly.
     """
     if wanted is False or (wanted is None and isinstance(training.optimizer, LBFGS)):
         return None
-    steps = CompiledSteps(training, arrays, threads, outputs)
+    steps = CompiledSteps(training, arrays, threads, outputs, check_finite, folder)
     try:
         steps.prepare(min(rows, len(arrays[0])))
         rest = len(arrays[0]) % rows

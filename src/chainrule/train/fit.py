@@ -55,6 +55,7 @@ def fit(
     checkpoint_steps: int | None = None,
     compile: bool | None = None,
     threads: int | None = None,
+    check_finite: bool = False,
     progress: Any = True,
 ) -> History:
     """Train `model` on `data` and give the history of its figures.
@@ -80,6 +81,9 @@ def fit(
         streams, and where the network can't be traced (a CompileWarning says so; compile=True makes it an error).
     threads: how many at most; all cores by default. Native code gives the same bits for any number of threads. Without
         it the threads are those of NumPy's matrix products, one by default, because their number moves the last bits.
+    check_finite: look for NaN and infinity in the loss, the weights and the moments. The first is a NonFiniteError that
+        tells the operation which made it, what it was given, which example it comes from, and a file that replays the
+        step (in the run directory, if there is one). It moves no bit.
     progress: True for a bar in a terminal and a line an epoch elsewhere, False for nothing, or a display of your own.
 
     Raises DataError for data that can't be learned from (NaN, lengths that differ, labels out of range),
@@ -97,7 +101,9 @@ def fit(
     model.train()
     native = None
     if isinstance(feed, ArrayFeed):
-        native = compiled_steps(training, feed.pair, tempo.batch_size, threads, compile, bool(chosen_metrics))
+        native = compiled_steps(
+            training, feed.pair, tempo.batch_size, threads, compile, bool(chosen_metrics), check_finite, run_directory
+        )
     description["threads"] = (threads or 1) if native is None else "any"
     directory = None if run_directory is None else RunDirectory(run_directory)
     saved = directory.load() if directory is not None and resume and directory.has_checkpoint else None
@@ -122,6 +128,7 @@ def fit(
         description=description,
         compiled=native,
         recorders=Recorders(recorders),
+        check_finite=check_finite,
     )
     if saved is not None:
         loop.load_state_dict(saved)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from .. import nn, random
 from ..errors import DivergenceError
+from ..finite import check_finite as checked
 from ..ir.types import NumpyArray
 from ..optim import Optimizer
 from ..optim.schedules.base import current_rate
@@ -69,6 +71,7 @@ class Loop:
     description: dict[str, Any]
     compiled: CompiledSteps | None = None
     recorders: Recorders = field(default_factory=lambda: Recorders(()))
+    check_finite: bool = False
 
     def __post_init__(self) -> None:
         self.state = TrainingState(self.training.model, self.training.optimizer, History())
@@ -113,7 +116,8 @@ class Loop:
     def _eager_steps(self) -> Iterator[None]:
         """One step after the other; between them the run can be stopped or saved."""
         for inputs, targets in self.feed.epoch():
-            loss, outputs = self.training(Tensor(inputs), Tensor(targets))
+            with checked() if self.check_finite else nullcontext():
+                loss, outputs = self.training(Tensor(inputs), Tensor(targets))
             self._require_finite(loss.item())
             self.rate.after_step()
             self._count(loss.item(), outputs.numpy(), targets)
@@ -173,7 +177,8 @@ class Loop:
         return (
             f"the loss is {error} in epoch {self.state.epoch + 1}, step {self.state.step + 1}, "
             f"at learning rate {rate:g}: training has diverged. "
-            f"Try a smaller learning rate, clip_norm=1.0, or scaled inputs{kept}"
+            "Try a smaller learning rate, clip_norm=1.0, or scaled inputs; check_finite=True tells where it began"
+            f"{kept}"
         )
 
     def _end_epoch(self) -> None:

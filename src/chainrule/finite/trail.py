@@ -1,0 +1,137 @@
+"""Follow a NaN or an infinity back to the operation that made it out of finite numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir.build import evaluate
+from ..ir.graph import Equation, Graph, Value
+from ..ir.types import NumpyArray
+from ..source import SourceLine
+from .operand import Operand, operand
+
+Test = Callable[[NumpyArray], bool]
+
+
+def has_nan(array: NumpyArray) -> bool:
+    """Whether any element is NaN."""
+    return array.dtype.kind == "f" and bool(np.isnan(array).any())
+
+
+def is_bad(array: NumpyArray) -> bool:
+    """Whether any element is NaN or infinite."""
+    return array.dtype.kind == "f" and not bool(np.isfinite(array).all())
+
+
+@dataclass(frozen=True)
+class Birth:
+    """Where something not finite was made, or where it came in.
+
+    operation: the primitive, or "" for an input. what: "NaN" or "an infinity". rows: where in the batch, if that can
+    be told. derives: the operation and line whose derivative it belongs to.
+    """
+
+    operation: str
+    what: str
+    operands: tuple[Operand, ...]
+    result: Operand
+    source: SourceLine | None
+    derives: tuple[str, SourceLine | None] | None
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Trail:
+    """From the first cause to what was noticed. noticed: the name of the result or cell that is not finite."""
+
+    noticed: str
+    births: tuple[Birth, ...]
+
+
+def follow(graph: Graph, inputs: Sequence[NumpyArray], names: Sequence[str], outputs: Sequence[str]) -> Trail | None:
+    """Run `graph` by its meaning in NumPy and find the first cause; None where every output is finite.
+
+    names: of the inputs; outputs: of the outputs, the most telling first.
+    """
+    run = _Run(graph, inputs, names)
+    noticed = [(value, name) for value, name in zip(graph.outputs, outputs) if is_bad(run.array(value))]
+    if not noticed:
+        return None
+    trails = [(run.trail(value), name) for value, name in noticed]
+    births, _ = min(trails, key=lambda found: run.order(found[0][0][1]))
+    return Trail(noticed[0][1], tuple(birth for birth, _ in births))
+
+
+class _Run:
+    """One run of a graph that keeps every array."""
+
+    def __init__(self, graph: Graph, inputs: Sequence[NumpyArray], names: Sequence[str]) -> None:
+        self.known = {id(value): np.asarray(array) for value, array in zip(graph.inputs, inputs)}
+        self.names = {id(value): name for value, name in zip(graph.inputs, names)}
+        self.places = {id(value): number - len(inputs) for number, value in enumerate(graph.inputs)}
+        for number, equation in enumerate(graph.equations):
+            types = tuple(value.type for value in equation.outputs)
+            read = [self.array(value) for value in equation.inputs]
+            results = evaluate(equation.primitive, read, dict(equation.params), types)
+            for value, result in zip(equation.outputs, results):
+                self.known[id(value)] = result
+                self.places[id(value)] = number
+
+    def array(self, value: Value) -> NumpyArray:
+        """The elements of a value."""
+        found = self.known.get(id(value), value.data)
+        assert found is not None
+        return found
+
+    def order(self, value: Value) -> int:
+        """When it was computed; inputs before everything else."""
+        return self.places.get(id(value), -(10**9))
+
+    def trail(self, value: Value) -> list[tuple[Birth, Value]]:
+        """The births behind a value that is not finite, the first cause first."""
+        test: Test = has_nan if has_nan(self.array(value)) else is_bad
+        found: list[tuple[Birth, Value]] = []
+        while True:
+            equation = value.equation
+            bad = [each for each in equation.inputs if test(self.array(each))] if equation is not None else []
+            if bad:
+                value = min(bad, key=self.order)
+                continue
+            what = "NaN" if test is has_nan else "an infinity"
+            found.insert(0, (self._birth(value, what), value))
+            infinite = [each for each in equation.inputs if is_bad(self.array(each))] if equation is not None else []
+            if not infinite:
+                return found
+            value, test = min(infinite, key=self.order), is_bad
+
+    def _birth(self, value: Value, what: str) -> Birth:
+        equation = value.equation
+        array = self.array(value)
+        rows = tuple(int(row) for row in bad_rows(array))
+        if equation is None:
+            result = operand(self.names.get(id(value), "a constant"), array)
+            return Birth("", what, (), result, value.source, None, rows)
+        operands = tuple(operand(name, self.array(each)) for name, each in zip(self._named(equation), equation.inputs))
+        result = operand("result", array)
+        return Birth(equation.primitive.name, what, operands, result, equation.source, equation.derives, rows)
+
+    def _named(self, equation: Equation) -> list[str]:
+        """What an operand is: an input by its name, a constant, or its place."""
+        return [
+            self.names.get(id(value), "constant" if value.data is not None else f"operand {place}")
+            for place, value in enumerate(equation.inputs, 1)
+        ]
+
+
+MOST_ROWS = 1 << 20
+
+
+def bad_rows(array: NumpyArray) -> NumpyArray:
+    """Places along the first axis that hold something not finite; none where there is no axis, or all of them do."""
+    if array.ndim == 0 or array.size == 0 or array.dtype.kind != "f":
+        return np.zeros(0, np.int64)
+    rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
+    return rows if len(rows) < len(array) or len(array) == 1 else np.zeros(0, np.int64)
