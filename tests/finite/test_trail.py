@@ -1,0 +1,192 @@
+"""What is told of the first NaN or infinity: the line, the operation, its operands, the example; and the replay."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.cli.main import chainrule as command
+from chainrule.errors import NonFiniteError
+from chainrule.finite import replay
+
+GENERATOR = np.random.default_rng(0)
+INPUTS = GENERATOR.standard_normal((64, 8)).astype(np.float32)
+LABELS = GENERATOR.integers(0, 3, 64)
+
+
+def raised(call: Any, *arguments: Any, **options: Any) -> NonFiniteError:
+    with pytest.raises(NonFiniteError) as caught:
+        call(*arguments, **options)
+    return caught.value
+
+
+def test_the_logarithm_of_zero() -> None:
+    @cr.compile(check_finite=True)
+    def entropy(p: Any) -> Any:
+        return -(p * cr.log(p)).sum()  # here
+
+    p = np.full((4, 3), 1 / 3, np.float32)
+    assert np.isfinite(entropy(p).item())
+    p[2] = [1, 0, 0]
+    error = raised(entropy, p)
+    births = error.trail.births
+    assert [(birth.operation, birth.what) for birth in births] == [("log", "an infinity"), ("multiply", "NaN")]
+    assert births[0].operands[0].name == "argument p"
+    assert births[0].operands[0].zeros == pytest.approx(2 / 12)
+    assert births[0].result.infinities == pytest.approx(2 / 12)
+    message = str(error)
+    assert re.search(r"in log\n  at test_trail\.py:\d+: return -\(p \* cr\.log\(p\)\)\.sum\(\)  # here", message)
+    assert "Row 2 of the batch" in message and "log_softmax" in message
+
+
+def test_zero_by_zero() -> None:
+    ratio = cr.compile(lambda x, y: ((x / y) ** 2).mean(), check_finite=True)
+    x, y = INPUTS.copy(), INPUTS.copy()
+    x[7, 3] = y[7, 3] = 0
+    error = raised(ratio, x, y)
+    (birth,) = error.trail.births
+    assert (birth.operation, birth.what, birth.rows) == ("divide", "NaN", (7,))
+    assert birth.result.nans == pytest.approx(1 / 512)
+
+
+def test_exp_overflows() -> None:
+    def softmax(x: Any) -> Any:
+        e = cr.exp(x * 100)
+        return (e / e.sum(axis=1, keepdims=True)).max()
+
+    error = raised(cr.compile(softmax, check_finite=True), INPUTS)
+    assert [birth.operation for birth in error.trail.births] == ["exp", "divide"]
+    assert "e = cr.exp(x * 100)" in str(error)
+
+
+def classifier(rate: float = 0.1) -> tuple[nn.Module, Any]:
+    cr.random.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
+    optimizer = optim.Adam(model.parameters(), lr=rate)
+
+    @cr.compile(check_finite=True)
+    def step(x: Any, y: Any) -> Any:
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return model, step
+
+
+def test_a_row_of_the_data_is_named_and_the_weights_are_those_before_the_step() -> None:
+    inputs = INPUTS.copy()
+    inputs[37, 2] = np.nan
+    order = np.arange(64)[::-1]
+    model, step = classifier()
+    error = raised(step.epoch, inputs, LABELS, batch_size=16, order=order)
+    assert "Argument x holds NaN" in str(error)
+    assert "Row 10 of the batch: example 37 of the data" in str(error)
+    clean, good = classifier()
+    good.epoch(inputs, LABELS, batch_size=16, order=order[:16])  # example 37 comes in the second batch
+    for name, array in model.state_dict().items():
+        assert array.tobytes() == clean.state_dict()[name].tobytes()
+
+
+def test_an_infinite_derivative() -> None:
+    """Seen in the weights, and told with the line of the operation that was derived."""
+    w = cr.Parameter(np.zeros(3, np.float32))
+    optimizer = optim.SGD([w], lr=0.1)
+
+    @cr.compile(check_finite=True)
+    def step(x: Any) -> Any:
+        loss = cr.sqrt((w * w).sum()) + (w * x).sum()  # the forward line
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    def many() -> None:
+        for _ in range(5):
+            step(INPUTS[0, :3])
+
+    error = raised(many)
+    first = error.trail.births[0]
+    assert first.derives is not None and first.derives[0] == "sqrt"
+    assert "# the forward line" in str(error) and "parameter w after the step" in str(error).lower()
+    np.testing.assert_array_equal(w.numpy(), 0)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_learning_rate_that_is_too_large(native: bool, tmp_path: Path) -> None:
+    cr.random.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
+    error = raised(
+        cr.train.fit,
+        model,
+        optim.SGD(model.parameters(), lr=1e6),
+        "mse",
+        data=(INPUTS, INPUTS[:, :1].copy()),
+        batch_size=16,
+        epochs=50,
+        check_finite=True,
+        compile=native,
+        run_directory=tmp_path / "run",
+        progress=False,
+    )
+    assert error.trail.births
+    if native:
+        assert Path(error.file).parent == tmp_path / "run"
+        assert "smaller learning rate" in str(error)
+        assert all(np.isfinite(array).all() for array in model.state_dict().values())
+
+
+def test_a_saved_step_is_replayed_to_the_same_cause() -> None:
+    _, step = classifier()
+    inputs = INPUTS.copy()
+    inputs[3] = np.inf
+    error = raised(step, inputs[:16], LABELS[:16])
+    saved, trail = replay(error.file)
+    assert str(trail) == str(error.trail)  # NaN is not equal to itself
+    assert saved.graph.name == "step" and len(saved.inputs) == len(saved.names)
+    shown = CliRunner().invoke(command, ["replay", error.file, "--program"])
+    assert shown.exit_code == 0
+    assert "Row 3 of the batch" in shown.output and "matmul" in shown.output
+
+
+def test_what_is_no_step_is_told(tmp_path: Path) -> None:
+    (tmp_path / "other.npz").write_bytes(b"nothing")
+    for name, told in (("other.npz", "no step that can be replayed"), ("absent.npz", "there is no file")):
+        shown = CliRunner().invoke(command, ["replay", str(tmp_path / name)])
+        assert shown.exit_code == 2 and told in shown.output
+
+
+def test_eagerly() -> None:
+    with cr.check_finite():
+        error = raised(lambda: cr.log(cr.tensor([1.0, -1.0])))
+        assert error.trail.births[0].operation == "log"
+        x = cr.tensor(0.0, requires_grad=True)
+        error = raised(lambda: cr.sqrt(x * x).backward())  # ∞ · 0
+        assert error.trail.births[0].derives[0] == "multiply"
+    assert np.isnan(cr.log(cr.tensor(-1.0)).item())  # outside the block nothing is asked
+
+
+def test_the_check_moves_no_bit() -> None:
+    checked, step = classifier()
+    step.epoch(INPUTS, LABELS, batch_size=10)
+    step(INPUTS[:10], LABELS[:10])
+    plain, other = classifier()
+    other.check_finite = False
+    other.epoch(INPUTS, LABELS, batch_size=10)
+    other(INPUTS[:10], LABELS[:10])
+    for name, array in checked.state_dict().items():
+        assert array.tobytes() == plain.state_dict()[name].tobytes()
+
+
+def test_masks_of_minus_infinity_are_no_alarm() -> None:
+    mask = np.tri(5, dtype=bool)
+    attend = cr.compile(lambda x: cr.softmax(cr.where(mask, x @ x.T, -cr.inf)).sum(), check_finite=True)
+    assert attend(INPUTS[:5]).item() == pytest.approx(5, rel=1e-5)
