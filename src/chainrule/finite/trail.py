@@ -113,7 +113,7 @@ class _Run:
         rows = tuple(int(row) for row in bad_rows(array))
         if equation is None:
             result = operand(self.names.get(id(value), "a constant"), array)
-            return Birth("", what, (), result, value.source, None, rows)
+            return Birth("", what, (), result, None, None, rows)
         operands = tuple(operand(name, self.array(each)) for name, each in zip(self._named(equation), equation.inputs))
         result = operand("result", array)
         return Birth(equation.primitive.name, what, operands, result, equation.source, equation.derives, rows)
