@@ -6,35 +6,38 @@ is chosen from the strides of the operands and from how the result is wanted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..ir.graph import Equation, Value
+from ..ir.types import ArrayType
 from .emit import Function, Reg, element_type
-from .matmul import Product, ProductKernel, dot_plan, dot_tasks, make_plan, tasks_of, write_dots
+from .matmul import ProductKernel
 from .place import Place, dense, is_view, same_layout
+from .product import Plan, Product, make_plan
+from .product_dots import dot_plan, dot_tasks, write_dots
+from .product_pack import PackingOfB
 from .program import pointer_to
 from .unit import is_elementwise, root_of, seen_through
 
 if TYPE_CHECKING:
     from .units import Lowering
 
-PACKED = 1.0  # costs in elements moved
-SCATTERED = 4.0
-TURNED = 3.0
-SUMMED_UP = 3.0
-FUSED_MULTIPLY = 1 / 56
+TURNED = 5.0  # cycles an element of a result that lies the other way than it is wanted
+SUMMED_UP = 5.0  # cycles a dot product
+FUSED_MULTIPLY = 1 / 56  # cost of an operation, in elements moved
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to compute a product: with operands swapped or not, as tiles or as dots."""
+    """One way to compute a product: with operands swapped or not, as tiles (then with a plan) or as dots."""
 
     cost: float
     product: Product
     swapped: bool
-    dots: bool
+    plan: Plan | None
 
 
 def lower_product(lowering: Lowering, equation: Equation) -> bool:
@@ -46,19 +49,14 @@ def lower_product(lowering: Lowering, equation: Equation) -> bool:
     if first.shape[-1] == 0:
         return False
     wanted = wanted_order(lowering, result)
-    first, second = (_turned_outside(lowering, place) for place in (first, second))
     choice = choose(lowering, first, second, result, wanted)
     _emit(lowering, equation, choice, first, second, result)
     return True
 
 
-def _turned_outside(lowering: Lowering, place: Place) -> Place:
-    """In a loop: an operand that the loop does not change, and whose rows lie along k, is turned once, before it."""
-    rows, columns = place.shape[-2:]
-    unchanged = lowering.outer is not None and place.buffer.number not in lowering.local and not place.steps
-    if not unchanged or len(place.shape) != 2 or place.strides[0] != 1 or rows < 16 or columns < 16:
-        return place
-    return lowering.shared_copy(place, (0, 1))
+def _is_known(lowering: Lowering, place: Place) -> bool:
+    """In a loop: whether an operand is the same in all rounds. It is packed once, before it."""
+    return lowering.outer is not None and place.buffer.number not in lowering.local and not place.steps
 
 
 def choose(lowering: Lowering, first: Place, second: Place, result: Value, wanted: tuple[int, ...] | None) -> Choice:
@@ -70,9 +68,10 @@ def choose(lowering: Lowering, first: Place, second: Place, result: Value, wante
     for swapped, order in ((False, natural), (True, turned)):
         product = _product(first, second, result, swapped)
         penalty = 0.0 if wanted is None or wanted == order or 1 in result.shape[-2:] else TURNED * result.size
-        choices.append(Choice(_tile_cost(lowering, product) + penalty, product, swapped, False))
+        plan = make_plan(product, lowering.target, _is_known(lowering, first if swapped else second))
+        choices.append(Choice(plan.cycles + penalty, product, swapped, plan))
         if product.a_k == 1 and product.b_k == 1:
-            choices.append(Choice(_dot_cost(lowering, product) + penalty, product, swapped, True))
+            choices.append(Choice(_dot_cost(lowering, product) + penalty, product, swapped, None))
     return min(choices, key=lambda each: each.cost)
 
 
@@ -95,20 +94,10 @@ def _product(first: Place, second: Place, result: Value, swapped: bool) -> Produ
     return Product(element, m, n, k, a_m, a_k, b_k, b_n, n, batch, first.strides[:-2], second.strides[:-2], c_batch)
 
 
-def _tile_cost(lowering: Lowering, product: Product) -> float:
-    width = lowering.target.lanes(4 if product.element == "float" else 8)
-    vectors = -(-product.n // width)
-    multiply = product.m * product.k * vectors * width * FUSED_MULTIPLY * (1 if product.m >= 4 else 1.5)
-    pack = 0.0
-    if product.b_n != 1:
-        pack = product.n * product.k * (PACKED if product.b_k == 1 else SCATTERED)
-    return multiply + pack
-
-
 def _dot_cost(lowering: Lowering, product: Product) -> float:
     width = lowering.target.lanes(4 if product.element == "float" else 8)
     vectors = -(-product.k // width)
-    return product.m * product.n * (vectors * width * FUSED_MULTIPLY * 1.4 + SUMMED_UP)
+    return math.prod(product.batch) * product.m * product.n * (0.7 * vectors + SUMMED_UP)
 
 
 def wanted_order(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
@@ -164,23 +153,51 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
     order: Sequence[int] = (*range(ndim - 2), ndim - 1, ndim - 2) if choice.swapped else tuple(range(ndim))
     place = lowering.allocate(result, order)
     a, b = (second, first) if choice.swapped else (first, second)
-    pointers = [pointer_to(each) for each in (a, b, place)]
-    product, target = choice.product, lowering.target
-    if choice.dots:
+    product, plan, target = choice.product, choice.plan, lowering.target
+    if plan is None:
         dots = dot_plan(product, target)
         tasks = dot_tasks(product, dots)
 
         def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
             write_dots(f, product, dots, target, registers, begin, end)
     else:
-        tiles = make_plan(product, target)
-        tasks = tasks_of(product, tiles)
+        tasks = plan.tasks(product)
+        operand = equation.inputs[0 if choice.swapped else 1]
+        b = _packed(lowering, root_of(operand)[0], b, product, plan) if plan.pack_b and not plan.private else b
 
         def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
             a, b, c = registers
-            ProductKernel(f, product, tiles, target).write(a, b, c, begin, end)
+            ProductKernel(f, product, plan, target).write(a, b, c, begin, end)
 
+    pointers = [pointer_to(each) for each in (a, b, place)]
     sizes = "x".join(map(str, (*product.batch, product.m, product.n, product.k)))
-    label = f"matmul {sizes}{' dots' if choice.dots else ''}{' swapped' if choice.swapped else ''}"
+    label = f"matmul {sizes}{' dots' if plan is None else ''}{' swapped' if choice.swapped else ''}"
     source = str(equation.source) if equation.source else ""
-    lowering.call(write, pointers, tasks, product.flops * FUSED_MULTIPLY, [place.buffer], label, source)
+    lowering.call(
+        write,
+        pointers,
+        tasks,
+        product.flops * FUSED_MULTIPLY,
+        [place.buffer],
+        label,
+        source,
+        ("product", product, plan),
+    )
+
+
+def _packed(lowering: Lowering, root: Value, b: Place, product: Product, plan: Plan) -> Place:
+    """B packed by a kernel of its own, once for all who ask; before a loop that does not change it."""
+    if lowering.outer is not None and _is_known(lowering, b):
+        return _packed(lowering.outer, root, b, product, plan)
+    key = ("packed", id(root), b.buffer.number, b.offset, b.shape, b.strides, b.steps, plan.columns, plan.pack_b)
+    if key not in lowering.relaid:
+        size = product.different_b * plan.packed_size(product)
+        target = lowering.relaid[key] = lowering.temporary(ArrayType((size,), b.dtype))
+
+        def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
+            PackingOfB(f, product, plan).write(registers[0], registers[1], begin, end)
+
+        tasks = PackingOfB.tasks(product, plan)
+        pointers = [pointer_to(b), pointer_to(target)]
+        lowering.call(write, pointers, tasks, 2.0 * size, [target.buffer], f"pack {product.k}x{product.n}")
+    return lowering.relaid[key]

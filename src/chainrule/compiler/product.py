@@ -1,0 +1,181 @@
+"""What a matrix product is, and how it is cut for the caches: C[m, n] = Σ A[m, k] B[k, n].
+
+The plan follows from shapes, strides and the machine's registers alone: never from the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .emit import bytes_of
+from .runtime import Target
+
+HEIGHTS = {16: {1: 12, 2: 6, 3: 3, 4: 2}, 32: {1: 28, 2: 14, 3: 8, 4: 6, 6: 4, 8: 2}}
+"""Rows of the tallest tile that so many vectors of columns leave registers for, in 16 and in 32 registers."""
+LONGEST_SUM = 384  # k in one block: a panel of A stays in the first cache
+SECOND_CACHE = 512 << 10  # bytes of a block of B, which stays in the second one
+PRIVATE_BYTES = 192 << 10  # what a task packs for itself
+MOST_TASKS = 16
+TASK_FLOPS = 1 << 18
+FEW_PRODUCTS = 8
+
+COPIED, TURNED, SCATTERED, FETCHED = 0.3, 0.45, 1.5, 1.0
+"""Cycles an element that is packed: from rows, from columns in squares, one by one; more where it comes from afar."""
+SECOND_CACHE_ALL = 1 << 20
+
+
+@dataclass(frozen=True)
+class Product:
+    """A batch of products. Strides in elements; the columns of C are neighbours (c_n = 1)."""
+
+    element: str
+    m: int
+    n: int
+    k: int
+    a_m: int
+    a_k: int
+    b_k: int
+    b_n: int
+    c_m: int
+    batch: tuple[int, ...] = ()
+    a_batch: tuple[int, ...] = ()
+    b_batch: tuple[int, ...] = ()
+    c_batch: tuple[int, ...] = ()
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of all of them."""
+        return 2 * self.m * self.n * self.k * math.prod(self.batch)
+
+    @property
+    def different_b(self) -> int:
+        """How many different B there are."""
+        return math.prod(size for size, step in zip(self.batch, self.b_batch) if step)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """rows, columns: of the largest tile; panels: of rows, as equal as can be, the taller ones first.
+
+    pack_a: "" or "rows" (rows side by side) or "lines" (all rows of one k side by side), by each task for itself.
+    pack_b: "" or "copy" or "turn"; private: by each task for itself, not by a kernel of its own.
+    """
+
+    rows: int
+    columns: int
+    panels: int
+    row_tasks: int
+    column_blocks: int
+    sum_length: int
+    pack_a: str
+    pack_b: str
+    private: bool
+    width: int
+    cycles: float
+
+    def padded(self, columns: int) -> int:
+        """Columns in whole vectors, as they are packed."""
+        return -(-columns // self.width) * self.width
+
+    def packed_size(self, product: Product) -> int:
+        """Elements of one packed B."""
+        return product.k * self.padded(product.n)
+
+    def tasks(self, product: Product) -> int:
+        """How many tasks a product has."""
+        return math.prod(product.batch) * self.column_blocks * self.row_tasks
+
+
+def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
+    """Tile, blocks and packing. known: B does not change where the product is done again and again."""
+    size = bytes_of(product.element)
+    width = target.lanes(size)
+    vectors = max(1, -(-product.n // width))
+    heights = HEIGHTS[target.registers]
+    wide = min(heights, key=lambda wide: tile_cycles(heights[wide], wide, product.m, vectors))
+    rows, columns = heights[wide], wide * width
+    panels = max(1, -(-product.m // rows))
+    pack_b = _packing_of_b(product, size, panels, known)
+    sum_blocks = -(-product.k // LONGEST_SUM)
+    sum_length = -(-product.k // sum_blocks // 16) * 16 if sum_blocks > 1 else max(product.k, 1)
+    pack_a = _packing_of_a(product, size, -(-product.n // columns))
+    small = product.k * vectors * width * size <= PRIVATE_BYTES
+    alone = bool(pack_b) and not known and small and product.different_b >= FEW_PRODUCTS
+    row_tasks, column_blocks = (1, 1) if alone else _tasks(product, panels, columns, sum_length * size)
+    private = bool(pack_b) and not known and small and row_tasks == column_blocks == 1
+    cycles = tile_cycles(rows, wide, product.m, vectors) * product.k * math.prod(product.batch)
+    cycles += _packing_cycles(product, size, pack_a, pack_b if not known else "", column_blocks)
+    return Plan(rows, columns, panels, row_tasks, column_blocks, sum_length, pack_a, pack_b, private, width, cycles)
+
+
+def _packing_cycles(product: Product, size: int, pack_a: str, pack_b: str, column_blocks: int) -> float:
+    """What packing costs; A is packed for each block of columns."""
+    cycles = 0.0
+    if pack_b:
+        elements = product.k * product.n * product.different_b
+        each = COPIED if pack_b == "copy" else TURNED if product.b_k == 1 else SCATTERED
+        cycles += elements * (each + (FETCHED if 2 * elements * size > SECOND_CACHE_ALL else 0.0))
+    if pack_a:
+        each = SCATTERED if pack_a == "lines" and product.a_m != 1 else COPIED
+        cycles += (each + 0.2) * product.k * product.m * math.prod(product.batch) * column_blocks
+    return cycles
+
+
+def tile_cycles(height: int, wide: int, rows: int, vectors: int) -> float:
+    """Cycles for one k of a whole product, `vectors` wide.
+
+    Two multiplications a cycle, and two loads; each sum waits four cycles for the one before; a vector of B comes from
+    the second cache in two.
+    """
+    panels = max(1, -(-rows // height))
+    base, extra = divmod(rows, panels)
+    whole, rest = divmod(vectors, wide)
+    cost = 0.0
+    for tall, count in ((base + 1, extra), (base, panels - extra)):
+        for broad, tiles in ((wide, whole), (rest, 1 if rest else 0)):
+            if tall and broad:
+                cost += count * tiles * (0.3 + max(tall * broad / 2, (tall + broad) / 2 * 1.15, 4.0, 2.2 * broad))
+    return cost
+
+
+def _packing_of_b(product: Product, size: int, panels: int, known: bool) -> str:
+    """Packing costs one copy of B: worth it where B's rows lie far apart and several panels read them."""
+    if product.b_n != 1 and product.n > 1:
+        return "turn"
+    far = product.b_k * size >= 1024 and product.k * min(product.n * size, 256) > 8 << 10
+    return "copy" if far and (panels >= 3 or known) else ""
+
+
+def _packing_of_a(product: Product, size: int, tiles: int) -> str:
+    """Rows a power of two apart meet in few places of the cache; rows side by side are far apart from k to k."""
+    if product.k <= 32 or product.m == 1:
+        return ""
+    if product.a_k == 1:
+        return "rows" if product.a_m * size % 2048 == 0 and tiles > 2 else ""
+    return "lines" if product.a_k * size >= 512 and (tiles > 1 or product.m > 32) else ""
+
+
+def _tasks(product: Product, panels: int, columns: int, bytes_a_column: int) -> tuple[int, int]:
+    """Tasks along the rows and blocks of columns."""
+    tiles = max(1, -(-product.n // columns))
+    blocks = -(-tiles // max(1, SECOND_CACHE // (bytes_a_column * columns)))
+    wanted = -(-MOST_TASKS // math.prod(product.batch))
+    wanted = max(1, min(wanted, 2 * product.m * product.n * product.k // TASK_FLOPS))
+    row_tasks = min(panels, -(-wanted // blocks))
+    if row_tasks * blocks < wanted and tiles > blocks and panels < 2 * MOST_TASKS:
+        row_tasks, blocks = _by_columns(panels, tiles, blocks, wanted)
+    return row_tasks, blocks
+
+
+def _by_columns(panels: int, tiles: int, blocks: int, wanted: int) -> tuple[int, int]:
+    """Few rows: tasks are blocks of columns, as many as are wanted or there are tiles."""
+    blocks = max(blocks, min(tiles, wanted))
+    return max(1, min(panels, wanted // blocks)), blocks
+
+
+def equal_parts(count: int, parts: int) -> Sequence[tuple[int, int]]:
+    """(size, how many) of parts as equal as can be, the larger first; none that are empty."""
+    base, extra = divmod(count, parts)
+    return [(size, many) for size, many in ((base + 1, extra), (base, parts - extra)) if size and many]

@@ -1,0 +1,198 @@
+"""The inner kernel of matrix products: some rows of A times some vectors of B, added up in registers.
+
+For each k the vectors of B are loaded, and each row's element of A is broadcast and multiplied into the accumulators of
+its row. One function a kind of tile serves every product of a program: how long the sums are and how far apart the rows
+of C lie is told by who calls. Small products have the same code in their own kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .emit import Function, Module, Reg, bytes_of, const, is_literal, vector_of, word
+from .runtime import Target
+
+UNROLLED = 2
+STRAIGHT = 16
+"""Terms up to which a sum of known length is no loop."""
+LINE_BYTES = 64
+AHEAD = 8
+"""How many k before it is needed a row of B is asked for: about a hundred cycles."""
+
+
+@dataclass(frozen=True)
+class TileKind:
+    """rows by columns of C; strides in elements: from row to row and from k to k of A, from k to k of B.
+
+    b_whole: whether B may be read up to a whole vector beyond the columns. asks: whether memory that is needed later
+    is asked for meanwhile, a line for each k.
+    """
+
+    element: str
+    rows: int
+    columns: int
+    a_row: int
+    a_step: int
+    b_step: int
+    b_whole: bool = False
+    asks: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its function."""
+        marks = ("_whole" if self.b_whole else "") + ("_asks" if self.asks else "")
+        return f"tile_{self.element}_{self.rows}x{self.columns}_{self.a_row}_{self.a_step}_{self.b_step}{marks}"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is summed: length of k; adds (i1): whether C holds the sum over what came before.
+
+    later, later_step: what is asked for meanwhile, and elements from one line of it to the next.
+    """
+
+    length: Reg
+    adds: Reg
+    later: Reg | None = None
+    later_step: Reg | None = None
+
+
+def call_tile(f: Function, target: Target, kind: TileKind, pointers: Sequence[Reg], c_row: int, terms: Terms) -> None:
+    """Call the function of a kind of tile, which is written when it is first asked for. pointers: to A, B, C."""
+    if f.module.is_new(kind.name):
+        _write_function(f.module, target, kind)
+    later = (terms.later, terms.later_step) if kind.asks and terms.later and terms.later_step else ()
+    f.call(kind.name, *pointers, word(c_row), terms.length, terms.adds, *later)
+
+
+def _write_function(module: Module, target: Target, kind: TileKind) -> None:
+    a, b, c = (Reg("ptr", f"%{name}") for name in "abc")
+    c_row, length, adds = Reg("i64", "%c_row"), Reg("i64", "%length"), Reg("i1", "%adds")
+    later, later_step = Reg("ptr", "%later"), Reg("i64", "%later_step")
+    asked = [later, later_step] if kind.asks else []
+    f = Function(module, kind.name, [a, b, c, c_row, length, adds, *asked], f"noinline {target.attributes}")
+    f.promise_alone(c)
+    write_tile(f, target, kind, (a, b, c), c_row, Terms(length, adds, later, later_step))
+    f.finish()
+
+
+def write_tile(f: Function, target: Target, kind: TileKind, pointers: Sequence[Reg], c_row: Reg, terms: Terms) -> None:
+    """The code of one tile."""
+    _Tile(f, target, kind).write(pointers, c_row, terms)
+
+
+class _Tile:
+    """Writes one tile."""
+
+    def __init__(self, f: Function, target: Target, kind: TileKind) -> None:
+        self.f, self.kind, self.size = f, kind, bytes_of(kind.element)
+        width = target.lanes(self.size)
+        self.widths = [width] * (kind.columns // width)
+        if kind.columns % width:
+            self.widths.append(width if kind.b_whole else kind.columns % width)
+        self.starts = [number * width for number in range(len(self.widths))]
+
+    def write(self, pointers: Sequence[Reg], c_row: Reg, terms: Terms) -> None:
+        """All of it."""
+        kind = self.kind
+        a, b, c = pointers
+        rows = self._rows_of_c(c, c_row)
+        known = is_literal(terms.length)
+        self.ahead = not known
+        if not known:
+            for row in rows:
+                self._ask_for_row(row)
+        totals = [const(vector_of(kind.element, lanes), 0.0) for _ in range(kind.rows) for lanes in self.widths]
+        if known and int(terms.length.name) <= STRAIGHT:
+            totals = self._steps([a, b, *totals], int(terms.length.name), None)[2:]
+        else:
+            totals = self._loops(a, b, totals, terms)
+        self._finish(rows, totals, terms.adds)
+
+    def _loops(self, a: Reg, b: Reg, totals: list[Reg], terms: Terms) -> list[Reg]:
+        """Several k in each round, then one by one."""
+        f, length = self.f, terms.length
+        if is_literal(length):
+            middle = word(int(length.name) // UNROLLED * UNROLLED)
+        else:
+            middle = f.binary("and", length, word(-UNROLLED))
+        carried = [a, b, *totals, *([terms.later] if self.kind.asks and terms.later else [])]
+        for low, high, count in ((word(0), middle, UNROLLED), (middle, length, 1)):
+            if is_literal(low) and is_literal(high) and low.name == high.name:
+                continue
+            with f.loop(low, high, count, carried) as loop:
+                loop.carry(*self._steps(loop.carried, count, terms.later_step))
+            carried = loop.results
+        return carried[2 : 2 + len(totals)]
+
+    def _rows_of_c(self, c: Reg, c_row: Reg) -> list[Reg]:
+        if is_literal(c_row):
+            return [self.f.at(c, self.kind.element, row * int(c_row.name)) for row in range(self.kind.rows)]
+        rows = [c]
+        for _ in range(1, self.kind.rows):
+            rows.append(self.f.at(rows[-1], self.kind.element, c_row))
+        return rows
+
+    def _ask_for_row(self, row: Reg) -> None:
+        """A row of C will be needed when the sums are done."""
+        for place in range(0, self.kind.columns, LINE_BYTES // self.size):
+            ask_for(self.f, self.f.at(row, self.kind.element, place), writes=True)
+
+    def _steps(self, carried: Sequence[Reg], count: int, later_step: Reg | None) -> list[Reg]:
+        f, kind = self.f, self.kind
+        length = 2 + kind.rows * len(self.widths)
+        a, b, *totals = carried[:length]
+        later = list(carried[length:])
+        for k in range(count):
+            if later and later_step is not None:
+                ask_for(f, later[0])
+                later = [f.at(later[0], kind.element, later_step)]
+            totals = self._step(f.at(a, kind.element, k * kind.a_step), f.at(b, kind.element, k * kind.b_step), totals)
+        return [f.at(a, kind.element, count * kind.a_step), f.at(b, kind.element, count * kind.b_step), *totals, *later]
+
+    def _step(self, a: Reg, b: Reg, totals: Sequence[Reg]) -> list[Reg]:
+        f, kind = self.f, self.kind
+        columns = []
+        for start, lanes in zip(self.starts, self.widths):
+            if self.ahead:
+                ask_for(f, f.at(b, kind.element, AHEAD * kind.b_step + start))
+            columns.append(f.load(vector_of(kind.element, lanes), f.at(b, kind.element, start)))
+        result = []
+        for row in range(kind.rows):
+            element = f.load(kind.element, f.at(a, kind.element, row * kind.a_row))
+            for number, column in enumerate(columns):
+                result.append(f.fma(f.splat(element, column.lanes), column, totals[row * len(columns) + number]))
+        return result
+
+    def _finish(self, rows: Sequence[Reg], totals: Sequence[Reg], adds: Reg) -> None:
+        """Store, or add to what is there."""
+        places = [(row, start) for row in rows for start in self.starts]
+        if is_literal(adds):
+            self._store(places, totals, adds.name not in ("false", "0"))
+            return
+        with self.f.when(adds):
+            self._store(places, totals, True)
+        with self.f.when(self.f.binary("xor", adds, const("i1", 1))):
+            self._store(places, totals, False)
+
+    def _store(self, places: Sequence[tuple[Reg, int]], totals: Sequence[Reg], adds: bool) -> None:
+        f = self.f
+        for (row, start), total in zip(places, totals):
+            kept, address = self._kept(total, start), f.at(row, self.kind.element, start)
+            f.store(f.binary("fadd", f.load(kept.type, address), kept) if adds else kept, address)
+
+    def _kept(self, total: Reg, start: int) -> Reg:
+        """The lanes of an accumulator that are columns of C."""
+        count = min(total.lanes, self.kind.columns - start)
+        if count == total.lanes:
+            return total
+        mask = ", ".join(f"i32 {lane}" for lane in range(count))
+        type = vector_of(self.kind.element, count)
+        return self.f.emit(type, f"shufflevector {total}, {total.type} poison, <{count} x i32> <{mask}>")
+
+
+def ask_for(f: Function, address: Reg, writes: bool = False) -> None:
+    """Memory that will soon be needed; an address that is none does no harm."""
+    f.module.declare("@llvm.prefetch.p0", "void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    f.line(f"call void @llvm.prefetch.p0({address}, i32 {int(writes)}, i32 3, i32 1)")
