@@ -73,7 +73,6 @@ UNSAFE = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib", "cloudpick
 LONGER_THAN_300_LINES = {
     "tensor.py": "the user's handle: cell, gradient, and how functions of Values become functions of tensors",
     "nn/__init__.py": "the public names, one a line",
-    "compiler/matmul.py": "to be split",
     "ops/elementwise.py": "a table: one entry for each elementwise primitive, read from top to bottom",
     "ops/operators.py": "the one place where operators get their meaning",
     "ops/arrays.py": "one short function for each public array function",
