@@ -1,8 +1,9 @@
 """Chainrule trains neural networks by backpropagation and gives exact gradients of any program of its arrays."""
 
 from math import e, inf, nan, pi
+from typing import TYPE_CHECKING
 
-from . import autodiff, data, dtypes, errors, explain, functions, interop, nn, ops, optim, random, reports, train, tree
+from . import autodiff, data, dtypes, errors, functions, interop, nn, ops, optim, random, train, tree
 from .control import cond, scan, while_loop
 from .custom_gradient import custom_gradient
 from .dispatch import compile
@@ -15,6 +16,9 @@ from .tensor import Parameter, Tensor, asarray, tensor
 from .trace import trace
 from .transforms import grad, hessian, hvp, jacobian, jvp, no_grad, stop_gradient, value_and_grad, vjp
 from .vmap import vmap
+
+if TYPE_CHECKING:
+    from . import explain, reports
 
 __version__ = "0.1.0"
 
@@ -66,3 +70,12 @@ __all__ = [
 ]
 __all__ += dtypes.__all__
 __all__ += functions.__all__
+
+
+def __getattr__(name: str) -> object:
+    """Explanations and pages are loaded when they are first used: a training needs neither."""
+    if name not in ("explain", "reports"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module(f".{name}", __name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import os
 from collections.abc import Mapping, Sequence
@@ -90,6 +89,8 @@ def _history(run: Any) -> tuple[list[Mapping[str, Any]], dict[str, Any], Path | 
 
 def read_rows(directory: Path) -> list[dict[str, Any]]:
     """The history of a run as it was last saved."""
+    import csv
+
     file = RunDirectory(directory).metrics_file
     if not file.exists():
         return []
