@@ -186,6 +186,25 @@ def test_the_check_moves_no_bit() -> None:
         assert array.tobytes() == plain.state_dict()[name].tobytes()
 
 
+@pytest.mark.parametrize("most", [1 << 25, 1])
+def test_calls_are_made_again_on_what_they_were_given(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the caller writes its next batch to the same array, and memory of earlier calls is used again."""
+    monkeypatch.setattr("chainrule.compiler.checked.MOST_BYTES", most)
+    model, step = classifier()
+    batch = np.empty((4, 8), np.float32)
+    for number in range(12):
+        batch[:] = INPUTS[4 * number : 4 * number + 4]
+        step(batch, LABELS[:4])
+    batch[1] = np.nan
+    assert "Row 1 of the batch" in str(raised(step, batch, LABELS[:4]))
+    clean, good = classifier()
+    good.check_finite = False
+    for number in range(12):
+        good(INPUTS[4 * number : 4 * number + 4], LABELS[:4])
+    for name, array in model.state_dict().items():
+        assert array.tobytes() == clean.state_dict()[name].tobytes()
+
+
 def test_masks_of_minus_infinity_are_no_alarm() -> None:
     mask = np.tri(5, dtype=bool)
     attend = cr.compile(lambda x: cr.softmax(cr.where(mask, x @ x.T, -cr.inf)).sum(), check_finite=True)

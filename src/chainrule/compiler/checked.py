@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .entry import Entry
 
 PAYS_OFF = 25.0
-"""A copy is made when the runs since the last one took so many times as long as it did."""
+"""A copy is made when the runs since the last one took so many times as long as it did, and looking at the cells."""
 MOST_BYTES = 1 << 25
 MOST_RUNS = 10_000
 _files = itertools.count(1)
@@ -71,11 +71,23 @@ class Checker:
         self.entry, self.names, self.folder = entry, names, folder
         self._copy: list[NumpyArray | None] | None = None
         self._log: list[Logged] = []
+        self._lent: list[list[NumpyArray]] = []  # the arguments of calls in the log
+        self._spare: list[list[NumpyArray]] = []  # memory of those of earlier calls: fresh pages cost more than a copy
         self._bytes = 0
         self._seconds = self._cost = self._start = 0.0
         self._run_number = -1
 
     # -- around a run
+
+    def before_call(self, arguments: Sequence[NumpyArray], numbers: Sequence[float]) -> None:
+        """Before one run; it is logged with copies of its arguments, which the caller may change."""
+        kept: list[NumpyArray] = []
+        step = _Step(kept, list(numbers))
+        self.before(lambda: iter([step]), sum(array.nbytes for array in arguments))
+        kept += self._spare.pop() if self._spare else map(np.empty_like, arguments)
+        for copy, array in zip(kept, arguments):
+            np.copyto(copy, array)
+        self._lent.append(kept)
 
     def before(self, logged: Logged, size: int) -> None:
         """logged: how to make the run again; size: bytes that are kept for it."""
@@ -85,9 +97,11 @@ class Checker:
         if self._copy is None or disturbed or others:
             self._take_copy()
         elif self._seconds > PAYS_OFF * self._cost or self._bytes > MOST_BYTES or len(self._log) > MOST_RUNS:
+            start = time.perf_counter()
             if self._bad_cells(self._copy):
                 self._find()
             self._take_copy()
+            self._cost = time.perf_counter() - start
         self._log.append(logged)
         self._bytes += size
         self._start = time.perf_counter()
@@ -119,6 +133,8 @@ class Checker:
         start = time.perf_counter()
         self._copy = self._contents(every=False)
         self._log, self._bytes, self._seconds = [], 0, 0.0
+        self._spare += self._lent
+        self._lent = []
         self._cost = time.perf_counter() - start
 
     def _restore(self, contents: Sequence[NumpyArray | None]) -> None:
@@ -200,12 +216,6 @@ def _is_finite(array: NumpyArray) -> bool:
         return math.isfinite(array.item())
     with np.errstate(all="ignore"):
         return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
-
-
-def logged_call(arguments: Sequence[NumpyArray], numbers: Sequence[float]) -> Logged:
-    """One run on copies of its arguments, which the caller may change."""
-    step = _Step([np.array(array) for array in arguments], list(numbers))
-    return lambda: iter([step])
 
 
 def logged_steps(arrays: Sequence[NumpyArray], order: NumpyArray, rows: int, numbers: NumpyArray) -> Logged:

@@ -16,7 +16,7 @@ from ..ir.graph import Value
 from ..ir.types import ArrayType, NumpyArray, int64
 from ..tensor import Tensor, wrap
 from .cells import CellMemory
-from .checked import Checker, logged_call
+from .checked import Checker
 from .compile import Compiled, Repeated, compile_graph
 from .forecast import MemoryForecast, bytes_by_kind
 from .memory import address_of, aligned
@@ -99,7 +99,7 @@ class Entry:
         if self.checker is None:
             results = self.run_unchecked(arrays, numbers)
         else:
-            self.checker.before(logged_call(arrays, numbers), sum(array.nbytes for array in arrays))
+            self.checker.before_call(arrays, numbers)
             results = self.run_unchecked(arrays, numbers)
             self.checker.after(results)
         if self._is_single and not self._outside.any:
