@@ -11,6 +11,7 @@ from .. import __version__
 from .cache import cache
 from .check import check
 from .evaluate import evaluate
+from .explain import explain
 from .failures import EXIT_INTERRUPTED, told_plainly
 from .learn import learn
 from .predict import predict
@@ -35,6 +36,7 @@ Each run is kept in a folder of its own, so that you can use it later:
   chainrule predict runs/houses-1 new.csv         what about these?
   chainrule train --resume runs/houses-1          go on where it stopped
   chainrule report runs/houses-1                  what did it learn, and how? a page
+  chainrule explain runs/houses-1                 which weights contributed, and how much?
   chainrule check runs/houses-1                   are its gradients right?
 
 \b
@@ -66,7 +68,7 @@ def chainrule() -> None:
     """The command line's root."""
 
 
-for command in (train, evaluate, predict, report, check, learn, replay, cache):
+for command in (train, evaluate, predict, report, explain, check, learn, replay, cache):
     chainrule.add_command(command)
 
 

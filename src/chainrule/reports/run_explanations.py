@@ -13,12 +13,14 @@ from .contents import Judged, Trained
 from .credit import credit
 from .credit_record import Credit
 from .flow import flow, read_flow
+from .flow_record import Flow
 from .pages.credit import credit_section
 from .pages.document import Section
 from .pages.flow import flow_section
 from .pages.sample import sample_section
 from .run_files import read_credit
 from .sample import sample
+from .sample_record import SampleExplanation
 
 PROBE = 200
 EVALUATIONS = 33
@@ -51,16 +53,27 @@ def recorded_sections(directory: Path | None) -> Iterator[Section]:
 
 
 def _flow(trained: Trained, directory: Path | None) -> Section:
+    found, recorded = flow_of(trained, directory)
+    section = flow_section(found)
+    return section if recorded else replace(section, lead=section.lead + NOW.format(rows=_probe_rows(trained)))
+
+
+def flow_of(trained: Trained, directory: Path | None) -> tuple[Flow, bool]:
+    """The gradient flow that the run recorded, or that of its network as it is now; and whether it was recorded."""
     recorded = None if directory is None else read_flow(directory)
     if recorded is not None:
-        return flow_section(recorded)
+        return recorded, True
     inputs, targets = (each[:PROBE] for each in trained.training)
-    section = flow_section(flow(trained.model, trained.loss, inputs, targets))
-    return replace(section, lead=section.lead + NOW.format(rows=len(inputs)))
+    return flow(trained.model, trained.loss, inputs, targets), False
 
 
-def _sample(trained: Trained, judged: Judged, row: int, title: str) -> Section:
-    found = sample(
+def _probe_rows(trained: Trained) -> int:
+    return min(PROBE, len(trained.training[0]))
+
+
+def sample_of(trained: Trained, judged: Judged, row: int) -> SampleExplanation:
+    """One of the judged examples worked back to every weight."""
+    return sample(
         trained.model,
         trained.loss,
         judged.inputs[row],
@@ -70,18 +83,29 @@ def _sample(trained: Trained, judged: Judged, row: int, title: str) -> Section:
         row=row,
         classes=trained.classes,
     )
-    return sample_section(found, trained.image, title)
+
+
+def _sample(trained: Trained, judged: Judged, row: int, title: str) -> Section:
+    return sample_section(sample_of(trained, judged, row), trained.image, title)
 
 
 def _credit(trained: Trained, directory: Path | None) -> Iterator[Section]:
+    found, how = credit_of(trained, directory)
+    if found is not None:
+        yield _told(found, trained, how)
+
+
+def credit_of(trained: Trained, directory: Path | None) -> tuple[Credit | None, str]:
+    """The credit that the run recorded, or that of the straight way from its first weights; and which it is."""
     recorded = None if directory is None else read_credit(directory)
     if recorded is not None:
-        yield _told(recorded, trained, RECORDED)
-    elif trained.first is not None and _moved(trained):
-        found = credit(
-            trained.model, trained.loss, trained.training, trained.first, probe=PROBE, evaluations=EVALUATIONS
-        )
-        yield _told(found, trained, STRAIGHT)
+        return recorded, RECORDED
+    if trained.first is None or not _moved(trained):
+        return None, ""
+    straight = credit(
+        trained.model, trained.loss, trained.training, trained.first, probe=PROBE, evaluations=EVALUATIONS
+    )
+    return straight, STRAIGHT
 
 
 def _moved(trained: Trained) -> bool:
