@@ -109,8 +109,9 @@ def test_gradients_are_central_differences(name: str, options: Options) -> None:
     layer = getattr(nn, name)(INPUTS, HIDDEN, **options).double()
     if options.get("nonlinearity") == "relu":
         layer.load_state_dict({key: np.abs(np.asarray(each)) + 0.01 for key, each in layer.state_dict().items()})
-    points = np.abs(inputs_of(layer))
-    report = cr.check_gradients(lambda layer, x: layer(x)[0], (layer, points), order=2, eps=1e-3, directions=2)
+    short = np.abs(X[:3, :2])
+    points = short.swapaxes(0, 1) if layer.batch_first else short
+    report = cr.check_gradients(lambda layer, x: layer(x)[0], (layer, points), order=2, eps=1e-3, directions=1)
     assert report.max_relative_error < 1e-6
 
 
