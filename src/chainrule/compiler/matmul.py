@@ -153,7 +153,8 @@ class ProductKernel:
         a_row, a_step = self.packing.strides(rows)
         kind = TileKind(self.element, rows, columns, a_row, a_step, b_step, bool(plan.pack_b))
         pointers = a, b, f.at(c, self.element, f.times(tile, plan.columns))
-        if 2 * product.m * product.n * product.k <= SMALL_FLOPS:
+        in_one = plan.sum_length >= product.k  # else the kernel goes from block to block of k
+        if in_one and 2 * product.m * product.n * product.k <= SMALL_FLOPS:
             write_tile(f, self.target, kind, pointers, word(product.c_m), Terms(word(product.k), const("i1", 0)))
         else:
             call_tile(f, self.target, kind, pointers, product.c_m, Terms(block.length, block.adds))
