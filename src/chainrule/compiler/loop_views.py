@@ -1,7 +1,7 @@
-"""Parts of one array that a loop would stack each for itself: the loop stacks the whole, the parts are views of that.
+"""What a loop would stack although it lies somewhere already.
 
-The four gates of an LSTM are so: cut out of one product, and all of them kept for the gradient. As they are, each
-round would copy them to four stacks.
+Parts of one array: the loop stacks the whole, the parts are views of that. The four gates of an LSTM are so: cut out of
+one product, and all of them kept for the gradient. And what a loop only hands on: slices of what it goes through.
 """
 
 from __future__ import annotations
@@ -12,8 +12,24 @@ from ..passes.rewrite import Inputs, Rewriter, apply_rules
 
 
 def views_after_loops(graph: Graph) -> Graph:
-    """`graph` with parts taken from stacks, not stacked."""
-    return apply_rules(graph, {all_primitives()["scan"]: (_parts_after,)})
+    """`graph` with parts taken from stacks, not stacked, and nothing stacked that is a stack already."""
+    return apply_rules(graph, {all_primitives()["scan"]: (_handed_on, _parts_after)})
+
+
+def _handed_on(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> tuple[Value, ...] | None:
+    """Slices of an array that the body gives back as they are: their stack is that array."""
+    body: Graph = equation.params["body"]
+    carry = equation.params["carry"]
+    first = equation.params["constants"] + carry
+    stack_of = {id(value): stack for value, stack in zip(body.inputs[first:], inputs[first:])}
+    results = body.outputs[carry:]
+    if not any(id(value) in stack_of for value in results):
+        return None
+    kept = [value for value in results if id(value) not in stack_of]
+    changed = Graph(body.inputs, body.equations, (*body.outputs[:carry], *kept), body.name)
+    found = iter(_emit(rewriter, equation, inputs, changed))
+    state = [next(found) for _ in range(carry)]
+    return (*state, *(stack_of[id(value)] if id(value) in stack_of else next(found) for value in results))
 
 
 def _parts_after(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> tuple[Value, ...] | None:

@@ -1,0 +1,32 @@
+"""The body of a loop or a branch, lowered in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..ir.graph import Graph
+from .place import Place
+from .program import Instruction
+
+if TYPE_CHECKING:
+    from .units import Lowering
+
+
+def lower_body(
+    lowering: Lowering,
+    graph: Graph,
+    given: Sequence[Place],
+    wanted: Sequence[Place],
+    carried: dict[int, int],
+    loops: int,
+) -> list[Instruction]:
+    """The instructions of a body. carried: output -> the input whose memory it takes over."""
+    from .schedule import lower_graph
+    from .units import Lowering
+
+    inner = Lowering(graph, lowering.module, lowering.target, lowering)
+    inner.depth = lowering.depth + loops
+    inner.local = {place.buffer.number for place in wanted} | {given[n].buffer.number for n in carried.values()}
+    lower_graph(inner, given, wanted, carried)
+    return inner.instructions

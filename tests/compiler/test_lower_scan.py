@@ -1,0 +1,81 @@
+"""Loops whose carry is stacked: one stack for what was before and after each round, and no copies in the loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.compiler.compile import compile_graph, run_once
+from chainrule.compiler.program import Repeat
+from chainrule.trace import trace
+
+STEPS, ROWS, WIDTH = 5, 3, 4
+
+
+def arrays() -> tuple[Any, Any]:
+    random = np.random.default_rng(3)
+    return random.standard_normal((STEPS, ROWS, WIDTH)), random.standard_normal((ROWS, WIDTH))
+
+
+def loops(compiled: Any) -> list[list[str]]:
+    """The kernels in each loop, by what they do."""
+    found = [each for each in compiled.program.instructions if isinstance(each, Repeat)]
+    return [[call.label for call in each.body] for each in found]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_stacks_of_what_was_before_and_after_each_round(reverse: bool) -> None:
+    def cell(carry: Any, row: Any) -> Any:
+        following = cr.sin(carry) + row
+        return following, (carry, following, following, row)
+
+    def program(x: Any, start: Any) -> Any:
+        carry, stacks = cr.scan(cell, start, x, reverse=reverse)
+        return (-carry, *(-stack for stack in stacks))  # stacks that are outputs lie where they are asked for
+
+    x, start = arrays()
+    compiled = compile_graph(trace(program)(x, start))
+    (labels,) = loops(compiled)
+    assert [label.startswith("nest") for label in labels] == [True]
+    carry, before, after = start, np.empty_like(x), np.empty_like(x)
+    for step in reversed(range(STEPS)) if reverse else range(STEPS):
+        before[step], carry = carry, np.sin(carry) + x[step]
+        after[step] = carry
+    for found, wanted in zip(run_once(compiled, [x, start]), (carry, before, after, after, x), strict=True):
+        np.testing.assert_allclose(found, -wanted, rtol=1e-14, atol=1e-15)
+
+
+def test_carries_that_change_places_or_stay() -> None:
+    def cell(carry: Any, row: Any) -> Any:
+        one, other, same = carry
+        return (other, one + row, same), (one, other, same)
+
+    x, start = arrays()
+    compiled = compile_graph(trace(lambda x, s: cr.scan(cell, (s, s * 2, s * 3), x))(x, start))
+    one, other, rows = start, start * 2, []
+    for row in x:
+        rows.append((one, other, start * 3))
+        one, other = other, one + row
+    wanted = (one, other, start * 3, *(np.stack(each) for each in zip(*rows)))
+    for found, expected in zip(run_once(compiled, [x, start]), wanted, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+def test_the_loops_of_a_recurrent_net_copy_nothing() -> None:
+    weight = np.random.default_rng(4).standard_normal((WIDTH, WIDTH)) / 4
+
+    def loss(weight: Any, x: Any, start: Any) -> Any:
+        def cell(carry: Any, row: Any) -> Any:
+            following = cr.tanh(carry @ weight + row)
+            return following, following
+
+        return cr.sum(cr.scan(cell, start, x)[1] ** 2)
+
+    compiled = compile_graph(trace(cr.grad(loss))(weight, *arrays()))
+    assert [label.split()[0] for labels in loops(compiled) for label in labels].count("copy") == 0
+    found = run_once(compiled, [weight, *arrays()])[0]
+    expected = cr.grad(loss)(cr.tensor(weight), *map(cr.tensor, arrays())).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
