@@ -10,6 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.compiler import tiny
+from chainrule.compiler.module import Module
 from chainrule.errors import OutOfRangeError
 
 INPUTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
@@ -75,3 +76,25 @@ def test_an_index_outside_is_an_error() -> None:
     with pytest.raises(OutOfRangeError):
         pick(given, np.array([1, 4]))
     assert float(pick(given, np.array([1, 3]))) == 4
+
+
+LOOP = """define void @k(ptr %a) {{
+entry:
+  br label %head1
+head1:
+  %i = phi i64 [ 0, %entry ], [ %next, %head1 ]
+  store i64 %i, ptr %a
+  %next = add nsw i64 %i, 1
+  %again = icmp slt i64 %next, {rounds}
+  br i1 %again, label %head1, label %done1
+done1:
+  ret void
+}}"""
+
+
+@pytest.mark.parametrize(
+    ("rounds", "longest", "hints"), [("3", 9999, 1), ("1000", 1, 0), ("%n", 3, 1), ("%n", 1000, 0)]
+)
+def test_only_short_loops_are_written_out(rounds: str, longest: int, hints: int) -> None:
+    text = tiny._unrolled(LOOP.format(rounds=rounds), Module(), longest)
+    assert text.count("!llvm.loop") == hints
