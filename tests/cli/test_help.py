@@ -14,7 +14,7 @@ import chainrule
 from chainrule.cli.main import chainrule as root
 
 Run = Callable[..., Result]
-COMMANDS = ["train", "evaluate", "predict", "check"]
+COMMANDS = ["train", "evaluate", "predict", "check", "export"]
 
 
 def test_the_tour_shows_a_first_command_and_all_commands_in_the_order_of_use(run: Run) -> None:

@@ -12,6 +12,7 @@ from .cache import cache
 from .check import check
 from .evaluate import evaluate
 from .explain import explain
+from .export import export
 from .failures import EXIT_INTERRUPTED, told_plainly
 from .learn import learn
 from .predict import predict
@@ -38,6 +39,7 @@ Each run is kept in a folder of its own, so that you can use it later:
   chainrule report runs/houses-1                  what did it learn, and how? a page
   chainrule explain runs/houses-1                 which weights contributed, and how much?
   chainrule check runs/houses-1                   are its gradients right?
+  chainrule export runs/houses-1 --c device       train and predict in C
 
 \b
 Backpropagation itself, every number worked out on a page:
@@ -68,7 +70,7 @@ def chainrule() -> None:
     """The command line's root."""
 
 
-for command in (train, evaluate, predict, report, explain, check, learn, replay, cache):
+for command in (train, evaluate, predict, report, explain, check, export, learn, replay, cache):
     chainrule.add_command(command)
 
 

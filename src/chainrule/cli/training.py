@@ -136,7 +136,12 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
 
 def loss_of(problem: Problem, settings: Settings) -> nn.Module:
     """What a run makes small."""
-    if problem.is_classification:
+    return loss_for(problem.is_classification, settings)
+
+
+def loss_for(is_classification: bool, settings: Settings) -> nn.Module:
+    """What is made small for classes, or for numbers."""
+    if is_classification:
         return nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
     return nn.MSELoss()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..captured import Cell, GradientCell, TensorCell
+from ..captured import Captured, Cell, GradientCell, TensorCell
 from ..errors import ShapeError
 from ..ir.graph import Value
 from ..ir.types import ArrayType, NumpyArray
@@ -33,21 +33,36 @@ def _new_home(kind: ArrayType) -> NumpyArray:
     return home
 
 
-def _key(cell: Cell) -> tuple[type, int]:
+def key_of(cell: Cell) -> tuple[type, int]:
+    """What tells a cell from others."""
     assert isinstance(cell, TensorCell | GradientCell)
     return type(cell), id(cell.owner)
+
+
+def memory_of(captured: Captured) -> CellMemory:
+    """The memory of the cells of a captured function."""
+    first, graph = captured.argument_count, captured.graph
+    read = [value.type for value in graph.inputs[first : first + len(captured.cells)]]
+    memory = CellMemory(captured.cells, captured.written, read)
+    memory.kinds += [graph.outputs[captured.result_count + number].type for number in memory.only_written]
+    return memory
+
+
+def updated_in_place(captured: Captured, memory: CellMemory) -> dict[int, int]:
+    """Output of the graph -> the input whose memory it takes over."""
+    return {captured.result_count + number: captured.argument_count + cell for number, cell in memory.in_place.items()}
 
 
 class CellMemory:
     """The memory of all cells of one program; `addresses`: of the cells that are read, then of those only written."""
 
     def __init__(self, cells: Sequence[Cell], written: Sequence[Cell], kinds: Sequence[ArrayType]) -> None:
-        places = {_key(cell): number for number, cell in enumerate(cells)}
+        places = {key_of(cell): number for number, cell in enumerate(cells)}
         self.in_place = {
-            number: places[_key(cell)] for number, cell in enumerate(written) if _key(cell) in places
+            number: places[key_of(cell)] for number, cell in enumerate(written) if key_of(cell) in places
         }  # written cell -> cell that is read
-        only_written = [cell for number, cell in enumerate(written) if number not in self.in_place]
-        self.cells = [*cells, *only_written]
+        self.only_written = [number for number in range(len(written)) if number not in self.in_place]
+        self.cells = [*cells, *(written[number] for number in self.only_written)]
         self.kinds = list(kinds)
         self.is_written = [False] * len(self.cells)
         for number in (*self.in_place.values(), *range(len(cells), len(self.cells))):

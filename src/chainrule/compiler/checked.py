@@ -232,7 +232,7 @@ def logged_steps(arrays: Sequence[NumpyArray], order: NumpyArray, rows: int, num
 def cell_names(function: Any) -> dict[int, str]:
     """Tensors that a function has hold of by the name of the variable, those of modules by theirs; by id."""
     found: dict[int, str] = {}
-    for name, value in _held(function):
+    for name, value in held(function):
         if isinstance(value, Tensor):
             found[id(value)] = f"parameter {name}" if isinstance(value, Parameter) else f"tensor {name}"
         for owner in (value, getattr(value, "model", None)):
@@ -242,7 +242,7 @@ def cell_names(function: Any) -> dict[int, str]:
     return found
 
 
-def _held(function: Any) -> Iterator[tuple[str, Any]]:
+def held(function: Any) -> Iterator[tuple[str, Any]]:
     """What a function reaches without being given it: variables around it, globals it names, what it is a method of."""
     code = getattr(function, "__code__", None)
     for name, cell in zip(getattr(code, "co_freevars", ()), getattr(function, "__closure__", None) or ()):

@@ -22,7 +22,7 @@ from .place import Buffer, Kind
 from .plan import MOST_CONSTANTS, Plan, packed, plan_of, unpacked
 from .program import Program
 from .recompute import open_checkpoints
-from .runtime import Code, compiled_text, host, machine
+from .runtime import Code, compiled_text, machine, processor
 from .schedule import dense_place, lower_graph
 from .signature import fingerprint, signature_of
 from .split import split_reductions
@@ -69,7 +69,7 @@ class Job:
         graph = prepared(self.graph) if self.optimise else self.graph
         planned = _Planned(open_checkpoints(graph), self.in_place)
         program = planned.program()
-        target = host()
+        target = processor()
         small = tiny.is_tiny(program)
         if small:
             tiny.write_body(program, target.attributes)
@@ -165,9 +165,9 @@ def _write_steps(plan: _Planned, program: Program, repeated: Repeated, small: bo
     numbers = [place[id(buffer)] for buffer in plan.inputs[len(graph.inputs) - repeated.numbers :]]
     found = [batch for batch in batches if batch is not None]
     if small:
-        tiny.write_steps(program, host().attributes, found, results, numbers)
+        tiny.write_steps(program, processor().attributes, found, results, numbers)
     else:
-        write_steps(program.module, host().attributes, found, results, numbers)
+        write_steps(program.module, processor().attributes, found, results, numbers)
 
 
 def prepared(graph: Graph) -> Graph:
@@ -179,7 +179,7 @@ class _Planned:
     """The whole program: slots for what goes in and out, and the kernels between."""
 
     def __init__(self, graph: Graph, in_place: dict[int, int]) -> None:
-        target = host()
+        target = processor()
         self.graph = graph
         self.lowering = Lowering(graph, Module(target.has_fma), target)
         self.inputs = [Buffer(v.dtype, v.size, Kind.SLOT, f"in{n}") for n, v in enumerate(graph.inputs)]

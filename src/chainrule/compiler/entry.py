@@ -15,7 +15,7 @@ from ..errors import ConfigurationError, OutOfRangeError
 from ..ir.graph import Value
 from ..ir.types import ArrayType, NumpyArray, int64
 from ..tensor import Tensor, wrap
-from .cells import CellMemory
+from .cells import memory_of, updated_in_place
 from .checked import Checker
 from .compile import Compiled, Repeated, compile_graph
 from .forecast import MemoryForecast, bytes_by_kind
@@ -42,19 +42,12 @@ class Entry:
         """tracked: tensors among the arguments that gradients may be wanted of."""
         self.captured = captured
         self._outside = Outside(captured, tracked)
-        graph = captured.graph
-        first = captured.argument_count
-        cells = len(captured.cells)
-        kinds = [value.type for value in graph.inputs[first : first + cells]]
-        probe = CellMemory(captured.cells, captured.written, kinds)
-        only = [n for n in range(len(captured.written)) if n not in probe.in_place]
-        kinds += [graph.outputs[captured.result_count + n].type for n in only]
-        self.cells = CellMemory(captured.cells, captured.written, kinds)
-        in_place = {captured.result_count + n: first + cell for n, cell in self.cells.in_place.items()}
-        repeated = Repeated(first, len(captured.numbers), captured.result_count)
-        self.compiled: Compiled = compile_graph(graph, in_place, repeated=repeated)
+        self.cells = memory_of(captured)
+        in_place = updated_in_place(captured, self.cells)
+        repeated = Repeated(captured.argument_count, len(captured.numbers), captured.result_count)
+        self.compiled: Compiled = compile_graph(captured.graph, in_place, repeated=repeated)
         self.threads = 1 if self.compiled.plan.cost < PARALLEL_COST else threads or default_threads()
-        self._prepare(only)
+        self._prepare(self.cells.only_written)
 
     def _prepare(self, only: Sequence[int]) -> None:
         """The table of addresses, and which of its places are set at each call."""

@@ -11,7 +11,7 @@ from ..ir.types import ArrayType, DType
 from .array import Array
 from .emit import Function, Reg
 from .lower_nest import Blocks, Range
-from .runtime import host
+from .runtime import processor
 
 Types = Sequence[ArrayType]
 Params = Mapping[str, Any]
@@ -82,4 +82,4 @@ class Lowering:
 
 def lanes_for(*dtypes: DType) -> int:
     """Lanes of the vectors in which to work: a register of the widest element, at most 16."""
-    return min(16, host().lanes(max(dtype.itemsize for dtype in dtypes)))
+    return min(16, processor().lanes(max(dtype.itemsize for dtype in dtypes)))

@@ -9,7 +9,7 @@ from .array import Array, shuffle
 from .emit import Function, Reg, const, vector_of, word
 from .lower_copy import unravelled
 from .lower_kernel import Kernel, Lowering, Params, Types
-from .runtime import host
+from .runtime import processor
 
 WORDS = 4
 LOW_WORD = 0xFFFFFFFF
@@ -27,7 +27,7 @@ def _tasks(inputs: Types, outputs: Types, params: Params) -> int:
 def _random_bits(kernel: Kernel) -> None:
     f, (state,), target = kernel.f, kernel.inputs, kernel.outputs[0]
     keys = [f.convert("zext", state.load(f, [place]), "i64") for place in range(WORDS)]
-    lanes = 2 * host().lanes(8)
+    lanes = 2 * processor().lanes(8)
     with kernel.each_task() as task:
         first = f.times(task, BLOCKS_OF_TASK)
         last = f.minimum(f.add(first, BLOCKS_OF_TASK), word(_block_count(target.size)))

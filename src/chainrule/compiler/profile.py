@@ -17,7 +17,7 @@ from ..ir.types import ArrayType, NumpyArray, int64
 from .emit import Function, Module, Reg
 from .memory import address_of, aligned
 from .program import Call, Instruction, Program
-from .runtime import Code, host
+from .runtime import Code, processor
 from .step_writer import StepWriter
 from .threads import pool
 
@@ -97,7 +97,7 @@ class _TimedWriter(StepWriter):
     """Adds the ticks that pass up to the end of each kernel to a table behind the program's own."""
 
     def __init__(self, program: Program, number: dict[int, int]) -> None:
-        super().__init__(program, host().attributes, "timed")
+        super().__init__(program, processor().attributes, "timed")
         self.place = number
 
     def _begin(self) -> None:
@@ -122,6 +122,6 @@ class _TimedWriter(StepWriter):
 
 def _now(f: Function) -> Reg:
     """A counter that goes on steadily, whatever its rate."""
-    name = "readcyclecounter" if host().triple.startswith(("x86_64", "i686")) else "readsteadycounter"
+    name = "readcyclecounter" if processor().triple.startswith(("x86_64", "i686")) else "readsteadycounter"
     f.module.declare(f"@llvm.{name}", f"i64 @llvm.{name}()")
     return f.emit("i64", f"call i64 @llvm.{name}()")

@@ -6,8 +6,9 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -85,11 +86,29 @@ def host() -> Target:
     )
 
 
-def _machine() -> Any:
+_chosen: ContextVar[Target | None] = ContextVar("processor", default=None)
+
+
+def processor() -> Target:
+    """The processor that code is written for: the one this process runs on, unless another was chosen."""
+    return _chosen.get() or host()
+
+
+@contextmanager
+def compiling_for(other: Target) -> Iterator[None]:
+    """Within it code is written for another processor. Such code can be exported, not run here."""
+    token = _chosen.set(other)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def _machine(jit: bool = True) -> Any:
     """A new one each time: an engine takes it over."""
-    target = host()
-    return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small", jit=True
+    chosen = processor()
+    return llvm.Target.from_triple(chosen.triple).create_target_machine(
+        cpu=chosen.cpu, features=chosen.features, opt=2, reloc="pic", codemodel="small", jit=jit
     )
 
 
@@ -111,9 +130,9 @@ def _without_strength_reduction() -> Iterator[None]:
 
 def machine() -> tuple[str, ...]:
     """What code depends on besides its text: the versions of LLVM, the processor, options."""
-    target = host()
+    chosen = processor()
     versions = ".".join(map(str, (*llvm.llvm_version_info, llvmlite.__version__)))
-    return versions, target.triple, target.cpu, target.features, OPTIONS
+    return versions, chosen.triple, chosen.cpu, chosen.features, OPTIONS
 
 
 class Code:
@@ -157,6 +176,28 @@ def compiled_text(text: str, passes: bool = False) -> bytes:
     del module, target_machine
     _give_back()
     return code
+
+
+def library(texts: Sequence[tuple[str, bool]]) -> bytes:
+    """Several modules of LLVM IR to one object file that other programs link. texts: (text, whether passes are run).
+
+    Functions that are `internal` to a module may have the same name in another; those that nobody calls are left out.
+    """
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    with _lock, _without_strength_reduction():
+        target_machine, whole = _machine(jit=False), llvm.parse_assembly("")
+        for text, passes in texts:
+            module = llvm.parse_assembly(text)
+            module.verify()
+            if passes:
+                _optimise(module, target_machine)
+            whole.link_in(module)
+        builder = llvm.create_pass_builder(target_machine, llvm.create_pipeline_tuning_options(speed_level=0))
+        manager = llvm.create_new_module_pass_manager()
+        manager.add_global_dead_code_eliminate_pass()
+        manager.run(whole, builder)
+        return bytes(target_machine.emit_object(whole))
 
 
 def _give_back() -> None:

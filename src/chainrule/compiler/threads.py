@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .emit import Function, Module, Reg, const, word
-from .runtime import Code, host
+from .runtime import Code, processor
 
 LINE = 8  # words in a cache line: what different threads write lies in different lines
 (JOB, RUNNING, STOP, SLEEPERS, COUNT, GENERATION) = (LINE * number for number in range(6))
@@ -39,7 +39,7 @@ ONE_JOB = 1 << 16
 def barrier_ir(module: Module) -> None:
     """Add `void @barrier(ptr block, i64 threads)`: nobody goes on before all have come."""
     block, threads = Reg("ptr", "%block"), Reg("i64", "%threads")
-    f = Function(module, "barrier", [block, threads], f"noinline {host().attributes}")
+    f = Function(module, "barrier", [block, threads], f"noinline {processor().attributes}")
     with f.when(f.compare("icmp sgt", threads, word(1))):
         generation = _load(f, block, GENERATION)
         before = _add(f, block, COUNT, 1)
@@ -70,7 +70,7 @@ def _add(f: Function, block: Reg, number: int, amount: int) -> Reg:
 
 
 def _pause(f: Function) -> None:
-    triple = host().triple
+    triple = processor().triple
     if triple.startswith(("x86_64", "i686")):
         f.module.declare("@llvm.x86.sse2.pause", "void @llvm.x86.sse2.pause()")
         f.line("call void @llvm.x86.sse2.pause()")
@@ -114,7 +114,7 @@ def _run(f: Function, block: Reg, thread: Reg) -> None:
 
 def _futex(f: Function, block: Reg, operation: int, value: Reg) -> None:
     """Sleep while the job number is `value`, or wake who sleeps; a nap where there is no futex."""
-    number = FUTEX.get(host().triple.split("-")[0]) if sys.platform == "linux" else None
+    number = FUTEX.get(processor().triple.split("-")[0]) if sys.platform == "linux" else None
     if number is not None:
         call = f.load("ptr", _field(f, block, SYSTEM_CALL))
         arguments = f"i64 {number}, {_field(f, block, JOB)}, i64 {operation}, {value}, i64 0, i64 0, i64 0"
@@ -130,7 +130,7 @@ def _worker_ir(module: Module) -> None:
     A worker numbers itself. One that has no part in a job may be late to see it, so nothing but the job is read then.
     """
     block = Reg("ptr", "%block")
-    f = Function(module, "worker", [block], host().attributes, "ptr")
+    f = Function(module, "worker", [block], processor().attributes, "ptr")
     first = _load(f, block, FIRST)
     thread = f.binary("add", _add(f, block, STARTED, 1), word(1))
     head, leave = f.fresh("jobs"), f.fresh("leave")
@@ -167,7 +167,7 @@ def _launch_ir(module: Module) -> None:
         Reg(kind, f"%{name}")
         for kind, name in (("ptr", "block"), ("ptr", "function"), ("ptr", "context"), ("i64", "threads"))
     )
-    f = Function(module, "launch", [block, function, context, threads], host().attributes)
+    f = Function(module, "launch", [block, function, context, threads], processor().attributes)
     f.store(function, _field(f, block, FUNCTION))
     f.store(context, _field(f, block, CONTEXT))
     f.store(threads, _field(f, block, THREADS))
@@ -257,7 +257,7 @@ class Pool:
                 return
             self._block[STOP] = 1
             self._block[JOB] = (self._block[JOB] // ONE_JOB + 1) * ONE_JOB  # for no threads
-            if sys.platform == "linux" and (number := FUTEX.get(host().triple.split("-")[0])):
+            if sys.platform == "linux" and (number := FUTEX.get(processor().triple.split("-")[0])):
                 _libc().syscall(number, ctypes.c_void_p(self._address + 8 * JOB), WAKE, EVERYONE, 0, 0, 0)
             for handle in self._handles:
                 _libc().pthread_join(handle, None)

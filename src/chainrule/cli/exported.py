@@ -1,0 +1,46 @@
+"""What of a run is exported: its training step and its prediction as functions of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..errors import ConfigurationError
+from ..train.compiled import step_function
+from ..train.evaluate import evaluating
+from ..train.step import TrainingStep
+from .optimisers import make_optimizer
+from .problem import number_target
+from .runs import OpenedRun
+from .training import loss_for
+
+
+def c_routines(run: OpenedRun, batch_size: int) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
+    """`train`, on a batch, and `predict`, of one example. Moments start afresh, at the run's learning rate."""
+    settings, encoder = run.record.settings, run.record.encoder
+    if settings.optimizer == "lbfgs":
+        raise ConfigurationError("L-BFGS looks at the loss to decide how often to look again, which C can't be given")
+    is_classification = number_target(encoder) is None
+    run.module.train()
+    training = TrainingStep(
+        run.module,
+        loss_for(is_classification, settings),
+        make_optimizer(settings, run.module),
+        settings.clip_norm or None,
+    )
+    shape = run.record.network.inputs
+    inputs = np.zeros((batch_size, *shape), np.float32)
+    targets = np.zeros(batch_size, np.int64) if is_classification else np.zeros((batch_size, 1), np.float32)
+    train = step_function(training, outputs=False)
+    return {"train": (train, (inputs, targets)), "predict": (_prediction(run.module), (inputs[:1],))}
+
+
+def _prediction(module: nn.Module) -> Callable[..., Any]:
+    def predict(inputs: Any) -> Any:
+        with evaluating(module):
+            return module(inputs)
+
+    return predict

@@ -1,0 +1,34 @@
+"""`chainrule export`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import Result
+
+from chainrule.interop.c import load_state
+from chainrule.interop.safetensors import load_file
+
+Run = Callable[..., Result]
+
+
+def test_a_training_step_and_the_prediction_for_c(run: Run, flowers: Path) -> None:
+    assert run("train", flowers, "--target", "kind", "--epochs", "1", "--run", "made", "-q").exit_code == 0
+    result = run("export", "made", "--c", "device", "--name", "flowers", "--batch-size", "8", "--weights-apart")
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [
+        f"device/flowers{end}" for end in (".h", ".o", ".state", "_example.c")
+    ]
+    header = Path("device/flowers.h").read_text()
+    assert (
+        "int flowers_train(void *state, const float inputs[16], const int64_t targets[8], float result[1]);" in header
+    )
+    assert "int flowers_predict(void *state, const float inputs[2], float result[2]);" in header
+    state, weights = load_state("device/flowers.h", "device/flowers.state"), load_file("made/model.safetensors")
+    assert all((state[name.replace(".", "_")] == array).all() for name, array in weights.items())
+
+
+def test_something_has_to_be_asked_for(run: Run, flowers: Path) -> None:
+    result = run("export", "made")
+    assert result.exit_code == 2 and "--c DIR" in result.stderr
