@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import tree
+from ... import nn, tree
 from ...capture import capture
 from ...errors import CheckpointError, ConfigurationError
 from ...ir.types import ArrayType
@@ -136,7 +136,7 @@ def _signature(routine: Routine, function: Callable[..., Any]) -> Any:
 
     graph, count = routine.captured.graph, routine.captured.result_count
     given, results = graph.inputs[: routine.captured.argument_count], graph.outputs[:count]
-    parameters = parameters_of(function)
+    parameters = parameters_of(function.forward if isinstance(function, nn.Module) else function)
     if len(parameters) != len(given):
         parameters = [f"input{number}" for number in range(len(given))]
     outs = ["result"] if count == 1 else [f"result{number}" for number in range(count)]
