@@ -10,8 +10,7 @@ import pytest
 import chainrule as cr
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("k", [384, 385, 1000, 1025])
+@pytest.mark.parametrize(("dtype", "k"), [("float32", 385), ("float32", 1025), ("float64", 384)])
 @pytest.mark.parametrize(("m", "n"), [(2, 2), (3, 5), (16, 2), (1, 3)])
 @pytest.mark.parametrize("turned", [(False, False), (True, False), (True, True)])
 def test_products_are_numpys(dtype: str, k: int, m: int, n: int, turned: tuple[bool, bool]) -> None:

@@ -6,7 +6,6 @@ whose passes are run for such a program, sees through it: what one kernel writes
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from .emit import Function, Module, Reg, word
@@ -14,13 +13,11 @@ from .place import Buffer, Kind
 from .program import Block, Call, Instruction, Pointer, Program
 from .step_writer import StepWriter
 from .steps import HEAD, Batch, gather
+from .tiny_loops import written_out
 
 MOST_COST = 4_000.0
 MOST_CALLS = 48
 """What makes a program tiny: so little work that calls and barriers would be much of it, and soon compiled."""
-
-MOST_WRITTEN = 2_000
-"""Lines a loop may have when written out in full: longer ones gain nothing, and LLVM takes many seconds for them."""
 
 
 def is_tiny(program: Program) -> bool:
@@ -38,10 +35,8 @@ def _calls(instructions: Sequence[Instruction]) -> list[Call]:
 def write_body(program: Program, attributes: str) -> None:
     """Make the kernels part of whoever calls them, and add `body(ptr...)`: one parameter a place of the table."""
     module = program.module
-    longest = max(
-        (each.buffer.nbytes // 4 for call in _calls(program.instructions) for each in call.pointers), default=0
-    )
-    module.functions = [_inside(_unrolled(text, module, longest)) for text in module.functions]
+    tasks = {call.kernel: call.tasks for call in _calls(program.instructions)}
+    module.functions = [_inside(written_out(text, module, tasks.get(_name(text), 1))) for text in module.functions]
     writer = _BodyWriter(program, attributes)
     writer.write()
     module.functions[-1] = _inside(module.functions[-1])
@@ -52,41 +47,9 @@ def _inside(function: str) -> str:
     return function.replace("define ", "define internal ", 1).replace(") noinline ", ") alwaysinline ", 1)
 
 
-_HEAD = re.compile(r"^(head\w+):$")
-_BRANCH = re.compile(r"^  br i1 %\w+, label %(head\w+), label %\w+$")
-_START = re.compile(r"phi i64 \[ (-?\d+), ")
-_STEP = re.compile(r"= add nsw i64 %\w+, (\d+)$")
-_STOP = re.compile(r"= icmp slt i64 %\w+, (-?\d+)$")
-
-
-def _unrolled(function: str, module: Module, longest: int) -> str:
-    """The text of a function; LLVM is asked to write out in full those of its loops that are then still short.
-
-    longest: how often a loop runs at most whose bounds are known only where the function is called.
-    """
-    lines = function.split("\n")
-    heads: dict[str, int] = {}  # the line of each loop's first line
-    longer = [0] * (len(lines) + 1)  # by line: how many lines the loops that end there add
-    for number, line in enumerate(lines):
-        if head := _HEAD.match(line):
-            heads[head[1]] = number
-        elif (back := _BRANCH.match(line)) and back[1] in heads:
-            start = heads[back[1]]
-            times = _rounds(lines[start + 1], lines[number - 2], lines[number - 1]) or longest
-            length = number - start + sum(longer[start:number])
-            if 0 < times * length <= MOST_WRITTEN:
-                lines[number] += f", !llvm.loop {module.unrolled_loop()}"
-                longer[number] = (times - 1) * length
-    return "\n".join(lines)
-
-
-def _rounds(first: str, following: str, again: str) -> int:
-    """How often a loop runs, read from its first and last lines; 0 where the text doesn't say."""
-    found = _START.search(first), _STEP.search(following), _STOP.search(again)
-    if any(each is None for each in found):
-        return 0
-    start, step, stop = (int(each[1]) for each in found if each is not None)
-    return max(0, -(-(stop - start) // step))
+def _name(function: str) -> str:
+    """The name of a function, from its text."""
+    return function.split("(", 1)[0].rpartition("@")[2]
 
 
 class _BodyWriter(StepWriter):
