@@ -20,12 +20,13 @@ from .loop_views import views_after_loops
 from .memory import address_of, aligned
 from .place import Buffer, Kind
 from .plan import MOST_CONSTANTS, Plan, packed, plan_of, unpacked
-from .program import Program
+from .program import PARALLEL_COST, Program
 from .recompute import open_checkpoints
 from .runtime import Code, compiled_text, machine, processor
 from .schedule import dense_place, lower_graph
 from .signature import fingerprint, signature_of
 from .split import split_reductions
+from .step_table import TableWriter
 from .step_writer import StepWriter
 from .steps import batch_of, write_alone, write_steps
 from .threads import barrier_ir, pool
@@ -76,8 +77,10 @@ class Job:
         barrier_ir(program.module)
         if small:
             tiny.write_step(program, target.attributes)
-        else:
+        elif program.cost < PARALLEL_COST:
             StepWriter(program, target.attributes).write()
+        else:
+            TableWriter(program, target.attributes).write()
         write_alone(program.module, target.attributes)
         if self.repeated is not None:
             _write_steps(planned, program, self.repeated, small)

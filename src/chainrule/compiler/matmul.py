@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .emit import Function, Reg, const, word
 from .product import Plan, Product, equal_parts
 from .product_pack import PackingOfA, PackingOfB, batch_offsets, packed_batch, scratch, split
-from .product_tile import Terms, TileKind, call_tile, write_tile
+from .product_tile import Strides, Terms, TileKind, call_tile, write_tile
 from .runtime import Target
 
 SMALL_FLOPS = 1 << 15
@@ -150,11 +150,12 @@ class ProductKernel:
             b_step = product.b_k
             b = f.at(task.b, self.element, f.times(tile, plan.columns))
         b = f.at(b, self.element, f.times(block.b_row, b_step))
-        a_row, a_step = self.packing.strides(rows)
-        kind = TileKind(self.element, rows, columns, a_row, a_step, b_step, bool(plan.pack_b))
+        kind = TileKind(self.element, rows, columns, b_whole=bool(plan.pack_b))
+        strides = Strides(*map(word, (*self.packing.strides(rows), b_step)))
         pointers = a, b, f.at(c, self.element, f.times(tile, plan.columns))
         in_one = plan.sum_length >= product.k  # else the kernel goes from block to block of k
         if in_one and 2 * product.m * product.n * product.k <= SMALL_FLOPS:
-            write_tile(f, self.target, kind, pointers, word(product.c_m), Terms(word(product.k), const("i1", 0)))
+            terms = Terms(word(product.k), const("i1", 0))
+            write_tile(f, self.target, kind, pointers, strides, word(product.c_m), terms)
         else:
-            call_tile(f, self.target, kind, pointers, product.c_m, Terms(block.length, block.adds))
+            call_tile(f, self.target, kind, pointers, strides, product.c_m, Terms(block.length, block.adds))

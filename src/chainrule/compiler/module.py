@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class Module:
         self.declarations: dict[str, str] = {}
         self.helpers: set[str] = set()
         self.metadata: list[str] = []
+        self.data: list[str] = []
 
     def is_new(self, helper: str) -> bool:
         """Whether nobody has asked for this function, which several kernels call, yet: who asks first writes it."""
@@ -40,6 +42,12 @@ class Module:
             self.globals[raw] = f'{name} = private unnamed_addr constant [{len(raw)} x i8] c"{text}", align 64'
         return Reg("ptr", self.globals[raw].split(" ")[0])
 
+    def words(self, name: str, words: Sequence[str]) -> None:
+        """A table of i64 words, which may be addresses of functions."""
+        self.data.append(
+            f"{name} = private constant [{len(words)} x i64] [{', '.join(f'i64 {each}' for each in words)}]"
+        )
+
     def unrolled_loop(self) -> str:
         """Metadata for the branch back of one loop that is to be written out in full."""
         number = max(1, len(self.metadata))
@@ -49,5 +57,5 @@ class Module:
 
     def text(self) -> str:
         """The whole module."""
-        lines = [*self.globals.values(), *self.functions, *self.declarations.values(), *self.metadata]
+        lines = [*self.globals.values(), *self.data, *self.functions, *self.declarations.values(), *self.metadata]
         return "\n".join([*lines, ""])

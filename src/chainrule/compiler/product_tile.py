@@ -3,15 +3,19 @@
 For each k the vectors of B are loaded, and each row's element of A is broadcast and multiplied into the accumulators of
 its row. One function a kind of tile serves every product of a program: how long the sums are and how far apart the rows
 of C lie is told by who calls. Small products have the same code in their own kernel.
+
+How far apart rows and k lie in A and B is told by who calls too. A processor reaches a base plus 1, 2, 4 or 8 times a
+register: with one register of a row's length and one of three, five rows share a base, and all fourteen need but three.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .emit import Function, Module, Reg, bytes_of, const, is_literal, vector_of, word
 from .runtime import Target
+from .tile_rows import rows_of
 
 UNROLLED = 2
 STRAIGHT = 16
@@ -22,8 +26,17 @@ AHEAD = 8
 
 
 @dataclass(frozen=True)
+class Strides:
+    """Elements from row to row and from k to k of A, from k to k of B: known, or told while the program runs."""
+
+    a_row: Reg
+    a_step: Reg
+    b_step: Reg
+
+
+@dataclass(frozen=True)
 class TileKind:
-    """rows by columns of C; strides in elements: from row to row and from k to k of A, from k to k of B.
+    """rows by columns of C. a_row, a_step: the strides of A that its code knows, 1 or nothing.
 
     b_whole: whether B may be read up to a whole vector beyond the columns. asks: whether memory that is needed later
     is asked for meanwhile, a line for each k.
@@ -32,17 +45,24 @@ class TileKind:
     element: str
     rows: int
     columns: int
-    a_row: int
-    a_step: int
-    b_step: int
+    a_row: int | None = None
+    a_step: int | None = None
     b_whole: bool = False
     asks: bool = False
 
     @property
     def name(self) -> str:
         """The name of its function."""
+        known = ("_lines" if self.a_row else "") + ("_rows" if self.a_step else "")
         marks = ("_whole" if self.b_whole else "") + ("_asks" if self.asks else "")
-        return f"tile_{self.element}_{self.rows}x{self.columns}_{self.a_row}_{self.a_step}_{self.b_step}{marks}"
+        return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}"
+
+    def knows(self, target: Target, strides: Strides) -> TileKind:
+        """The kind whose function serves these strides, and as many others as can be."""
+        a_row = 1 if strides.a_row.name == "1" and (strides.a_step.name != "1" or self.rows > 1) else None
+        a_step = 1 if strides.a_step.name == "1" and a_row is None else None
+        whole = self.b_whole and self.columns % target.lanes(bytes_of(self.element)) != 0
+        return replace(self, a_row=a_row, a_step=a_step, b_whole=whole)
 
 
 @dataclass(frozen=True)
@@ -58,35 +78,51 @@ class Terms:
     later_step: Reg | None = None
 
 
-def call_tile(f: Function, target: Target, kind: TileKind, pointers: Sequence[Reg], c_row: int, terms: Terms) -> None:
+def call_tile(
+    f: Function, target: Target, kind: TileKind, pointers: Sequence[Reg], strides: Strides, c_row: int, terms: Terms
+) -> None:
     """Call the function of a kind of tile, which is written when it is first asked for. pointers: to A, B, C."""
+    kind = kind.knows(target, strides)
     if f.module.is_new(kind.name):
         _write_function(f.module, target, kind)
+    told = [strides.a_row, strides.a_step, strides.b_step, word(c_row)]
     later = (terms.later, terms.later_step) if kind.asks and terms.later and terms.later_step else ()
-    f.call(kind.name, *pointers, word(c_row), terms.length, terms.adds, *later)
+    f.call(kind.name, *pointers, *told, terms.length, terms.adds, *later)
 
 
 def _write_function(module: Module, target: Target, kind: TileKind) -> None:
     a, b, c = (Reg("ptr", f"%{name}") for name in "abc")
-    c_row, length, adds = Reg("i64", "%c_row"), Reg("i64", "%length"), Reg("i1", "%adds")
-    later, later_step = Reg("ptr", "%later"), Reg("i64", "%later_step")
+    a_row, a_step, b_step, c_row, length = (
+        Reg("i64", f"%{name}") for name in ("a_row", "a_step", "b_step", "c_row", "length")
+    )
+    adds, later, later_step = Reg("i1", "%adds"), Reg("ptr", "%later"), Reg("i64", "%later_step")
     asked = [later, later_step] if kind.asks else []
-    f = Function(module, kind.name, [a, b, c, c_row, length, adds, *asked], f"noinline {target.attributes}")
+    parameters = [a, b, c, a_row, a_step, b_step, c_row, length, adds, *asked]
+    f = Function(module, kind.name, parameters, f"noinline {target.attributes}")
     f.promise_alone(c)
-    write_tile(f, target, kind, (a, b, c), c_row, Terms(length, adds, later, later_step))
+    strides = Strides(word(kind.a_row) if kind.a_row else a_row, word(kind.a_step) if kind.a_step else a_step, b_step)
+    write_tile(f, target, kind, (a, b, c), strides, c_row, Terms(length, adds, later, later_step))
     f.finish()
 
 
-def write_tile(f: Function, target: Target, kind: TileKind, pointers: Sequence[Reg], c_row: Reg, terms: Terms) -> None:
+def write_tile(
+    f: Function,
+    target: Target,
+    kind: TileKind,
+    pointers: Sequence[Reg],
+    strides: Strides,
+    c_row: Reg,
+    terms: Terms,
+) -> None:
     """The code of one tile."""
-    _Tile(f, target, kind).write(pointers, c_row, terms)
+    _Tile(f, target, kind, strides).write(pointers, c_row, terms)
 
 
 class _Tile:
     """Writes one tile."""
 
-    def __init__(self, f: Function, target: Target, kind: TileKind) -> None:
-        self.f, self.kind, self.size = f, kind, bytes_of(kind.element)
+    def __init__(self, f: Function, target: Target, kind: TileKind, strides: Strides) -> None:
+        self.f, self.kind, self.strides, self.size = f, kind, strides, bytes_of(kind.element)
         width = target.lanes(self.size)
         self.widths = [width] * (kind.columns // width)
         if kind.columns % width:
@@ -104,27 +140,29 @@ class _Tile:
             for row in rows:
                 self._ask_for_row(row)
         totals = [const(vector_of(kind.element, lanes), 0.0) for _ in range(kind.rows) for lanes in self.widths]
+        self.of_a = rows_of(self.f, self.kind.element, self.kind.rows, self.strides.a_row)
+        self.head = [*self.of_a.begin(a), b]  # the pointers that move on with k
         if known and int(terms.length.name) <= STRAIGHT:
-            totals = self._steps([a, b, *totals], int(terms.length.name), None)[2:]
+            totals = self._steps([*self.head, *totals], int(terms.length.name), None)[len(self.head) :]
         else:
-            totals = self._loops(a, b, totals, terms)
+            totals = self._loops(totals, terms)
         self._finish(rows, totals, terms.adds)
 
-    def _loops(self, a: Reg, b: Reg, totals: list[Reg], terms: Terms) -> list[Reg]:
+    def _loops(self, totals: list[Reg], terms: Terms) -> list[Reg]:
         """Several k in each round, then one by one."""
         f, length = self.f, terms.length
         if is_literal(length):
             middle = word(int(length.name) // UNROLLED * UNROLLED)
         else:
             middle = f.binary("and", length, word(-UNROLLED))
-        carried = [a, b, *totals, *([terms.later] if self.kind.asks and terms.later else [])]
+        carried = [*self.head, *totals, *([terms.later] if self.kind.asks and terms.later else [])]
         for low, high, count in ((word(0), middle, UNROLLED), (middle, length, 1)):
             if is_literal(low) and is_literal(high) and low.name == high.name:
                 continue
             with f.loop(low, high, count, carried) as loop:
                 loop.carry(*self._steps(loop.carried, count, terms.later_step))
             carried = loop.results
-        return carried[2 : 2 + len(totals)]
+        return carried[len(self.head) : len(self.head) + len(totals)]
 
     def _rows_of_c(self, c: Reg, c_row: Reg) -> list[Reg]:
         if is_literal(c_row):
@@ -141,26 +179,31 @@ class _Tile:
 
     def _steps(self, carried: Sequence[Reg], count: int, later_step: Reg | None) -> list[Reg]:
         f, kind = self.f, self.kind
-        length = 2 + kind.rows * len(self.widths)
-        a, b, *totals = carried[:length]
-        later = list(carried[length:])
+        end = len(self.head) + kind.rows * len(self.widths)
+        head, totals, later = carried[: len(self.head)], carried[len(self.head) : end], list(carried[end:])
         for k in range(count):
             if later and later_step is not None:
                 ask_for(f, later[0])
                 later = [f.at(later[0], kind.element, later_step)]
-            totals = self._step(f.at(a, kind.element, k * kind.a_step), f.at(b, kind.element, k * kind.b_step), totals)
-        return [f.at(a, kind.element, count * kind.a_step), f.at(b, kind.element, count * kind.b_step), *totals, *later]
+            totals = self._step(self._further(head, k), totals)
+        return [*self._further(head, count), *totals, *later]
 
-    def _step(self, a: Reg, b: Reg, totals: Sequence[Reg]) -> list[Reg]:
+    def _further(self, head: Sequence[Reg], k: int) -> list[Reg]:
+        """The pointers of A and B, k steps on."""
+        steps = [self.strides.a_step] * (len(head) - 1) + [self.strides.b_step]
+        return [_steps_on(self.f, self.kind.element, pointer, step, k) for pointer, step in zip(head, steps)]
+
+    def _step(self, head: Sequence[Reg], totals: Sequence[Reg]) -> list[Reg]:
         f, kind = self.f, self.kind
+        *of_a, b = head
         columns = []
         for start, lanes in zip(self.starts, self.widths):
             if self.ahead:
-                ask_for(f, f.at(b, kind.element, AHEAD * kind.b_step + start))
+                ask_for(f, f.at(_steps_on(f, kind.element, b, self.strides.b_step, AHEAD), kind.element, start))
             columns.append(f.load(vector_of(kind.element, lanes), f.at(b, kind.element, start)))
         result = []
         for row in range(kind.rows):
-            element = f.load(kind.element, f.at(a, kind.element, row * kind.a_row))
+            element = f.load(kind.element, self.of_a.place(of_a, row))
             for number, column in enumerate(columns):
                 result.append(f.fma(f.splat(element, column.lanes), column, totals[row * len(columns) + number]))
         return result
@@ -190,6 +233,11 @@ class _Tile:
         mask = ", ".join(f"i32 {lane}" for lane in range(count))
         type = vector_of(self.kind.element, count)
         return self.f.emit(type, f"shufflevector {total}, {total.type} poison, <{count} x i32> <{mask}>")
+
+
+def _steps_on(f: Function, element: str, pointer: Reg, step: Reg, count: int) -> Reg:
+    """A pointer so many steps on."""
+    return f.at(pointer, element, f.times(step, count)) if count else pointer
 
 
 def ask_for(f: Function, address: Reg, writes: bool = False) -> None:

@@ -87,6 +87,7 @@ def _timed(program: Program, calls: Sequence[Call]) -> Code:
     module = Module(program.module.has_fma)
     module.globals, module.declarations = program.module.globals, dict(program.module.declarations)
     module.functions, module.metadata = list(program.module.functions), program.module.metadata
+    module.data = program.module.data
     number = {id(call): place for place, call in enumerate(calls)}
     copy = Program(program.instructions, module, program.slots, program.constants, program.arena_bytes)
     _TimedWriter(copy, number).write()
