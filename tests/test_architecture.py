@@ -22,7 +22,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("autodiff",),
     ("ops",),
     (
-        *("tensor", "tensor_view", "tensor_methods", "transforms", "trace", "functions", "dtypes"),
+        *("tensor", "tensor_view", "tensor_methods", "tensor_change", "transforms", "trace", "functions", "dtypes"),
+        *("creation", "data_types", "namespace"),
         *(
             "captured",
             "capture",

@@ -133,7 +133,7 @@ def test_powers() -> None:
     same(cr.tensor(X) ** -3, X**-3.0)
     same(abs(cr.tensor(X)) ** 0.3, np.abs(X) ** 0.3)
     same(cr.power(x, 2.0), (x**2).astype(np.float32))
-    same(cr.power(x, np.array([3, 2])), np.array([8, 9], np.float32))
+    same(cr.power(x, np.array([3, 2])), np.array([8, 9]))
     same(cr.power(2, 10), np.array(1024))
     with pytest.raises(DtypeError, match="no integer"):
         cr.power(x, -1)
@@ -228,7 +228,7 @@ def test_what_does_not_fit_is_an_error_of_ours_that_names_this_file(number: int)
 def test_clip() -> None:
     x = np.array([-2.0, NAN, 0.5, 3.0])
     same(cr.clip(x, -1, 1), np.clip(x, -1, 1))
-    same(cr.clip(x, low=0), np.clip(x, 0, None))
+    same(cr.clip(x, min=0), np.clip(x, 0, None))
     same(cr.clip(np.array([1, 5, 9]), 2, 6), np.array([2, 5, 6]))
     assert cr.grad(lambda x, low: cr.clip(x, low, 1.0).sum(), argnums=1)(x, np.zeros(4)).tolist() == [1, 0, 0, 0]
 

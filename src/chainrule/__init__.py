@@ -3,16 +3,19 @@
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING
 
-from . import autodiff, data, dtypes, errors, functions, interop, nn, ops, optim, random, train, tree
+from . import autodiff, data, data_types, dtypes, errors, functions, interop, nn, ops, optim, random, train, tree
 from .control import cond, scan, while_loop
 from .custom_gradient import custom_gradient
+from .data_types import *  # noqa: F403
 from .dispatch import compile
 from .dtypes import *  # noqa: F403
 from .finite import check_finite
 from .functions import *  # noqa: F403
 from .gradient_check import check_gradients, check_module
+from .namespace import API_VERSION as __array_api_version__
+from .namespace import __array_namespace_info__
 from .recompute import checkpoint
-from .tensor import Parameter, Tensor, asarray, tensor
+from .tensor import Parameter, Tensor, tensor
 from .trace import trace
 from .transforms import grad, hessian, hvp, jacobian, jvp, no_grad, stop_gradient, value_and_grad, vjp
 from .vmap import vmap
@@ -27,8 +30,9 @@ newaxis = None
 __all__ = [
     "Parameter",
     "Tensor",
+    "__array_api_version__",
+    "__array_namespace_info__",
     "__version__",
-    "asarray",
     "autodiff",
     "check_finite",
     "check_gradients",
@@ -68,6 +72,7 @@ __all__ = [
     "vmap",
     "while_loop",
 ]
+__all__ += data_types.__all__
 __all__ += dtypes.__all__
 __all__ += functions.__all__
 

@@ -49,6 +49,10 @@ class Capture(Trace):
         self.guards: dict[Any, Guard] = {}
         self.kept: list[Value] = []  # so that no id is used twice
 
+    def again(self) -> Capture:
+        """A capture like this one at its start."""
+        return type(self)()
+
     # -- what Trace asks
 
     def adopt(self, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -155,6 +159,11 @@ class Capture(Trace):
         for owner, gradient in self.gradients.values():
             owner._grad = gradient
 
+    def written_constants(self) -> list[Tensor]:
+        """Tensors from outside that were written and were no cells before: what was read of them became constants."""
+        shared = [owner for owner in self.assigned.values() if _is_shared(owner)]
+        return [owner for owner in shared if _is_constant(self.tensors[id(owner)][1])]
+
     def outputs(self) -> tuple[list[Cell], list[Value], list[Tensor]]:
         """Cells written, their new contents, and tensors whose gradient is forgotten."""
         cells: list[Cell] = []
@@ -172,6 +181,10 @@ class Capture(Trace):
                 cells.append(GradientCell(owner))
                 values.append(now._value)
         return cells, values, cleared
+
+
+def _is_constant(value: Value) -> bool:
+    return value.data is not None and not isinstance(value, Content)
 
 
 LOCAL_REFERENCES = 5  # those that a capture itself holds to a tensor made inside it, as _is_shared counts
@@ -229,9 +242,14 @@ def capture(
             result_leaves, result_structure = tree.flatten(result)
             results = [_adopted_result(trace, leaf) for leaf in result_leaves]
             del result, result_leaves, positional, named
+            constants = trace.written_constants()
             cells, contents, cleared = trace.outputs()
     finally:
         trace.restore()
+    if constants:  # as cells their contents are read anew at each run: the function is traced once more
+        for owner in constants:
+            owner._value = owner._content(owner.numpy(), requires_grad=False)
+        return capture(function, args, kwargs, trace.again())
     numbers = list(trace.numbers.values())
     graph_inputs = (*inputs.values(), *(value for _, value in trace.cells), *(value for _, value in numbers))
     name = getattr(function, "__name__", "function")

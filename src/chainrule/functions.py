@@ -1,130 +1,33 @@
-"""The public array functions: NumPy's and the Array API standard's names, on tensors."""
+"""The public array functions: NumPy's and the Array API standard's names, on tensors.
+
+The standard's name for each comes first; what it does not have follows NumPy. In differentiable functions gradients of
+any order are exact; those of integers and bools have none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-
-from .errors import ConfigurationError, DtypeError, ShapeError
-from .ir.build import constant, splat
-from .ir.graph import Value
+from . import creation
 from .ir.operand import MEANING
-from .ir.types import ArrayType, as_dtype, as_shape, float32
-from .ops import arrays, composite, gathers, operators
+from .ops import arrays, composite, gathers, operators, running, searching
 from .ops import elementwise as ew
 from .ops.operators import binary, binary_float, floats_only, unary, unary_float
-from .tensor import Tensor, lifted, unwrap, wrap
+from .tensor import lifted
 
 # -- creation
 
-
-def full(shape: int | Sequence[int], fill_value: float, dtype: Any = None) -> Tensor:
-    """A tensor of one number; float32 for a float, int64 for an integer, unless dtype says otherwise."""
-    if not isinstance(fill_value, bool | int | float | np.number | np.bool_):
-        raise DtypeError(
-            f"fill_value is a number, but was given as {fill_value!r}; to repeat a tensor use broadcast_to"
-        )
-    wanted = operators.lift(fill_value).dtype if dtype is None else as_dtype(dtype)
-    if wanted.kind in "iu":
-        operators.check_fits(fill_value, wanted)
-    result: Tensor = wrap(splat(fill_value, ArrayType(as_shape(shape), wanted)))
-    return result
-
-
-def from_dlpack(x: Any, copy: bool | None = None) -> Tensor:
-    """The elements of an array of another library (PyTorch, JAX, CuPy on the processor ...) as a tensor.
-
-    They are copied, because that library may change them later; copy=False shares the memory: change nothing then.
-    Raises DtypeError for an element type that is not known here.
-
-    >>> import numpy as np
-    >>> from_dlpack(np.array([1.0, 2.0]))
-    tensor([1., 2.], dtype=float64)
-    """
-    array = np.from_dlpack(x)
-    as_dtype(array.dtype)
-    result: Tensor = wrap(constant(array)) if copy is False else Tensor(array)
-    return result
-
-
-def zeros(shape: int | Sequence[int], dtype: Any = float32) -> Tensor:
-    """A tensor of zeros."""
-    return full(shape, 0, dtype)
-
-
-def ones(shape: int | Sequence[int], dtype: Any = float32) -> Tensor:
-    """A tensor of ones."""
-    return full(shape, 1, dtype)
-
-
-def full_like(x: Any, fill_value: float, dtype: Any = None) -> Tensor:
-    """A tensor of one number, of the shape of `x`."""
-    value = operators.lift(unwrap(x))
-    return full(value.shape, fill_value, value.dtype if dtype is None else dtype)
-
-
-def zeros_like(x: Any, dtype: Any = None) -> Tensor:
-    """A tensor of zeros, of the shape of `x`."""
-    return full_like(x, 0, dtype)
-
-
-def ones_like(x: Any, dtype: Any = None) -> Tensor:
-    """A tensor of ones, of the shape of `x`."""
-    return full_like(x, 1, dtype)
-
-
-def arange(start: float, stop: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
-    """Numbers from start up to, not including, stop; int64 for integers, else float32."""
-    first, last = (0, start) if stop is None else (start, stop)
-    if step == 0:
-        raise ConfigurationError("arange: a step of 0 never arrives")
-    whole = _all_integers(first, last, step)
-    wanted = as_dtype(dtype) if dtype is not None else as_dtype(np.int64 if whole else float32)
-    result: Tensor = wrap(constant(np.arange(first, last, step).astype(wanted)))
-    return result
-
-
-def _all_integers(*numbers: Any) -> bool:
-    """Whether all are Python or NumPy integers."""
-    return not [number for number in numbers if not isinstance(number, int | np.integer)]
-
-
-def linspace(start: float, stop: float, num: int, dtype: Any = float32, endpoint: bool = True) -> Tensor:
-    """`num` numbers evenly spaced from start to stop."""
-    result: Tensor = wrap(constant(np.linspace(start, stop, num, endpoint).astype(as_dtype(dtype))))
-    return result
-
-
-def eye(n_rows: int, n_cols: int | None = None, k: int = 0, dtype: Any = float32) -> Tensor:
-    """Ones on the k-th diagonal, zeros elsewhere."""
-    result: Tensor = wrap(constant(np.eye(n_rows, n_cols, k, as_dtype(dtype))))
-    return result
-
-
-def tril(x: Any, k: int = 0) -> Tensor:
-    """The lower triangle of the last two axes, zeros above the k-th diagonal."""
-    value = _matrix("tril", x)
-    mask = np.tri(value.shape[-2], value.shape[-1], k, dtype=bool)
-    result: Tensor = wrap(operators.where(mask, value, splat(0, value.type)))
-    return result
-
-
-def _matrix(name: str, x: Any) -> Value:
-    value = operators.lift(unwrap(x))
-    if value.ndim < 2:
-        raise ShapeError(f"{name} works on the last two axes, but was given {value.type}")
-    return value
-
-
-def triu(x: Any, k: int = 0) -> Tensor:
-    """The upper triangle of the last two axes, zeros below the k-th diagonal."""
-    value = _matrix("triu", x)
-    mask = ~np.tri(value.shape[-2], value.shape[-1], k - 1, dtype=bool)
-    result: Tensor = wrap(operators.where(mask, value, splat(0, value.type)))
-    return result
-
+arange = creation.arange
+asarray = creation.asarray
+empty = creation.empty
+empty_like = creation.empty_like
+eye = creation.eye
+from_dlpack = creation.from_dlpack
+full = creation.full
+full_like = creation.full_like
+linspace = creation.linspace
+ones = creation.ones
+ones_like = creation.ones_like
+zeros = creation.zeros
+zeros_like = creation.zeros_like
 
 # -- elementwise: arithmetic
 
@@ -135,7 +38,9 @@ divide = lifted(binary_float(ew.divide), "divide", "x / y, in floats.")
 floor_divide = lifted(binary(ew.floor_divide), "floor_divide", "The largest whole number not above x / y.")
 remainder = lifted(binary(ew.remainder), "remainder", "x - y · floor(x / y): it has the sign of y.")
 negative = lifted(unary(ew.negative), "negative", "-x.")
+positive = lifted(unary(ew.identity), "positive", "x itself.")
 power = lifted(operators.power)
+pow = lifted(operators.power, "pow", "x to the power y: the standard's name for power.")
 square = lifted(composite.square)
 reciprocal = lifted(composite.reciprocal)
 multiply_no_nan = lifted(
@@ -143,6 +48,9 @@ multiply_no_nan = lifted(
 )
 abs = lifted(unary(ew.abs), "abs", "|x|; its derivative at 0 is taken as 0.")
 sign = lifted(unary(ew.sign), "sign", "-1, 0 or 1 by the sign of x.")
+copysign = lifted(binary_float(ew.copysign), "copysign", "|x| with the sign of y.")
+signbit = lifted(composite.signbit)
+nextafter = lifted(binary_float(ew.nextafter), "nextafter", "The number of the machine after x on the way to y.")
 hypot = lifted(binary_float(ew.hypot), "hypot", "√(x² + y²) without overflow.")
 
 # -- elementwise: exponentials, roots, logarithms
@@ -205,7 +113,7 @@ bitwise_xor = lifted(binary(ew.bitwise_xor), "bitwise_xor", "Bits set in one of 
 bitwise_invert = lifted(unary(ew.bitwise_invert), "bitwise_invert", "Bits not set in x.")
 bitwise_left_shift = lifted(binary(ew.bitwise_left_shift), "bitwise_left_shift", "Bits of x moved up by y places.")
 bitwise_right_shift = lifted(binary(ew.bitwise_right_shift), "bitwise_right_shift", "Bits of x moved down by y places.")
-astype = lifted(operators.astype)
+astype = lifted(composite.astype)
 
 # -- activations
 
@@ -243,13 +151,30 @@ argmax = lifted(arrays.argmax)
 argmin = lifted(arrays.argmin)
 logsumexp = lifted(arrays.logsumexp)
 cumulative_sum = lifted(arrays.cumulative_sum)
+cumulative_prod = lifted(running.cumulative_prod)
+diff = lifted(running.diff)
+count_nonzero = lifted(searching.count_nonzero)
+
+# -- sorting, searching, sets
+
 argsort = lifted(arrays.argsort)
 sort = lifted(gathers.sort)
+nonzero = lifted(searching.nonzero)
+searchsorted = lifted(searching.searchsorted)
+isin = lifted(searching.isin)
+unique_all = lifted(searching.unique_all)
+unique_counts = lifted(searching.unique_counts)
+unique_inverse = lifted(searching.unique_inverse)
+unique_values = lifted(searching.unique_values)
 
 # -- shape
 
 reshape = lifted(arrays.reshape)
 broadcast_to = lifted(arrays.broadcast_to)
+broadcast_arrays = lifted(arrays.broadcast_arrays)
+meshgrid = lifted(arrays.meshgrid)
+tril = lifted(arrays.tril)
+triu = lifted(arrays.triu)
 permute_dims = lifted(arrays.permute_dims)
 matrix_transpose = lifted(arrays.matrix_transpose)
 moveaxis = lifted(arrays.moveaxis)
@@ -258,13 +183,14 @@ expand_dims = lifted(arrays.expand_dims)
 squeeze = lifted(arrays.squeeze)
 flatten = lifted(arrays.flatten)
 flip = lifted(arrays.flip)
-roll = lifted(arrays.roll)
+roll = lifted(running.roll)
 concat = lifted(arrays.concat)
 stack = lifted(arrays.stack)
 split = lifted(arrays.split)
+unstack = lifted(running.unstack)
 pad = lifted(arrays.pad)
-tile = lifted(arrays.tile)
-repeat = lifted(arrays.repeat)
+tile = lifted(running.tile)
+repeat = lifted(running.repeat)
 
 # -- products and indexing
 
@@ -281,5 +207,5 @@ scatter_add = lifted(gathers.scatter_add)
 __all__ = [
     name
     for name, each in globals().items()
-    if not name.startswith("_") and getattr(each, "__module__", "") in ("chainrule", __name__)
+    if not name.startswith("_") and getattr(each, "__module__", "") in ("chainrule", __name__, creation.__name__)
 ]

@@ -14,13 +14,13 @@ from typing import Any, NoReturn, Protocol, Self
 import numpy as np
 
 from .errors import DtypeError, GradientError, ShapeError
-from .ir.build import current_trace, recording
+from .ir.build import current_trace, is_recording, recording
 from .ir.graph import Value
 from .ir.operand import MEANING
 from .ir.types import ArrayType, NumpyArray, as_dtype
 from .ops.operators import lift, own_array, refuse_masked
 from .source import user_source
-from .tensor_view import TensorView
+from .tensor_change import TensorChange
 
 
 class Content(Value):
@@ -56,7 +56,7 @@ def watcher() -> Watcher | None:
     return found if getattr(found, "watches", False) else None
 
 
-class Tensor(TensorView):
+class Tensor(TensorChange):
     """An array that remembers how it was computed.
 
     Make one with `cr.tensor(data)`. Its operators and methods follow NumPy and the Python Array API standard;
@@ -151,6 +151,27 @@ class Tensor(TensorView):
         content = capture.written(given, self._value)
         content.owner = weakref.ref(self)
         self._value = content
+        return self
+
+    def _replace(self, contents: Value, what: str) -> Self:
+        """Take what an operation gave for the contents: how x += y and x[key] = value work."""
+        if contents.type != self._value.type:
+            raise ShapeError(
+                f"{what} keeps shape and element type: this tensor is {self._value.type}, but the result is "
+                f"{contents.type}; write x = x + y for a new tensor"
+            )
+        if self.is_leaf and self.requires_grad and is_recording():
+            raise GradientError(
+                f"{what} on a tensor that requires a gradient would change what gradients are asked for; do it in "
+                "cr.no_grad(), or write x = x + y for a new tensor"
+            )
+        is_cell, records = isinstance(self._value, Content), contents.tracked and is_recording()
+        if is_cell and not records:
+            return self.assign(wrap(contents))
+        capture = watcher()
+        if capture is not None and (is_cell or self._value.data is not None):
+            capture.will_write(self)  # if it was there before, and not made in the function, its contents go out
+        self._value = contents
         return self
 
     def _weak(self, data: Any) -> Any:
@@ -288,6 +309,8 @@ def wrap(result: Any) -> Any:
         tensor._value = result
         tensor._grad = None
         return tensor
+    if isinstance(result, tuple) and hasattr(result, "_make"):
+        return result._make(map(wrap, result))
     if isinstance(result, tuple | list):
         return type(result)(wrap(each) for each in result)
     return result

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from .ir.operand import Operand
-from .ops import arrays, composite, gathers, operators
+from .ops import arrays, composite, gathers, operators, running
 from .ops import elementwise as ew
 from .ops.operators import floats_only, unary, unary_float
 
@@ -76,9 +76,9 @@ class ArrayMethods(Operand):
         """The nearest whole number; halves go to the even one."""
         return self._apply(floats_only(ew.round))
 
-    def clip(self, low: Any = None, high: Any = None) -> Tensor:
-        """x limited to [low, high]."""
-        return self._apply(composite.clip, low, high)
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """x limited to [min, max]."""
+        return self._apply(composite.clip, min, max)
 
     def isnan(self) -> Tensor:
         """Whether each element is not a number."""
@@ -166,7 +166,7 @@ class ArrayMethods(Operand):
 
     def cumulative_sum(self, axis: int | None = None, include_initial: bool = False) -> Tensor:
         """Running sum along `axis`."""
-        return self._apply(arrays.cumulative_sum, axis, include_initial)
+        return self._apply(arrays.cumulative_sum, axis, None, include_initial)
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
         """Index of the first largest element."""
@@ -202,7 +202,7 @@ class ArrayMethods(Operand):
         """Axes of size 1 removed."""
         return self._apply(arrays.squeeze, axis)
 
-    def expand_dims(self, axis: int) -> Tensor:
+    def expand_dims(self, axis: int | Sequence[int] = 0) -> Tensor:
         """A new axis of size 1."""
         return self._apply(arrays.expand_dims, axis)
 
@@ -226,8 +226,8 @@ class ArrayMethods(Operand):
         """PyTorch's name for swapaxes."""
         return self.swapaxes(first, second)
 
-    def moveaxis(self, source: int, destination: int) -> Tensor:
-        """One axis moved to another place."""
+    def moveaxis(self, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+        """One axis, or several, moved to other places."""
         return self._apply(arrays.moveaxis, source, destination)
 
     @property
@@ -250,11 +250,11 @@ class ArrayMethods(Operand):
 
     def tile(self, repetitions: Sequence[int] | int) -> Tensor:
         """The whole array repeated along each axis."""
-        return self._apply(arrays.tile, repetitions)
+        return self._apply(running.tile, repetitions)
 
-    def repeat(self, repeats: int, axis: int | None = None) -> Tensor:
+    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
         """Each element repeated along `axis`."""
-        return self._apply(arrays.repeat, repeats, axis)
+        return self._apply(running.repeat, repeats, axis)
 
     def split(self, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
         """Parts along `axis`."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from .errors import DtypeError, ShapeError, TraceError
 from .ir.graph import Value
 from .ir.types import DType, NumpyArray, Shape
+from .ops.composite import require_processor
 from .tensor_methods import ArrayMethods
 
 if TYPE_CHECKING:
@@ -56,6 +58,16 @@ class TensorView(ArrayMethods):
     def size(self) -> int:
         """Number of elements."""
         return self._value.size
+
+    @property
+    def device(self) -> str:
+        """Where its elements are: the processor."""
+        return "cpu"
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
+        """Itself: there is one device, the processor."""
+        require_processor(device)
+        return cast("Tensor", self)
 
     @property
     def nbytes(self) -> int:
@@ -117,6 +129,17 @@ class TensorView(ArrayMethods):
         """The processor."""
         return (1, 0)
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
+        """The module whose functions take these arrays (Python Array API standard)."""
+        from importlib import import_module
+
+        from .namespace import API_VERSION
+
+        known = ("2021.12", "2022.12", "2023.12", API_VERSION)
+        if api_version is not None and api_version not in known:
+            raise ValueError(f"the version of the Array API standard is one of {', '.join(known)}, not {api_version}")
+        return import_module(__package__)
+
     def __bool__(self) -> bool:
         if self.is_traced:
             raise TraceError(BRANCH)
@@ -126,6 +149,9 @@ class TensorView(ArrayMethods):
 
     def __float__(self) -> float:
         return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __int__(self) -> int:
         return int(self.item())
@@ -143,12 +169,6 @@ class TensorView(ArrayMethods):
     def __iter__(self) -> Iterator[Tensor]:
         rows = cast("Tensor", self)
         return (rows[index] for index in range(len(self)))
-
-    def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        raise TypeError(
-            "tensors don't change element by element: use cr.where(mask, new, x) or cr.scatter_add, "
-            "or assign() to replace all contents"
-        )
 
     def __contains__(self, number: Any) -> bool:
         return bool((self.numpy() == number).any())

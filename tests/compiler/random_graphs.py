@@ -47,6 +47,7 @@ MORE_BINARY: tuple[Function, ...] = (
     lambda x, y: x % (1 + cr.abs(y)),
     lambda x, y: cr.bitwise_left_shift(cr.astype(x, "int64"), 3) ^ cr.bitwise_right_shift(cr.astype(y, "int64"), 1),
     lambda x, y: cr.power(x, y),
+    lambda x, y: cr.copysign(x, y) + 0.5 * cr.nextafter(x, y),
     lambda x, y: x / y,
     lambda x, y: x @ cr.matrix_transpose(y),
     lambda x, y: cr.cond((x > y).any(), lambda: cr.sin(x) * y, lambda: x - y),

@@ -166,3 +166,13 @@ def _halley(guess: Term, size: Term) -> Term:
     by_erfc = (1 - size) - (guess < 0.5).pick(1 - inner, outer)
     newton = (size > 0.5).pick(by_erfc, by_erf) * exp(guess * guess) * (math.sqrt(math.pi) / 2)
     return guess - newton / (guess * newton + 1)
+
+
+def nextafter(x: Term, y: Term) -> Term:
+    """The number after x on the way to y: one more in its bits on the way from zero, else one less."""
+    bits = x.bits()
+    grows = (x < y) ^ (x < 0)
+    stepped = grows.pick(bits + 1, bits - 1).as_float()
+    smallest = bits.lift(1).as_float().copysign(y)
+    moved = x.equals(0).pick(smallest, stepped)
+    return (x.is_nan() | y.is_nan()).pick(x + y, x.equals(y).pick(y, moved))

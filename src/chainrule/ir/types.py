@@ -26,7 +26,10 @@ UNSIGNED = (uint8, uint16, uint32, uint64)
 INTEGERS = SIGNED + UNSIGNED
 NUMBERS = INTEGERS + FLOATS
 DTYPES = (bool_, *NUMBERS)
-KNOWN = frozenset(DTYPES)
+COMPLEX: tuple[DType, ...] = ()
+complex64 = np.dtype("complex64")
+ALL_DTYPES = (*DTYPES, *COMPLEX)
+KNOWN = frozenset(ALL_DTYPES)
 
 
 @dataclass(frozen=True, slots=True)

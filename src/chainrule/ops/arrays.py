@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
-from ..ir.build import splat
+from ..errors import ConfigurationError, ShapeError
+from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.types import (
-    FLOATS,
     ArrayType,
     Shape,
     as_dtype,
@@ -20,6 +19,7 @@ from ..ir.types import (
     as_shape,
     as_sizes,
     bool_,
+    broadcast_shapes,
     int64,
     normalize_axes,
     normalize_axis,
@@ -44,11 +44,14 @@ def _reduced(primitive: Any, x: Value, axis: Axis, keepdims: bool) -> Value:
 def sum(x: Any, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Value:
     """Sum over `axis`; bools and small integers are summed in int64."""
     value = lift(x)
-    wanted = as_dtype(dtype) if dtype is not None else value.dtype if value.dtype in FLOATS else _sum_dtype(value)
+    wanted = as_dtype(dtype) if dtype is not None else summed_dtype(value)
     return _reduced(reduction.sum, astype(value, wanted), axis, keepdims)
 
 
-def _sum_dtype(value: Value) -> Any:
+def summed_dtype(value: Value) -> Any:
+    """The element type in which sums and products are taken: that of floats, int64 or uint64 of others."""
+    if value.type.is_float:
+        return value.dtype
     return np.dtype(np.uint64) if value.dtype.kind == "u" else int64
 
 
@@ -98,13 +101,13 @@ def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
     return _reduced(reduction.any, astype(x, bool_), axis, keepdims)
 
 
-def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
+def prod(x: Any, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Value:
     """Product over `axis`, by halves: exact derivatives of any order also where elements are zero.
 
     Bools and small integers are multiplied in int64, as `sum` adds them.
     """
     value = lift(x)
-    value = value if value.dtype in FLOATS else astype(value, _sum_dtype(value))
+    value = astype(value, as_dtype(dtype) if dtype is not None else summed_dtype(value))
     axes = normalize_axes(axis, value.ndim)
     rest = tuple(other for other in range(value.ndim) if other not in axes)
     kept = tuple(value.shape[other] for other in rest)
@@ -160,8 +163,8 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Value:
     return _position(reduction.argmin, x, axis, keepdims)
 
 
-def argsort(x: Any, axis: int = -1, descending: bool = False) -> Value:
-    """Indices that sort along `axis`; equal elements keep their order."""
+def argsort(x: Any, axis: int = -1, descending: bool = False, stable: bool = True) -> Value:
+    """Indices that sort along `axis`; equal elements keep their order, asked for or not. NaN comes last, or first."""
     value = lift(x)
     place = normalize_axis(axis, value.ndim)
     if not descending:
@@ -172,13 +175,13 @@ def argsort(x: Any, axis: int = -1, descending: bool = False) -> Value:
     return value.shape[place] - 1 - flipped
 
 
-def cumulative_sum(x: Any, axis: int | None = None, include_initial: bool = False) -> Value:
+def cumulative_sum(x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Value:
     """Running sum along `axis`; with include_initial a zero comes first."""
     value = lift(x)
     if axis is None and value.ndim != 1:
         raise ShapeError(f"cumulative_sum of {value.type} needs axis=: only a vector has a single one")
     place = normalize_axis(0 if axis is None else axis, value.ndim)
-    value = value if value.dtype in FLOATS else astype(value, _sum_dtype(value))
+    value = astype(value, as_dtype(dtype) if dtype is not None else summed_dtype(value))
     result: Value = reduction.cumulative_sum(value, axis=place)
     if not include_initial:
         return result
@@ -189,8 +192,8 @@ def cumulative_sum(x: Any, axis: int | None = None, include_initial: bool = Fals
 # -- shape
 
 
-def reshape(x: Any, shape: int | Sequence[int]) -> Value:
-    """The same elements in another shape; one size may be -1: whatever remains."""
+def reshape(x: Any, shape: int | Sequence[int], copy: bool | None = None) -> Value:
+    """The same elements in another shape; one size may be -1: whatever remains. Values don't change: none is copied."""
     value = lift(x)
     wanted = as_sizes(shape)
     if wanted.count(-1) > 1:
@@ -225,13 +228,24 @@ def reverse_dims(x: Any) -> Value:
     return permute_dims(value, range(value.ndim)[::-1])
 
 
-def moveaxis(x: Any, source: int, destination: int) -> Value:
-    """One axis moved to another place."""
+def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Value:
+    """One axis, or several, moved to other places."""
     value = lift(x)
-    start, end = normalize_axis(source, value.ndim), normalize_axis(destination, value.ndim)
-    order = [axis for axis in range(value.ndim) if axis != start]
-    order.insert(end, start)
+    starts, ends = (_places(axes, value.ndim) for axes in (source, destination))
+    if len(starts) != len(ends):
+        raise ShapeError(f"moveaxis: {len(starts)} axes can't go to {len(ends)} places")
+    order = [axis for axis in range(value.ndim) if axis not in starts]
+    for end, start in sorted(zip(ends, starts)):
+        order.insert(end, start)
     return permute_dims(value, order)
+
+
+def _places(axes: int | Sequence[int], ndim: int) -> list[int]:
+    """Axes in the order given, counted from the front, none twice."""
+    given: Any = axes if isinstance(axes, tuple | list) else [axes]
+    listed = [normalize_axis(axis, ndim) for axis in given]
+    normalize_axes(listed, ndim)
+    return listed
 
 
 def swapaxes(x: Any, first: int, second: int) -> Value:
@@ -243,11 +257,13 @@ def swapaxes(x: Any, first: int, second: int) -> Value:
     return permute_dims(value, order)
 
 
-def expand_dims(x: Any, axis: int) -> Value:
-    """A new axis of size 1 at `axis`."""
+def expand_dims(x: Any, axis: int | Sequence[int] = 0) -> Value:
+    """A new axis of size 1 at `axis`, or several, placed as they are in the result."""
     value = lift(x)
-    place = normalize_axis(axis, value.ndim + 1)
-    return reshape_to(value, (*value.shape[:place], 1, *value.shape[place:]))
+    several = len(axis) if isinstance(axis, tuple | list) else 1
+    places = _places(axis, value.ndim + several)
+    sizes = iter(value.shape)
+    return reshape_to(value, tuple(1 if place in places else next(sizes) for place in range(value.ndim + several)))
 
 
 def squeeze(x: Any, axis: Axis = None) -> Value:
@@ -278,6 +294,28 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Value:
     return broadcast(lift(x), as_shape(shape))
 
 
+def broadcast_arrays(*arrays: Any) -> list[Value]:
+    """All arrays broadcast to their common shape."""
+    values = [lift(each) for each in arrays]
+    shape = broadcast_shapes(*(value.shape for value in values))
+    return [broadcast(value, shape) for value in values]
+
+
+def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Value]:
+    """The coordinates of a grid from those along its axes; "xy" has the first two axes the other way round."""
+    values = [lift(each) for each in arrays]
+    if indexing not in ("xy", "ij"):
+        raise ConfigurationError(f'meshgrid: indexing is "xy" or "ij", not {indexing!r}')
+    if len({value.dtype for value in values}) > 1 or [value for value in values if value.ndim > 1]:
+        listed = ", ".join(str(value.type) for value in values)
+        raise ShapeError(f"meshgrid takes vectors of one element type, but was given {listed}")
+    order = list(range(len(values)))
+    order[:2] = order[:2][::-1] if indexing == "xy" else order[:2]
+    sizes = tuple(values[place].size for place in order)
+    shapes = [tuple(size if each == place else 1 for size, each in zip(sizes, order)) for place in range(len(values))]
+    return [broadcast(reshape_to(value, shape), sizes) for value, shape in zip(values, shapes)]
+
+
 def flip(x: Any, axis: Axis = None) -> Value:
     """Order of elements reversed along `axis`."""
     value = lift(x)
@@ -285,17 +323,27 @@ def flip(x: Any, axis: Axis = None) -> Value:
     return result
 
 
-def roll(x: Any, shift: int, axis: int | None = None) -> Value:
-    """Elements moved on by `shift` along `axis`, round the end."""
-    value, shift = lift(x), as_integer(shift, "a shift")
-    if axis is None:
-        return reshape_to(roll(reshape_to(value, (value.size,)), shift, 0), value.shape)
-    place = normalize_axis(axis, value.ndim)
-    size = value.shape[place]
-    if size == 0 or shift % size == 0:
-        return value
-    cut = size - shift % size
-    return concat([structure.narrow(value, place, cut, size), structure.narrow(value, place, 0, cut)], axis=place)
+def tril(x: Any, k: int = 0) -> Value:
+    """The lower triangle of the last two axes, zeros above the k-th diagonal."""
+    value = _matrix("tril", x)
+    mask = constant(np.tri(value.shape[-2], value.shape[-1], as_integer(k, "a diagonal"), dtype=bool))
+    result: Value = ew.where(broadcast(mask, value.shape), value, splat(0, value.type))
+    return result
+
+
+def triu(x: Any, k: int = 0) -> Value:
+    """The upper triangle of the last two axes, zeros below the k-th diagonal."""
+    value = _matrix("triu", x)
+    mask = constant(~np.tri(value.shape[-2], value.shape[-1], as_integer(k, "a diagonal") - 1, dtype=bool))
+    result: Value = ew.where(broadcast(mask, value.shape), value, splat(0, value.type))
+    return result
+
+
+def _matrix(name: str, x: Any) -> Value:
+    value = lift(x)
+    if value.ndim < 2:
+        raise ShapeError(f"{name} works on the last two axes, but was given {value.type}")
+    return value
 
 
 # -- joining and splitting
@@ -381,30 +429,6 @@ def _are_pairs(widths: Any, count: int) -> bool:
     if not hasattr(widths, "__len__") or len(widths) != count:
         return False
     return not [each for each in widths if np.shape(each) != (2,)]
-
-
-def tile(x: Any, repetitions: Sequence[int] | int) -> Value:
-    """The whole array repeated along each axis."""
-    value = lift(x)
-    times = as_shape(repetitions)
-    ndim = value.ndim if value.ndim > len(times) else len(times)
-    shape = (1,) * (ndim - value.ndim) + value.shape
-    times = (1,) * (ndim - len(times)) + times
-    spaced = reshape_to(value, tuple(part for size in shape for part in (1, size)))
-    wide = broadcast(spaced, tuple(part for size, count in zip(shape, times) for part in (count, size)))
-    return reshape_to(wide, tuple(size * count for size, count in zip(shape, times)))
-
-
-def repeat(x: Any, repeats: int, axis: int | None = None) -> Value:
-    """Each element repeated along `axis`; flattened first when axis is None."""
-    value = lift(x)
-    times = as_integer(repeats, "how often an element is repeated")
-    if axis is None:
-        return repeat(reshape_to(value, (value.size,)), repeats, 0)
-    place = normalize_axis(axis, value.ndim)
-    spaced = expand_dims(value, place + 1)
-    wide = broadcast(spaced, (*value.shape[: place + 1], times, *value.shape[place + 1 :]))
-    return reshape_to(wide, (*value.shape[:place], value.shape[place] * times, *value.shape[place + 1 :]))
 
 
 # -- products

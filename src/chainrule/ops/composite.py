@@ -12,8 +12,10 @@ from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.types import as_dtype, as_integer, float32
 from . import elementwise as ew
-from .arrays import expand_dims, max, mean, sum
-from .operators import astype, common, floating, lift
+from .arrays import expand_dims, mean, sum
+from .arrays import max as largest
+from .operators import astype as cast_to
+from .operators import common, floating, lift
 from .operators import where as choose
 
 
@@ -21,6 +23,27 @@ def square(x: Any) -> Value:
     """x times x."""
     value = lift(x)
     return value * value
+
+
+def astype(x: Any, dtype: Any, copy: bool = True, device: Any = None) -> Value:
+    """The same numbers in another element type. Values never change: none is copied that has the type."""
+    require_processor(device)
+    return cast_to(x, dtype)
+
+
+def require_processor(device: Any) -> None:
+    """A ConfigurationError unless the device is the processor, which is the only one there is."""
+    if device not in (None, "cpu"):
+        raise ConfigurationError(f'the device is "cpu", the processor, not {device!r}')
+
+
+def signbit(x: Any) -> Value:
+    """Whether the sign is negative, of -0.0 and NaN too."""
+    value = lift(x)
+    if not value.type.is_float:
+        return value < 0
+    result: Value = ew.less(ew.copysign(splat(1, value.type), value), splat(0, value.type))
+    return result
 
 
 def reciprocal(x: Any) -> Value:
@@ -34,11 +57,11 @@ def rsqrt(x: Any) -> Value:
     return result
 
 
-def clip(x: Any, low: Any = None, high: Any = None) -> Value:
-    """x limited to [low, high]; inside and on the limits the gradient passes, outside it goes to the limit."""
+def clip(x: Any, min: Any = None, max: Any = None) -> Value:
+    """x limited to [min, max]; inside and on the limits the gradient passes, outside it goes to the limit."""
     value = lift(x)
-    value = value if low is None else choose(value < low, low, value)
-    return value if high is None else choose(value > high, high, value)
+    value = value if min is None else choose(value < min, min, value)
+    return value if max is None else choose(value > max, max, value)
 
 
 def softplus(x: Any, beta: float = 1.0) -> Value:
@@ -133,7 +156,7 @@ def softmax(x: Any, axis: int = -1) -> Value:
     value = floating(x)
     if not value.size:
         return value
-    weights = ew.exp(value - ew.stop_gradient(max(value, axis, keepdims=True)))
+    weights = ew.exp(value - ew.stop_gradient(largest(value, axis, keepdims=True)))
     result: Value = weights / sum(weights, axis, keepdims=True)
     return result
 
@@ -143,7 +166,9 @@ def log_softmax(x: Any, axis: int = -1) -> Value:
     value = floating(x)
     if not value.size:
         return value
-    shifted = value - ew.stop_gradient(max(value, axis, keepdims=True))  # first: x - logsumexp(x) would lose its digits
+    shifted = value - ew.stop_gradient(
+        largest(value, axis, keepdims=True)
+    )  # first: x - logsumexp(x) would lose its digits
     result: Value = shifted - ew.log(sum(ew.exp(shifted), axis, keepdims=True))
     return result
 
@@ -161,12 +186,12 @@ def one_hot(indices: Any, num_classes: int, dtype: Any = float32) -> Value:
     if places.dtype.kind not in "iu":
         raise DtypeError(f"one_hot needs integer indices, but was given {places.type}")
     classes = constant(np.arange(as_integer(num_classes, "the number of classes")))
-    return astype(ew.equal(*common(astype(expand_dims(places, -1), classes.dtype), classes)), as_dtype(dtype))
+    return cast_to(ew.equal(*common(cast_to(expand_dims(places, -1), classes.dtype), classes)), as_dtype(dtype))
 
 
 def logical_not(x: Any) -> Value:
     """Not x, as bools."""
-    result: Value = ew.bitwise_invert(astype(x, np.bool_))
+    result: Value = ew.bitwise_invert(cast_to(x, np.bool_))
     return result
 
 
@@ -174,7 +199,7 @@ def logical(primitive: Any) -> Any:
     """A function of two operands taken as bools."""
 
     def function(x: Any, y: Any) -> Value:
-        result: Value = primitive(*common(astype(x, np.bool_), astype(y, np.bool_)))
+        result: Value = primitive(*common(cast_to(x, np.bool_), cast_to(y, np.bool_)))
         return result
 
     return function

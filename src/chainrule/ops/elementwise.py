@@ -63,6 +63,7 @@ def _test(name: str, numpy: Callable[..., Any]) -> Primitive:
 
 # Derivatives are written with primitives that are defined further down.
 cast: Primitive
+copysign: Primitive
 cos: Primitive
 cosh: Primitive
 integer_power: Primitive
@@ -88,6 +89,21 @@ divide = _binary(
 negative = _unary("negative", np.negative, lambda g, y, x: -g, dtypes=NUMBERS, formula="-{0}")
 abs = _unary("abs", np.abs, lambda g, y, x: g * sign(x), domain=(0.2, 2.0), dtypes=NUMBERS, formula="|{0}|")
 sign = _unary("sign", np.sign, PIECEWISE_CONSTANT, domain=(0.2, 2.0), dtypes=NUMBERS)
+copysign = _binary(
+    "copysign",
+    np.copysign,
+    (lambda g, y, a, b: g * (sign(a) * copysign(splat(1, b.type), b)), lambda g, y, a, b: zeros_like(g)),
+    "|{0}| · sign({1})",
+    domain=(0.2, 2.0),
+    dtypes=FLOATS,
+)
+nextafter = _binary(
+    "nextafter",
+    np.nextafter,
+    NoGradient("steps from one number of the machine to the next: no function of real numbers"),
+    "nextafter({0}, {1})",
+    dtypes=FLOATS,
+)
 
 
 def _no_nan(d: Any, g: Any) -> Any:

@@ -90,7 +90,7 @@ def _promoted_pair(x: Any, updates: Any) -> tuple[Value, Value]:
     return astype(value, dtype), astype(added, dtype)
 
 
-def sort(x: Any, axis: int = -1, descending: bool = False) -> Value:
+def sort(x: Any, axis: int = -1, descending: bool = False, stable: bool = True) -> Value:
     """Sorted along `axis`; gradients go back to where each element came from."""
     value = lift(x)
     return take_along_axis(value, argsort(value, axis, descending), axis)

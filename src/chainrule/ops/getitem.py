@@ -17,13 +17,36 @@ from . import indexing, structure
 from .arrays import permute_dims
 from .operators import astype, broadcast, common, lift, reshape
 
+MASK = (
+    "x[mask] has a shape that depends on the values of the mask, which a traced program doesn't know; "
+    "use cr.where(mask, x, 0)"
+)
+
 
 def getitem(x: Any, key: Any) -> Value:
     """NumPy's indexing: integers, slices, ..., None, integer arrays, and bool masks of known values."""
     value = lift(x)
     given = key if isinstance(key, tuple) else (key,)
+    if len(given) == 1 and _is_bool(given[0]):
+        return _all_or_nothing(value, given[0])
     keys = _replace_masks(_expand_ellipsis(given, value.ndim), value)
     return _index_arrays(*_index_basic(value, keys), _are_apart(given))
+
+
+def _is_bool(key: Any) -> bool:
+    """Whether it is a mask without axes."""
+    return isinstance(key, bool | np.bool_) or (
+        isinstance(key, Value | np.ndarray) and key.ndim == 0 and key.dtype == bool_
+    )
+
+
+def _all_or_nothing(x: Value, key: Any) -> Value:
+    """A mask without axes picks the whole array, as the one row of a new first axis, or no row."""
+    mask = lift(key)
+    if mask.data is None:
+        raise TraceError(MASK)
+    row = reshape(x, (1, *x.shape))
+    return row if mask.data else structure.narrow(row, 0, 0, 0)
 
 
 def _are_apart(keys: tuple[Any, ...]) -> bool:
@@ -80,10 +103,7 @@ def _replace_masks(keys: tuple[Any, ...], x: Value) -> tuple[Any, ...]:
         _check_mask(array, x, axis)
         axis += array.ndim
         if array.data is None:
-            raise TraceError(
-                "x[mask] has a shape that depends on the values of the mask, which a traced program doesn't know; "
-                "use cr.where(mask, x, 0)"
-            )
+            raise TraceError(MASK)
         found.extend(constant(places.astype(np.int64)) for places in np.nonzero(array.data))
     return tuple(found)
 

@@ -45,14 +45,15 @@ def lift(operand: Any, like: DType | None = None) -> Value:
     if isinstance(operand, Value):
         return operand
     if isinstance(operand, Number) and not isinstance(operand, np.generic):
-        dtype = _number_dtype(operand, like)
+        dtype = weak_dtype(operand, like)
         if dtype.kind in "iu":
             check_fits(operand, dtype)
         return splat(operand, ArrayType((), dtype))
     return constant(own_array(operand))
 
 
-def _number_dtype(number: Number, like: DType | None) -> DType:
+def weak_dtype(number: Number, like: DType | None) -> DType:
+    """The element type that a Python number takes beside arrays of type `like`."""
     natural = bool_ if isinstance(number, bool) else int64 if isinstance(number, int) else float32
     if like is None or (natural.kind == "f" and like.kind != "f") or (like == bool_ and natural != bool_):
         return natural
@@ -108,7 +109,7 @@ def common(*operands: Any) -> list[Value]:
     """The operands lifted, promoted to one element type and broadcast to one shape."""
     if fast := _already_common(operands):
         return fast
-    dtypes = [operand.dtype for operand in operands if not _is_weak(operand) and hasattr(operand, "dtype")]
+    dtypes = [operand.dtype for operand in operands if not is_weak(operand) and hasattr(operand, "dtype")]
     like = reduce(promote, map(as_dtype, dtypes)) if dtypes else None
     values = [lift(operand, like) for operand in operands]
     dtype = reduce(promote, (value.dtype for value in values))
@@ -131,7 +132,8 @@ def _already_common(operands: tuple[Any, ...]) -> list[Value]:
     return []
 
 
-def _is_weak(operand: Any) -> bool:
+def is_weak(operand: Any) -> bool:
+    """Whether it is a Python number, which takes the element type of the array beside it."""
     return isinstance(operand, Number) and not isinstance(operand, np.generic)
 
 
@@ -260,13 +262,32 @@ def multiply(x: Any, y: Any) -> Value:
 def power(x: Any, y: Any) -> Value:
     """x to the power y. A whole Python number as exponent is exact to any order of derivative, at 0 too.
 
-    Integers to the power of a Python integer stay integers; to the power of an array or a float they become floats.
+    Integers to the power of integers stay integers, and wrap round as in NumPy; to the power of floats they become
+    floats. A negative power of an integer is a DtypeError where it is known, and 0 in a traced program.
     """
-    if _is_weak(y) and abs(y) <= 64 and float(y).is_integer():
+    if is_weak(y) and abs(y) <= 64 and float(y).is_integer():
         return _whole_power(floating(x) if isinstance(y, float) else lift(x), int(y))
-    if _is_weak(y) and y == 0.5:
+    if is_weak(y) and y == 0.5:
         return unary_float(ew.sqrt)(x)
-    return binary_float(ew.power)(x, y)
+    first, second = common(x, y)
+    if first.dtype.kind in "iu":
+        return _power_of_integers(first, second)
+    return binary_float(ew.power)(first, second)
+
+
+def _power_of_integers(x: Value, exponent: Value) -> Value:
+    """By repeated squaring, for each bit of the exponent."""
+    if exponent.data is not None and exponent.data.min(initial=0) < 0:
+        raise DtypeError(f"{x.type} to a negative power is no integer; cast it with astype(float32)")
+    one, zero = splat(1, x.type), splat(0, x.type)
+    result: Value = ew.where(exponent < zero, zero, one)
+    square = x
+    for _ in range(8 * x.dtype.itemsize - (x.dtype.kind == "i")):
+        odd = ew.equal(ew.bitwise_and(exponent, one), one)
+        result = ew.where(odd, ew.multiply(result, square), result)
+        square = ew.multiply(square, square)
+        exponent = ew.bitwise_right_shift(exponent, one)
+    return result
 
 
 def _whole_power(x: Value, exponent: int) -> Value:

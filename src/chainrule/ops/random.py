@@ -18,9 +18,10 @@ from ..ir.graph import Value
 from ..ir.primitive import DISCRETE, Primitive, Sample, register
 from ..ir.types import ArrayType, DType, NumpyArray, Shape, bool_, float32, float64, int64, uint32, uint64
 from . import elementwise as ew
-from .arrays import argsort, roll
+from .arrays import argsort
 from .operators import astype, binary, lift, reshape
 from .philox import LOW_WORD, WORD_BITS, philox
+from .running import roll
 from .structure import narrow
 
 WORDS_OF_STATE = 4

@@ -58,6 +58,13 @@ class NotingCapture(Capture):
         super().__init__()
         self.notes = Notes()
         self.equations = _NotedEquations(self.notes, root)
+        self.root = root
+
+    def again(self) -> NotingCapture:
+        """A capture like this one at its start; this one shows its notes."""
+        new = NotingCapture(self.root)
+        self.notes = new.notes
+        return new
 
     def found_cotangents(self, values: Sequence[Value], cotangents: Sequence[Value | None]) -> None:
         """Keep them: the last backward pass is the one that counts."""
