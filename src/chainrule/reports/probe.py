@@ -72,20 +72,29 @@ class Probe:
         self.inputs, self.targets = _double(inputs), _double(targets)
         self.groups = groups
         self.sizes = [each.size for each in self.tensors.values()]
-        self._step: Callable[..., Any] = self._eager
+        self._native: dict[int, Callable[..., Any]] = {}
+        self._compiles = False
         if compile or (compile is None and sum(self.sizes) * len(inputs) > WORTH_COMPILING):
             self._compile(needed=bool(compile))
 
     def _compile(self, needed: bool) -> None:
-        native = compiled_function(self._eager)
         rows = np.arange(len(self.inputs))[: min(len(self.groups[0]), MOST_ROWS)]
         try:
-            native.program(self.inputs[rows], self.targets[rows])
+            self._step(len(rows), native=True).program(self.inputs[rows], self.targets[rows])
         except TraceError:
             if needed:
                 raise
+            self._native.clear()
             return
-        self._step = native
+        self._compiles = True
+
+    def _step(self, rows: int, native: bool) -> Any:
+        """The step for batches of so many rows: classes differ in size, which is no news to warn of."""
+        if not native:
+            return self._eager
+        if rows not in self._native:
+            self._native[rows] = compiled_function(self._eager)
+        return self._native[rows]
 
     def _eager(self, inputs: Any, targets: Any) -> tuple[Tensor, list[Tensor]]:
         for tensor in self.tensors.values():
@@ -120,7 +129,8 @@ class Probe:
         for start in range(0, len(rows), MOST_ROWS):
             part = rows[start : start + MOST_ROWS]
             share = len(part) / len(self.inputs)
-            loss, gradients = self._step(Tensor(self.inputs[part]), Tensor(self.targets[part]))
+            step = self._step(len(part), self._compiles)
+            loss, gradients = step(Tensor(self.inputs[part]), Tensor(self.targets[part]))
             _check(loss)
             error += share * loss.item()
             gradient += share * np.concatenate([each.numpy().ravel() for each in gradients])
