@@ -20,13 +20,18 @@ def lower_body(
     wanted: Sequence[Place],
     carried: dict[int, int],
     loops: int,
+    changing: Sequence[Place] = (),
 ) -> list[Instruction]:
-    """The instructions of a body. carried: output -> the input whose memory it takes over."""
+    """The instructions of a body. carried: output -> the input whose memory it takes over.
+
+    changing: places that others write between its rounds.
+    """
     from .schedule import lower_graph
     from .units import Lowering
 
     inner = Lowering(graph, lowering.module, lowering.target, lowering)
     inner.depth = lowering.depth + loops
-    inner.local = {place.buffer.number for place in wanted} | {given[n].buffer.number for n in carried.values()}
+    taken_over = [given[number] for number in carried.values()]
+    inner.local = {place.buffer.number for place in (*wanted, *taken_over, *changing)}
     lower_graph(inner, given, wanted, carried)
     return inner.instructions

@@ -54,11 +54,6 @@ def lower_product(lowering: Lowering, equation: Equation) -> bool:
     return True
 
 
-def _is_known(lowering: Lowering, place: Place) -> bool:
-    """In a loop: whether an operand is the same in all rounds. It is packed once, before it."""
-    return lowering.outer is not None and place.buffer.number not in lowering.local and not place.steps
-
-
 def choose(lowering: Lowering, first: Place, second: Place, result: Value, wanted: tuple[int, ...] | None) -> Choice:
     """The cheapest way."""
     choices = []
@@ -68,7 +63,7 @@ def choose(lowering: Lowering, first: Place, second: Place, result: Value, wante
     for swapped, order in ((False, natural), (True, turned)):
         product = _product(first, second, result, swapped)
         penalty = 0.0 if wanted is None or wanted == order or 1 in result.shape[-2:] else TURNED * result.size
-        plan = make_plan(product, lowering.target, _is_known(lowering, first if swapped else second))
+        plan = make_plan(product, lowering.target, lowering.is_fixed(first if swapped else second))
         choices.append(Choice(plan.cycles + penalty, product, swapped, plan))
         if product.a_k == 1 and product.b_k == 1:
             choices.append(Choice(_dot_cost(lowering, product) + penalty, product, swapped, None))
@@ -187,17 +182,17 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
 
 def _packed(lowering: Lowering, root: Value, b: Place, product: Product, plan: Plan) -> Place:
     """B packed by a kernel of its own, once for all who ask; before a loop that does not change it."""
-    if lowering.outer is not None and _is_known(lowering, b):
-        return _packed(lowering.outer, root, b, product, plan)
-    key = ("packed", id(root), b.buffer.number, b.offset, b.shape, b.strides, b.steps, plan.columns, plan.pack_b)
-    if key not in lowering.relaid:
-        size = product.different_b * plan.packed_size(product)
-        target = lowering.relaid[key] = lowering.temporary(ArrayType((size,), b.dtype))
+    size = product.different_b * plan.packed_size(product)
 
-        def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
-            PackingOfB(f, product, plan).write(registers[0], registers[1], begin, end)
+    def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
+        PackingOfB(f, product, plan).write(registers[0], registers[1], begin, end)
 
+    def make(where: Lowering) -> Place:
+        target = where.temporary(ArrayType((size,), b.dtype))
         tasks = PackingOfB.tasks(product, plan)
         pointers = [pointer_to(b), pointer_to(target)]
-        lowering.call(write, pointers, tasks, 2.0 * size, [target.buffer], f"pack {product.k}x{product.n}")
-    return lowering.relaid[key]
+        where.call(write, pointers, tasks, 2.0 * size, [target.buffer], f"pack {product.k}x{product.n}")
+        return target
+
+    key = ("packed", id(root), b.offset, b.shape, b.strides, b.steps, plan.columns, plan.pack_b)
+    return lowering.shared(b, key, make)

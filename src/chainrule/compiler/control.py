@@ -53,6 +53,6 @@ def _while(lowering: Lowering, equation: Equation, params: dict[str, Any]) -> No
         lowering.places[id(value)] = place
     given = [*places[:fixed], *own]
     answer = lowering.temporary(condition.outputs[0].type)
-    asks = lower_body(lowering, condition, given, [answer], {}, 0)
+    asks = lower_body(lowering, condition, given, [answer], {}, 0, own)
     body = lower_body(lowering, graph, given, own, {n: fixed + n for n in range(len(own))}, 0)
     lowering.instructions.append(While(body, pointer_to(answer), asks))

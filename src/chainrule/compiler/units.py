@@ -38,11 +38,11 @@ class Lowering:
         self.instructions: list[Instruction] = []
         self.constants: list[Buffer] = [] if outer is None else outer.constants
         self.wishes: dict[int, Place] = {}  # id of value -> where it had best be computed, laid out row-major
-        self.relaid: dict[Any, Place] = {}  # copies in another layout, shared by those who want them
+        self.relaid: dict[int, dict[Any, Place]] = {}  # by number of a buffer: copies of it in other layouts, shared
         self.errors: Buffer | None = None
         self._kernels: dict[str, str] = {} if outer is None else outer._kernels
         self._by_key: dict[Any, str] = {} if outer is None else outer._by_key
-        self.local: set[int] = set()  # numbers of buffers that are written in this graph
+        self.local: set[int] = set()  # numbers of buffers that are written in this graph, or between its rounds
         self.users = self._count_users()
         self.output_ids = {id(value) for value in graph.outputs}
         self.outside: set[int] = set()  # ids of the values that must lie in memory
@@ -103,14 +103,34 @@ class Lowering:
         return target
 
     def shared_copy(self, place: Place, order: tuple[int, ...]) -> Place:
-        """A copy in another layout, made once for all who ask; outside of a loop where nothing changes the source."""
-        if self.outer is not None and place.buffer.number not in self.local and not place.steps:
-            return self.outer.shared_copy(place, order)
-        key = (place.buffer.number, place.offset, place.shape, place.strides, place.steps, order)
-        known = self.relaid.get(key)
-        if known is None:
-            known = self.relaid[key] = self.copied(place, order)
-        return known
+        """A copy in another layout, made once for all who ask."""
+        key = (place.offset, place.shape, place.strides, place.steps, order)
+        return self.shared(place, key, lambda lowering: lowering.copied(place, order))
+
+    def shared(self, place: Place, key: Any, make: Callable[[Lowering], Place]) -> Place:
+        """What is made of a place once for all who ask, until its memory is written again.
+
+        It is made outside of a loop that does not change the place.
+        """
+        if self.is_fixed(place):
+            assert self.outer is not None
+            return self.outer.shared(place, key, make)
+        known = self.relaid.setdefault(place.buffer.number, {})
+        if key not in known:
+            known[key] = make(self)
+        return known[key]
+
+    def is_fixed(self, place: Place) -> bool:
+        """In the body of a loop or branch: whether a place is the same in all rounds."""
+        return self.outer is not None and place.buffer.number not in self.local and not place.steps
+
+    def _forget_copies(self, written: Sequence[Buffer]) -> None:
+        """What was made of memory that now changes serves no more."""
+        scope: Lowering | None = self
+        while scope is not None:
+            for buffer in written:
+                scope.relaid.pop(buffer.number, None)
+            scope = scope.outer
 
     def copy(self, source: Place, target: Place, label: str = "copy") -> None:
         """Move elements from one place to another of the same shape."""
@@ -142,6 +162,7 @@ class Lowering:
         writes = frozenset(written)
         reads = frozenset(pointer.buffer for pointer in pointers)
         self.instructions.append(Call(kernel, tuple(pointers), tasks, cost, reads, writes, label, source))
+        self._forget_copies(written)
 
     def _kernel(self, writer: Writer, count: int, label: str) -> str:
         parameters = [Reg("ptr", f"%a{number}") for number in range(count)]
