@@ -34,6 +34,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "custom_check",
             "vmap",
             "recompute",
+            "jacobian",
+            "per_sample",
         ),
         *("gradient_check", "gradient_comparison", "differences"),
     ),

@@ -12,12 +12,14 @@ from .dtypes import *  # noqa: F403
 from .finite import check_finite
 from .functions import *  # noqa: F403
 from .gradient_check import check_gradients, check_module
+from .jacobian import hessian, jacobian
 from .namespace import API_VERSION as __array_api_version__
 from .namespace import __array_namespace_info__
+from .per_sample import per_sample_dots, per_sample_norms
 from .recompute import checkpoint
 from .tensor import Parameter, Tensor, tensor
 from .trace import trace
-from .transforms import grad, hessian, hvp, jacobian, jvp, no_grad, stop_gradient, value_and_grad, vjp
+from .transforms import grad, hvp, jvp, no_grad, stop_gradient, value_and_grad, vjp
 from .vmap import vmap
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ __all__ = [
     "no_grad",
     "ops",
     "optim",
+    "per_sample_dots",
+    "per_sample_norms",
     "pi",
     "random",
     "reports",

@@ -1,22 +1,19 @@
-"""Functions that give gradients of functions: grad, vjp, jvp, hvp, jacobian, hessian. Arguments may be containers."""
+"""Functions that give gradients of functions: grad, vjp, jvp, hvp. Arguments may be containers."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ContextDecorator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-
 from . import tree
 from .autodiff import gradients
 from .errors import ConfigurationError, GradientError
-from .ir.build import adopted, bind, constant, is_recording, leaf, recording, splat, zeros_like
+from .ir.build import adopted, bind, is_recording, leaf, recording, splat, zeros_like
 from .ir.graph import Value
-from .ir.types import ArrayType
 from .ir.walk import ancestors
 from .ops import elementwise as ew
 from .ops.operators import lift
@@ -50,7 +47,7 @@ class no_grad(ContextDecorator):  # PyTorch's name
 
 
 @dataclass
-class _Run:
+class Run:
     """One run of a function on fresh copies of the arguments that are differentiated."""
 
     inputs: list[Value]
@@ -99,7 +96,7 @@ def _fresh(argument: Any) -> Value:
     return leaf(value.data)
 
 
-def _run(function: Function, chosen: Any, call: Callable[[Any], Any], has_aux: bool = False) -> _Run:
+def run_of(function: Function, chosen: Any, call: Callable[[Any], Any], has_aux: bool = False) -> Run:
     leaves, structure = tree.flatten(chosen)
     with recording(True):
         inputs = [_fresh(each) for each in leaves]
@@ -107,7 +104,7 @@ def _run(function: Function, chosen: Any, call: Callable[[Any], Any], has_aux: b
     result, aux = _split_aux(function, result) if has_aux else (result, None)
     output_leaves, output_structure = tree.flatten(result)
     outputs = [lift(unwrap(each)) for each in output_leaves]
-    return _Run(inputs, structure, outputs, output_structure, aux)
+    return Run(inputs, structure, outputs, output_structure, aux)
 
 
 def _split_aux(function: Function, result: Any) -> tuple[Any, Any]:
@@ -117,7 +114,7 @@ def _split_aux(function: Function, result: Any) -> tuple[Any, Any]:
     return result
 
 
-def _by_argnums(function: Function, args: tuple[Any, ...], argnums: int | Sequence[int], kwargs: Any) -> Any:
+def by_argnums(function: Function, args: tuple[Any, ...], argnums: int | Sequence[int], kwargs: Any) -> Any:
     places = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for place in places:
         if not -len(args) <= place < len(args):
@@ -142,8 +139,8 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, has_aux
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        chosen, call = _by_argnums(function, args, argnums, kwargs)
-        run = _run(function, chosen, call, has_aux)
+        chosen, call = by_argnums(function, args, argnums, kwargs)
+        run = run_of(function, chosen, call, has_aux)
         if len(run.outputs) != 1 or run.outputs[0].size != 1:
             shapes = ", ".join(str(output.type) for output in run.outputs)
             raise GradientError(f"grad needs a function of one number, but it gave {shapes}; use cr.jacobian or cr.vjp")
@@ -157,7 +154,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, has_aux
     return wrapped
 
 
-def _detached(value: Any, run: _Run) -> Any:
+def _detached(value: Any, run: Run) -> Any:
     """Results keep their history only where something outside can still be differentiated."""
     if is_recording() and run.depends_on_more:
         return value
@@ -185,7 +182,7 @@ def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = F
 
 def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     """(result, pullback): pullback(cotangents of the result) gives the cotangents of all primals, as a tuple."""
-    run = _run(function, primals, lambda chosen: function(*chosen))
+    run = run_of(function, primals, lambda chosen: function(*chosen))
 
     def pullback(cotangents: Any) -> Any:
         given = _matched(run.output_structure, run.outputs, cotangents, "cotangent")
@@ -208,89 +205,41 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
 
     The pullback is linear in its cotangent, so pulling back through the pullback pushes forward.
     """
-    run = _run(function, tuple(primals), lambda chosen: function(*chosen))
+    run = run_of(function, tuple(primals), lambda chosen: function(*chosen))
     along = _matched(run.structure, run.inputs, tuple(tangents), "tangent")
     with recording(True):
-        dummies = [_dummy(output) for output in run.outputs]
+        dummies = [dummy_like(output) for output in run.outputs]
         found = gradients(run.outputs, run.inputs, dummies)
     used = [(each, tangent) for each, tangent in zip(found, along) if each is not None]
     wrt = [dummy for dummy in dummies if dummy is not None]
     with recording(is_recording() and (run.depends_on_more or _any_tracked(along))):
         pushed = iter(gradients([each for each, _ in used], wrt, [tangent for _, tangent in used]))
     results = [
-        _zero_if_none(output, None if dummy is None else next(pushed)) for output, dummy in zip(run.outputs, dummies)
+        zero_if_none(output, None if dummy is None else next(pushed)) for output, dummy in zip(run.outputs, dummies)
     ]
     return _detached(wrap_tree(run.output_structure, run.outputs), run), wrap_tree(run.output_structure, results)
 
 
-def _dummy(output: Value) -> Value | None:
+def dummy_like(output: Value) -> Value | None:
     if not output.type.is_float:
         return None
     return Value(output.type, splat(0, output.type).data, tracked=True)
 
 
-def _zero_if_none(value: Value, found: Value | None) -> Value:
+def zero_if_none(value: Value, found: Value | None) -> Value:
     return zeros_like(value) if found is None else found
 
 
 def hvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """Hessian of `function` (a single number) at `primals` times `tangents`: as a tuple, one for each primal."""
-    run = _run(function, tuple(primals), lambda chosen: function(*chosen))
+    run = run_of(function, tuple(primals), lambda chosen: function(*chosen))
     along = _matched(run.structure, run.inputs, tuple(tangents), "tangent")
     with recording(True):
         first = gradients(run.outputs, run.inputs)
     used = [(each, tangent) for each, tangent in zip(first, along) if each is not None]
     with recording(is_recording() and (run.depends_on_more or _any_tracked(along))):
         second = gradients([each for each, _ in used], run.inputs, [tangent for _, tangent in used])
-    return run.as_inputs([_zero_if_none(value, each) for value, each in zip(run.inputs, second)])
-
-
-def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """A function that gives all partial derivatives of the result by the argument: shape (*result, *argument).
-
-    For containers: a tree of the result's structure whose leaves are trees of the argument's structure.
-    One backward pass for each element of the result.
-    """
-
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        chosen, call = _by_argnums(function, args, argnums, kwargs)
-        run = _run(function, chosen, call)
-        blocks = [_rows(run, place) for place in range(len(run.outputs))]
-        trees = [wrap_tree(run.structure, block) for block in blocks]
-        picked = [block[0] if isinstance(argnums, int) else block for block in trees]
-        return tree.unflatten(run.output_structure, picked)
-
-    return wrapped
-
-
-def _rows(run: _Run, place: int) -> list[Value]:
-    from .ops.arrays import reshape, stack
-
-    output = run.outputs[place]
-    rows = [run.pull_back(_basis(run, place, cotangent)) for cotangent in _unit_cotangents(output.type)]
-    if not rows:
-        return [splat(0, ArrayType(output.shape + value.shape, value.dtype)) for value in run.inputs]
-    return [
-        reshape(stack([row[position] for row in rows]), output.shape + value.shape)
-        for position, value in enumerate(run.inputs)
-    ]
-
-
-def _unit_cotangents(kind: ArrayType) -> Iterator[Value]:
-    for position in range(kind.size):
-        unit = np.zeros(kind.size, kind.dtype)
-        unit[position] = 1
-        yield constant(unit.reshape(kind.shape))
-
-
-def _basis(run: _Run, place: int, cotangent: Value) -> list[Value | None]:
-    return [cotangent if position == place else None for position in range(len(run.outputs))]
-
-
-def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """A function that gives all second derivatives of `function` (a single number): shape (*argument, *argument)."""
-    return jacobian(grad(function, argnums), argnums)
+    return run.as_inputs([zero_if_none(value, each) for value, each in zip(run.inputs, second)])
 
 
 def stop_gradient(x: Any) -> Tensor:

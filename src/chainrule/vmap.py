@@ -12,6 +12,7 @@ from .errors import ConfigurationError, ShapeError
 from .ir.build import adopted
 from .ir.graph import Value
 from .ir.types import ArrayType, normalize_axis
+from .ir.walk import ancestors
 from .ops import batching_control, batching_rules  # noqa: F401  they fill the table of rules
 from .ops.arrays import concat, moveaxis
 from .ops.batching import Batcher
@@ -83,7 +84,7 @@ def _run(
         batcher.put(stand_in, outer, False)
     for placeholder, value, flag in zip(body.inputs, values, flags):
         batcher.put(placeholder, value, flag)
-    batcher.run(body.trace.equations)
+    batcher.run(ancestors(body.outputs))
     return [batcher.full(value) for value in body.outputs], body.structure
 
 
