@@ -122,6 +122,28 @@ def looping(rng: random.Random, shape: Sequence[int]) -> Function:
     )
 
 
+def rereading(rng: random.Random, shape: Sequence[int]) -> Function:
+    """What is carried is read in another layout before and after it is updated, or by the condition of a loop."""
+    inner = rng.choice((convolving, convolving, multiplying, pooling))(rng, shape)
+    rounds = rng.choice((1, 3))
+
+    def round(carry: Any, _: Any) -> Any:
+        new = cr.sin(carry) * 0.5
+        return new, inner(carry) + 2.0 * inner(new)
+
+    def is_large(carry: Any) -> Any:
+        return (carry[0] < 4) & (cr.mean(cr.abs(inner(carry[1]))) > 0.3)
+
+    def scanned(x: Any) -> Any:
+        return cr.scan(round, cr.astype(x, _float(x)) * 1.0, None, rounds)[1]
+
+    def waited(x: Any) -> Any:
+        first = (0, cr.stop_gradient(cr.astype(x, _float(x)) * 1.0))
+        return cr.while_loop(is_large, lambda carry: (carry[0] + 1, carry[1] * 0.5), first)[1]
+
+    return rng.choice((scanned, scanned, waited))
+
+
 def start(x: Any) -> Any:
     return {"n": 0, "h": x[0] * 1.0}
 
@@ -171,7 +193,10 @@ def differentiating(rng: random.Random, shape: Sequence[int]) -> Function:
     return lambda x: cr.grad(lambda v: cr.sum(cr.sin(inner(v))))(cr.astype(x, _float(x)))
 
 
-MORE_STEPS = (differentiating, more_unary, choosing, multiplying, convolving, pooling, looping, drawing, choosing_rows)
+MORE_STEPS = (
+    *(differentiating, more_unary, choosing, multiplying, convolving, pooling, looping, rereading, drawing),
+    choosing_rows,
+)
 DTYPES = ("float32", "float32", "float64", "int64", "int32", "int8", "uint8", "bool")
 KIND = Kind(DTYPES, MORE_SHAPES, (*STEPS, *MORE_STEPS), (*BINARY, *MORE_BINARY), largest=400)
 
