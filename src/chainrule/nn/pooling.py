@@ -153,3 +153,35 @@ class LPPool2d(_LPPool):
     """The p-norm of each window over height and width."""
 
     function = staticmethod(functional.lp_pool2d)
+
+
+class _MaxUnpool(Applied):
+    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
+        super().__init__(kernel_size=kernel_size, stride=kernel_size if stride is None else stride, padding=padding)
+
+    def forward(self, x: Any, indices: Any, output_size: Any = None) -> Any:
+        return type(self).function(x, indices, output_size=output_size, **self.options)
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """The largest of each window back where MaxPool1d(return_indices=True) found them, zero elsewhere."""
+
+    function = staticmethod(functional.max_unpool1d)
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """The largest of each window back where MaxPool2d(return_indices=True) found them, zero elsewhere.
+
+    >>> import chainrule as cr
+    >>> largest, places = MaxPool2d(2, return_indices=True)(cr.ones((1, 1, 4, 4)))
+    >>> MaxUnpool2d(2)(largest, places).shape
+    (1, 1, 4, 4)
+    """
+
+    function = staticmethod(functional.max_unpool2d)
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """The largest of each window back where MaxPool3d(return_indices=True) found them, zero elsewhere."""
+
+    function = staticmethod(functional.max_unpool3d)

@@ -1,5 +1,5 @@
-"""Helpers around networks, as in `torch.nn.utils`: sequences of any lengths, norms of weights and gradients."""
+"""Helpers around networks, as in `torch.nn.utils`: sequences of any lengths, weights that are computed."""
 
-from . import rnn
+from . import parametrizations, parametrize, rnn
 
-__all__ = ["rnn"]
+__all__ = ["parametrizations", "parametrize", "rnn"]
