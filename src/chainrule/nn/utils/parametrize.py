@@ -114,16 +114,14 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     """
     if not is_parametrized(module, tensor_name):
         raise ConfigurationError(f"{type(module).__name__}.{tensor_name} is not parametrized")
-    made = module.parametrizations[tensor_name]  # type: ignore[attr-defined,index]
+    made = _made(module)[tensor_name]
     if not leave_parametrized and made._count:
-        raise ConfigurationError(
-            f"{tensor_name!r} is made of {made._count} tensors: leave_parametrized=False has no value"
-        )
+        raise ConfigurationError(f"{tensor_name!r} is made of {made._count} tensors: none of them can be left as it")
     weight = Parameter((made() if leave_parametrized else made.original).detach().numpy().copy())
     names = [name for name in _parametrized(module) if name != tensor_name]
     del _made(module)[tensor_name]
     if not names:
-        delattr(module, "parametrizations")
+        del module.__dict__["parametrizations"]
     _become(module, names)
     setattr(module, tensor_name, weight)
     return module
