@@ -78,6 +78,10 @@ class Instructions:
             return self.intrinsic("fma", a, b, c)
         return self.binary("fadd", self.binary("fmul", a, b), c)
 
+    def fenced(self, value: Reg) -> Reg:
+        """The same floats, which LLVM does not look through."""
+        return self.intrinsic("arithmetic.fence", value) if value.element in ("float", "double") else value
+
     def splat(self, scalar: Reg, lanes: int) -> Reg:
         """A scalar in every lane; 0 lanes leaves it."""
         if not lanes:

@@ -166,10 +166,15 @@ def load_rows(f: Function, shape: Shape, c: Reg, c_row: int) -> list[Reg]:
 
 
 def transpose(f: Function, rows: Sequence[Reg]) -> list[Reg]:
-    """A square of registers turned over its diagonal: as many vectors as lanes, a power of two."""
+    """A square of registers turned over its diagonal: as many vectors as lanes, a power of two.
+
+    LLVM would try to make one shuffle of several in a row, for half of its time, and find none: a fence ends its search.
+    """
     current, lanes = list(rows), rows[0].lanes
     distance = 1
     while distance < lanes:
+        if lanes > 8 and distance == lanes // 4:
+            current = [f.fenced(row) for row in current]
         low = ", ".join(f"i32 {lane if not lane & distance else lanes + (lane ^ distance)}" for lane in range(lanes))
         high = ", ".join(f"i32 {lane ^ distance if not lane & distance else lanes + lane}" for lane in range(lanes))
         following = list(current)
