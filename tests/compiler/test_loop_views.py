@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from chainrule.compiler.compile import compile_graph, prepared, run_once
+from chainrule.compiler.compile import compile_graph, run_once
+from chainrule.compiler.stages import prepared
 from chainrule.trace import trace
 
 random = np.random.default_rng(7)

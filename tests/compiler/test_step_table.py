@@ -9,9 +9,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.capture import capture
-from chainrule.compiler import compile as stages
-from chainrule.compiler import tiny
-from chainrule.compiler.compile import compile_graph, run_once
+from chainrule.compiler import stages, tiny
+from chainrule.compiler.compile import Job, compile_graph, run_once
 from chainrule.ir.types import ArrayType
 
 
@@ -40,7 +39,7 @@ def test_both_steps_give_the_same_bits(function: Any, monkeypatch: pytest.Monkey
     outputs = []
     for cost in (0, 1e18):
         monkeypatch.setattr(stages, "PARALLEL_COST", cost)
-        monkeypatch.setattr(stages.Job, "key", lambda _: None)
+        monkeypatch.setattr(Job, "key", lambda _: None)
         compiled = compile_graph(graph)
         assert ("@calls" in compiled.lowered.text) == (cost == 0)
         outputs += [run_once(compiled, given, threads) for threads in (1, 2, 3)]

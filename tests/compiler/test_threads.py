@@ -16,6 +16,7 @@ import chainrule as cr
 from chainrule.compiler import entry, threads
 from chainrule.compiler.emit import Function, Module, Reg
 from chainrule.compiler.runtime import Code, host
+from chainrule.compiler.thread_code import barrier_ir
 
 NEEDS_THREADS = pytest.mark.skipif(not threads.pool()._can_thread, reason="no pthreads here")
 WORDS = 8  # apart in memory, so that each thread has a line of its own
@@ -25,7 +26,7 @@ WORDS = 8  # apart in memory, so that each thread has a line of its own
 def counting() -> tuple[Code, Any]:
     """A program in which each thread adds 1 to its own word, three times with a barrier between."""
     module = Module()
-    threads.barrier_ir(module)
+    barrier_ir(module)
     context, thread, count, block = parameters = [
         Reg(kind, f"%{name}")
         for kind, name in zip(("ptr", "i64", "i64", "ptr"), ("context", "thread", "count", "block"))

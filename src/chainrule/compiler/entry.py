@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,14 +16,15 @@ from ..ir.graph import Value
 from ..ir.types import ArrayType, NumpyArray, int64
 from ..tensor import Tensor, wrap
 from .cells import memory_of, updated_in_place
-from .checked import Checker
 from .compile import Compiled, Repeated, compile_graph
 from .forecast import MemoryForecast, bytes_by_kind
 from .memory import address_of, aligned
 from .outside import Outside
-from .program import PARALLEL_COST
-from .show_stages import STAGES, show_stages
+from .plan import PARALLEL_COST
 from .threads import default_threads, pool
+
+if TYPE_CHECKING:
+    from .checked import Checker
 
 ERROR_CELL = ArrayType((8,), int64)
 SMALL = 1 << 14
@@ -148,6 +149,8 @@ class Entry:
 
     def show(self, *stages: str) -> str:
         """What it became, as text: the stages `graph`, `groups`, `buffers`, `kernels`, or those that are named."""
+        from .show_stages import STAGES, show_stages
+
         wrong = [each for each in stages if each not in STAGES]
         if wrong:
             raise ConfigurationError(f"there is no stage {wrong[0]!r}; there are {', '.join(STAGES)}")

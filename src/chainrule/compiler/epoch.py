@@ -17,7 +17,7 @@ from ..ir.types import ArrayType, NumpyArray
 from .checked import logged_steps
 from .entry import Entry
 from .memory import address_of, aligned
-from .steps import HEAD
+from .plan import HEAD
 from .threads import pool
 
 SECONDS_A_CALL = 0.05

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,13 +19,14 @@ from ..ir.build import current_trace, is_recording
 from ..ir.types import ArrayType, NumpyArray
 from ..tensor import Tensor
 from .arguments import Signature, is_array, pattern_of, plain_arrays
-from .checked import Checker, Names, cell_names
 from .entry import Entry
-from .epoch import Epoch
 from .forecast import MemoryForecast
 from .memory import as_array
-from .profile import KernelTime, profile
 from .reasons import Call, Reasons, RecompileWarning, argument_name, parameters_of
+
+if TYPE_CHECKING:
+    from .checked import Names
+    from .profile import KernelTime
 
 __all__ = ["CompiledFunction", "RecompileWarning"]
 
@@ -106,6 +107,8 @@ class CompiledFunction:
 
         The best of `runs` runs on copies of parameters and other cells, so nothing that the function would change is.
         """
+        from .profile import profile
+
         with self._lock:
             return profile(*self._entry(args, kwargs, expected=True), runs)
 
@@ -116,6 +119,8 @@ class CompiledFunction:
         is smaller where n is no multiple of batch_size. Gives the results of all batches, stacked: (batches, ...).
         Ctrl-C is seen between batches, about twenty times a second.
         """
+        from .epoch import Epoch
+
         with self._lock:
             return Epoch(self.program_for, [as_array(each) for each in arrays], batch_size, order).run()
 
@@ -135,6 +140,8 @@ class CompiledFunction:
         tracked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not is_array(leaf)]
         entry = Entry(capture(self.function, positional, named), self.threads, tracked)
         if self.check_finite:
+            from .checked import Checker
+
             entry.checker = Checker(entry, self._names(entry, args, kwargs), self.folder)
         found.append(entry)
         self._reasons.tell(call, found[:-1], (tuple(args), kwargs), expected)
@@ -142,6 +149,8 @@ class CompiledFunction:
 
     def _names(self, entry: Entry, args: Any, kwargs: Any) -> Names:
         """What arguments, results and cells are called in messages."""
+        from .checked import Names, cell_names
+
         name = getattr(self.function, "__name__", "the function")
         parameters = parameters_of(self.function)
         leaves = tree.flatten_with_paths((tuple(args), kwargs))

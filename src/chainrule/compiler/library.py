@@ -16,11 +16,12 @@ import numpy as np
 from ..captured import Captured, Cell, Number
 from ..ir.types import ArrayType, NumpyArray, float64
 from .cells import key_of, memory_of, updated_in_place
-from .compile import Job, Lowered
+from .compile import Job
 from .emit import Function, Module, Reg, const, word
 from .entry import ERROR_CELL
 from .memory import ALIGNMENT
 from .runtime import Target, compiling_for, library, processor
+from .stages import Lowered
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,3 +35,10 @@ def as_array(leaf: Any) -> NumpyArray:
     """An argument as a dense array."""
     array: Any = leaf._value.data if isinstance(leaf, Tensor) else np.asarray(leaf)
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def dense(array: NumpyArray) -> NumpyArray:
+    """The same elements without gaps, at an aligned address."""
+    copy = aligned(ArrayType(array.shape, array.dtype))
+    copy[...] = array
+    return copy

@@ -8,17 +8,24 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..ir.types import NumpyArray
-from .place import Buffer
-from .program import Program
+
+if TYPE_CHECKING:
+    from .place import Buffer
+    from .program import Program
 
 WORD = 8
+HEAD = 4
+"""Words of the context of many steps before the addresses; `steps` says what they are."""
 MOST_CONSTANTS = 16 << 20
 """Bytes of constants up to which a program is kept on disk."""
+
+PARALLEL_COST = 150_000.0
+"""Work of a whole program below which a second thread is not worth waking."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,6 @@ from .place import Buffer, Place
 
 SERIAL_COST = 6_000.0
 """Work below which one thread does a kernel alone: a barrier costs about as much as 6,000 elements moved."""
-PARALLEL_COST = 150_000.0
-"""Work of a whole program below which a second thread is not worth waking."""
 
 
 @dataclass(frozen=True)

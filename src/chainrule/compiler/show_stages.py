@@ -11,7 +11,7 @@ from .place import Buffer, Kind
 from .program import Call, Instruction
 
 if TYPE_CHECKING:
-    from .compile import Lowered
+    from .stages import Lowered
     from .unit import Unit
 
 STAGES = ("graph", "groups", "buffers", "kernels")

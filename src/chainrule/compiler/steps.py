@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from ..ir.types import ArrayType
 from .emit import Function, Module, Reg, vector_of, word
+from .plan import HEAD
 
-HEAD = 4
 WIDE = 32
 
 

@@ -168,7 +168,7 @@ def load_rows(f: Function, shape: Shape, c: Reg, c_row: int) -> list[Reg]:
 def transpose(f: Function, rows: Sequence[Reg]) -> list[Reg]:
     """A square of registers turned over its diagonal: as many vectors as lanes, a power of two.
 
-    LLVM would try to make one shuffle of several in a row, for half of its time, and find none: a fence ends its search.
+    LLVM would try to make one shuffle of several in a row, for half of its time, and find none: a fence ends that.
     """
     current, lanes = list(rows), rows[0].lanes
     distance = 1

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from .emit import Function, Module, Reg, word
 from .place import Buffer, Kind
+from .plan import HEAD
 from .program import Block, Call, Instruction, Pointer, Program
 from .step_writer import StepWriter
-from .steps import HEAD, Batch, gather
+from .steps import Batch, gather
 from .tiny_loops import written_out
 
 MOST_COST = 4_000.0

@@ -1,0 +1,118 @@
+"""What becomes of a graph before LLVM sees it: rewrite, group, order, lower, plan buffers, write the step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..ir.graph import Graph
+from ..ir.types import NumpyArray
+from ..passes import run_passes
+from . import tiny
+from .buffers import bytes_kept, place_buffers
+from .emit import Module
+from .gather_parts import gather_parts
+from .known_sums import reuse_sums
+from .loop_views import views_after_loops
+from .memory import dense
+from .place import Buffer, Kind
+from .plan import PARALLEL_COST, Plan, plan_of
+from .program import Program
+from .recompute import open_checkpoints
+from .runtime import processor
+from .schedule import dense_place, lower_graph
+from .split import split_reductions
+from .step_table import TableWriter
+from .step_writer import StepWriter
+from .steps import batch_of, write_alone, write_steps
+from .thread_code import barrier_ir
+from .unit import Unit
+from .units import Lowering
+
+if TYPE_CHECKING:
+    from .compile import Job, Repeated
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A graph as kernels: what people look at, and what code is made from. It is forgotten once there is code."""
+
+    graph: Graph
+    units: list[Unit]
+    program: Program
+    text: str
+    is_tiny: bool
+    plan: Plan
+    constants: list[NumpyArray]
+
+
+def lower(job: Job) -> Lowered:
+    """All stages up to the text for LLVM."""
+    graph = prepared(job.graph) if job.optimise else job.graph
+    planned = _Planned(open_checkpoints(graph), job.in_place)
+    program = planned.program()
+    target = processor()
+    small = tiny.is_tiny(program)
+    if small:
+        tiny.write_body(program, target.attributes)
+    barrier_ir(program.module)
+    if small:
+        tiny.write_step(program, target.attributes)
+    elif program.cost < PARALLEL_COST:
+        StepWriter(program, target.attributes).write()
+    else:
+        TableWriter(program, target.attributes).write()
+    write_alone(program.module, target.attributes)
+    if job.repeated is not None:
+        _write_steps(planned, program, job.repeated, small)
+    has_result = job.repeated is not None and job.repeated.results > 0
+    kept = bytes_kept(program.instructions, planned.outputs[0] if has_result else None)
+    plan = plan_of(program, planned.inputs, planned.outputs, planned.lowering.errors, kept)
+    constants = [dense(buffer.data) for buffer in program.constants if buffer.data is not None]
+    return Lowered(graph, planned.units, program, program.module.text(), small, plan, constants)
+
+
+def _write_steps(plan: _Planned, program: Program, repeated: Repeated, small: bool) -> None:
+    place = {id(buffer): number + 1 for number, buffer in enumerate(program.table)}
+    graph = plan.graph
+    batches = [batch_of(place[id(b)], v.type) for b, v in zip(plan.inputs, graph.inputs[: repeated.arguments])]
+    if any(batch is None for batch in batches):
+        return
+    outs = list(zip(plan.outputs, graph.outputs))[: repeated.results]
+    results = [(place[id(buffer)], value.type.nbytes) for buffer, value in outs]
+    numbers = [place[id(buffer)] for buffer in plan.inputs[len(graph.inputs) - repeated.numbers :]]
+    found = [batch for batch in batches if batch is not None]
+    if small:
+        tiny.write_steps(program, processor().attributes, found, results, numbers)
+    else:
+        write_steps(program.module, processor().attributes, found, results, numbers)
+
+
+def prepared(graph: Graph) -> Graph:
+    """The passes, and what else is rewritten before a graph becomes kernels."""
+    return split_reductions(reuse_sums(views_after_loops(gather_parts(run_passes(graph)))))
+
+
+class _Planned:
+    """The whole program: slots for what goes in and out, and the kernels between."""
+
+    def __init__(self, graph: Graph, in_place: dict[int, int]) -> None:
+        target = processor()
+        self.graph = graph
+        self.lowering = Lowering(graph, Module(target.has_fma), target)
+        self.inputs = [Buffer(v.dtype, v.size, Kind.SLOT, f"in{n}") for n, v in enumerate(graph.inputs)]
+        self.outputs = [
+            self.inputs[in_place[n]] if n in in_place else Buffer(v.dtype, v.size, Kind.SLOT, f"out{n}")
+            for n, v in enumerate(graph.outputs)
+        ]
+        given = [dense_place(buffer, value) for buffer, value in zip(self.inputs, graph.inputs)]
+        wanted = [dense_place(buffer, value) for buffer, value in zip(self.outputs, graph.outputs)]
+        self.units = lower_graph(self.lowering, given, wanted, in_place)
+
+    def program(self) -> Program:
+        """The program, its buffers placed."""
+        lowering = self.lowering
+        slots = list(dict.fromkeys([*self.inputs, *self.outputs, *([lowering.errors] if lowering.errors else [])]))
+        program = Program(lowering.instructions, lowering.module, slots, lowering.constants)
+        program.arena_bytes = place_buffers(lowering.instructions)
+        return program
