@@ -67,6 +67,8 @@ OPTIONAL = {
     "zipfile",
     "gzip",
     "tensorboardX",
+    "onnx",
+    "onnxruntime",
 }
 ONLY_IN = {"llvmlite": "compiler", "rich": "cli", "click": "cli"}
 """Package -> the one part that may import it at module level."""

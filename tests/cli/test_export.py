@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pytest
 from click.testing import Result
 
+from chainrule.cli.runs import open_run
 from chainrule.interop.c import load_state
 from chainrule.interop.safetensors import load_file
 
@@ -27,6 +30,17 @@ def test_a_training_step_and_the_prediction_for_c(run: Run, flowers: Path) -> No
     assert "int flowers_predict(void *state, const float inputs[2], float result[2]);" in header
     state, weights = load_state("device/flowers.h", "device/flowers.state"), load_file("made/model.safetensors")
     assert all((state[name.replace(".", "_")] == array).all() for name, array in weights.items())
+
+
+def test_onnx(run: Run, flowers: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    assert run("train", flowers, "--target", "kind", "--epochs", "1", "--run", "made", "-q").exit_code == 0
+    result = run("export", "made", "--onnx", "flowers.onnx")
+    assert result.exit_code == 0, result.output
+    x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(3, 2)
+    (outputs,) = onnxruntime.InferenceSession("flowers.onnx").run(["output"], {"inputs": x})
+    np.testing.assert_allclose(outputs, open_run(Path("made")).outputs(x), rtol=1e-5, atol=1e-5)
 
 
 def test_something_has_to_be_asked_for(run: Run, flowers: Path) -> None:

@@ -13,6 +13,7 @@ from .options import POSITIVE, SectionCommand, option
 HELP = """Write the network of RUN in a form that other programs use.
 
 \b
+--onnx FILE  the network in ONNX, for other runtimes; batches of any size
 --c DIR      an object file and its C header: a whole training step (forward
              pass, gradients, weight update) and the prediction, for devices
              without Python
@@ -22,6 +23,7 @@ softmax.
 
 \b
 Examples:
+  chainrule export runs/digits-1 --onnx digits.onnx
   chainrule export runs/digits-1 --c device
   chainrule export runs/digits-1 --c device --target aarch64
 """
@@ -29,8 +31,9 @@ Examples:
 C = "C"
 
 
-@click.command(cls=SectionCommand, help=HELP, short_help="Write a network for C.")
+@click.command(cls=SectionCommand, help=HELP, short_help="Write a network for ONNX, or for C.")
 @click.argument("run", type=click.Path(path_type=Path))
+@option("ONNX", "--onnx", "onnx", type=click.Path(path_type=Path), metavar="FILE", help="Write this file.")
 @option(C, "--c", "c", type=click.Path(path_type=Path), metavar="DIR", help="Write NAME.o, NAME.h and an example.")
 @option(C, "--name", default="network", metavar="NAME", help="Of the files and functions. Default network.")
 @option(C, "--batch-size", type=POSITIVE, metavar="N", help="Examples an update. Default: as in the run.")
@@ -46,6 +49,7 @@ C = "C"
 @option(C, "--weights-apart", is_flag=True, help="Put the weights into NAME.state, not into the object file.")
 def export(
     run: Path,
+    onnx: Path | None,
     c: Path | None,
     name: str,
     batch_size: int | None,
@@ -56,14 +60,19 @@ def export(
 ) -> None:
     """Open the run, write what was asked for."""
     from ..interop import c as to_c
-    from .exported import c_routines
+    from ..interop import onnx as to_onnx
+    from .exported import c_routines, example
     from .runs import open_run
 
-    if c is None:
-        raise ConfigurationError("say what to write: --c DIR")
+    if c is None and onnx is None:
+        raise ConfigurationError("say what to write: --onnx FILE, --c DIR, or both")
     opened = open_run(run)
-    routines = c_routines(opened, batch_size or opened.record.settings.batch_size)
-    _tell(to_c.export(c, routines, name=name, target=target, cpu=cpu, features=features, embed=not weights_apart))
+    if onnx is not None:
+        _tell([to_onnx.export(opened.module, example(opened, 1), onnx, input_names=["inputs"])])
+    if c is not None:
+        routines = c_routines(opened, batch_size or opened.record.settings.batch_size)
+        embed = not weights_apart
+        _tell(to_c.export(c, routines, name=name, target=target, cpu=cpu, features=features, embed=embed))
 
 
 def _tell(files: Sequence[Path]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import nn
 from ..errors import ConfigurationError
@@ -16,6 +17,11 @@ from .optimisers import make_optimizer
 from .problem import number_target
 from .runs import OpenedRun
 from .training import loss_for
+
+
+def example(run: OpenedRun, count: int) -> NDArray[np.float32]:
+    """Inputs of the shape the network takes."""
+    return np.zeros((count, *run.record.network.inputs), np.float32)
 
 
 def c_routines(run: OpenedRun, batch_size: int) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
@@ -31,8 +37,7 @@ def c_routines(run: OpenedRun, batch_size: int) -> dict[str, tuple[Callable[...,
         make_optimizer(settings, run.module),
         settings.clip_norm or None,
     )
-    shape = run.record.network.inputs
-    inputs = np.zeros((batch_size, *shape), np.float32)
+    inputs = example(run, batch_size)
     targets = np.zeros(batch_size, np.int64) if is_classification else np.zeros((batch_size, 1), np.float32)
     train = step_function(training, outputs=False)
     return {"train": (train, (inputs, targets)), "predict": (_prediction(run.module), (inputs[:1],))}
