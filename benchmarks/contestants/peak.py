@@ -1,4 +1,4 @@
-"""How many multiply-adds a core does: twelve independent vector sums in a loop, as native code through llvmlite."""
+"""How many multiply-adds a core does: independent vector sums in a loop, as native code through llvmlite."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import ctypes
 import os
 import time
 
-LANES, SUMS, ROUNDS = 8, 12, 2_000_000
+SUMS, ROUNDS = 12, 1_000_000
+WIDTHS = (8, 16)
+"""Lanes that are tried: some processors do as many wide ones a cycle as narrow ones, some half as many or none."""
 
 
-def _text() -> str:
+def _text(lanes: int) -> str:
     """LLVM IR of `void peak(ptr out)`."""
-    kind = f"<{LANES} x float>"
-    head = [f"declare {kind} @llvm.fma.v{LANES}f32({kind}, {kind}, {kind})", "define void @peak(ptr %out) {", "start:"]
+    kind = f"<{lanes} x float>"
+    width = f'"prefer-vector-width"="{32 * lanes}" "min-legal-vector-width"="{32 * lanes}"'
+    head = [
+        f"declare {kind} @llvm.fma.v{lanes}f32({kind}, {kind}, {kind})",
+        f"define void @peak(ptr %out) {width} {{",
+        "start:",
+    ]
     factor = [f"  %f = load {kind}, ptr %out, align 4", "  br label %loop", "loop:"]
     count = ["  %i = phi i64 [0, %start], [%j, %loop]"]
     sums = [f"  %s{n} = phi {kind} [%f, %start], [%t{n}, %loop]" for n in range(SUMS)]
-    steps = [f"  %t{n} = call {kind} @llvm.fma.v{LANES}f32({kind} %s{n}, {kind} %f, {kind} %f)" for n in range(SUMS)]
+    steps = [f"  %t{n} = call {kind} @llvm.fma.v{lanes}f32({kind} %s{n}, {kind} %f, {kind} %f)" for n in range(SUMS)]
     ends = ["  %j = add i64 %i, 1", f"  %more = icmp ult i64 %j, {ROUNDS}", "  br i1 %more, label %loop, label %end"]
     total, last = ["end:"], "%t0"
     for n in range(1, SUMS):
@@ -27,7 +34,17 @@ def _text() -> str:
 
 
 def measured_peak(cpus: list[int]) -> float:
-    """GFLOP/s of one core, the best of several tries. A machine with vectors of 64 bytes may do more."""
+    """GFLOP/s of one core, the best of several tries with each width of vectors."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    if cpus and allowed:
+        os.sched_setaffinity(0, set(cpus))
+    best = max(_rate(lanes) for lanes in WIDTHS)
+    if allowed:
+        os.sched_setaffinity(0, allowed)
+    return best
+
+
+def _rate(lanes: int) -> float:
     from llvmlite import binding
 
     binding.initialize_native_target()
@@ -35,20 +52,14 @@ def measured_peak(cpus: list[int]) -> float:
     features = binding.get_host_cpu_features().flatten()
     target = binding.Target.from_default_triple()
     machine = target.create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=2)
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(_text()), machine)
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(_text(lanes)), machine)
     engine.finalize_object()
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("peak"))
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-    if cpus and allowed:
-        os.sched_setaffinity(0, set(cpus))
-    best = min(_seconds(function) for _ in range(20))
-    if allowed:
-        os.sched_setaffinity(0, allowed)
-    return 2 * LANES * SUMS * ROUNDS / best / 1e9
+    return 2 * lanes * SUMS * ROUNDS / min(_seconds(function, lanes) for _ in range(20)) / 1e9
 
 
-def _seconds(function: ctypes._CFunctionType) -> float:
-    memory = (ctypes.c_float * LANES)(*[0.5] * LANES)
+def _seconds(function: ctypes._CFunctionType, lanes: int) -> float:
+    memory = (ctypes.c_float * lanes)(*[0.5] * lanes)
     begin = time.perf_counter()
     function(memory)
     return time.perf_counter() - begin

@@ -20,6 +20,9 @@ PRIVATE_BYTES = 192 << 10  # what a task packs for itself
 MOST_TASKS = 16
 TASK_FLOPS = 1 << 18
 FEW_PRODUCTS = 8
+NEAR, FAR = 1 << 10, 2 << 10
+FEW_PANELS, MANY_PANELS = 8, 32
+"""Bytes between rows of B from which on packing pays where many panels of A read it, and where a few do."""
 
 COPIED, TURNED, SCATTERED, FETCHED = 0.3, 0.45, 1.5, 1.0
 """Cycles an element that is packed: from rows, from columns in squares, one by one; more where it comes from afar."""
@@ -144,8 +147,11 @@ def _packing_of_b(product: Product, size: int, panels: int, known: bool) -> str:
     """Packing costs one copy of B: worth it where B's rows lie far apart and several panels read them."""
     if product.b_n != 1 and product.n > 1:
         return "turn"
-    far = product.b_k * size >= 1024 and product.k * min(product.n * size, 256) > 8 << 10
-    return "copy" if far and (panels >= 3 or known) else ""
+    if product.k * min(product.n * size, 256) <= 8 << 10:
+        return ""
+    apart = product.b_k * size
+    enough = 1 if known else MANY_PANELS if apart < FAR else FEW_PANELS
+    return "copy" if apart >= NEAR and panels >= enough else ""
 
 
 def _packing_of_a(product: Product, size: int, tiles: int) -> str:

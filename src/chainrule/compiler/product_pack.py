@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from .emit import Function, Reg, bytes_of, const, vector_of, word
 from .product import LONGEST_SUM, Plan, Product
+from .product_tile import ask_for
 from .squares import turn_square
 
-PFA = 0
 CHUNK = 32  # rows of B that a task copies
-PANELS_AT_ONCE = 4
+PANELS_AT_ONCE = 8
+AHEAD = 16
+"""How many k before they are packed elements of A are asked for: they lie far apart, so that the processor does not."""
 ROW_APART = LONGEST_SUM + 16
 
 
@@ -218,10 +220,7 @@ class PackingOfA:
             here = f.at(here, self.element, f.times(panel.index, rows * self.product.a_m))
             place = f.at(to, self.element, f.add(f.times(panel.index, size), f.times(k.index, rows)))
             if self.product.a_m == 1:
-                if PFA:
-                    f.module.declare("@llvm.prefetch.p0", "void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-                    there = f.at(here, self.element, PFA * self.product.a_k)
-                    f.line(f"call void @llvm.prefetch.p0({there}, i32 0, i32 3, i32 1)")
+                ask_for(f, f.at(here, self.element, AHEAD * self.product.a_k))
                 f.store(f.load(vector_of(self.element, rows), here), place)
                 return
             with f.loop(0, rows) as row:
