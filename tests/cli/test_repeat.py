@@ -39,3 +39,17 @@ def test_images(run, photos):
     assert run(*words[1:]).exit_code == 0
     first, again = (Record.read(Path(f"runs/photos-{number}")) for number in (1, 2))
     assert (again.source, again.settings, again.network) == (first.source, first.settings, first.network)
+
+
+def test_class_weights_and_gathered_batches(run):
+    rows = ["size,kind"] + [f"{n % 7},{'rare' if n % 7 == 0 else 'common'}" for n in range(140)]
+    Path("kinds.csv").write_text("\n".join(rows))
+    words = ("train", "kinds.csv", "--target", "kind", "--epochs", "2", "--accumulate", "2")
+    assert run(*words, "--class-weight", "common=1,rare=6").exit_code == 0
+    first = Record.read(Path("runs/kinds-1"))
+    assert run(*shlex.split(command_of(first))[1:]).exit_code == 0
+    models = [Path(f"runs/kinds-{number}/model.safetensors").read_bytes() for number in (1, 2)]
+    assert models[0] == models[1]
+    for wrong, answer in (("rar=2", "did you mean 'rare'"), ("2", "such as cat=2,dog=0.5")):
+        result = run(*words, "--class-weight", wrong)
+        assert result.exit_code != 0 and answer in result.output + result.stderr

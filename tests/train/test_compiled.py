@@ -24,6 +24,8 @@ RUNS: dict[str, dict[str, Any]] = {
     "online": {"mode": "online", "epochs": None, "batch_size": 5},
     "a schedule for each step": {"batch_size": 8, "schedule": "one-cycle"},
     "a schedule for each epoch": {"batch_size": 8, "schedule": "cosine", "schedule_each": "epoch"},
+    "batches gathered": {"batch_size": 3, "accumulate": 4, "metrics": ("accuracy",)},
+    "weighted": {"batch_size": 8, "class_weight": "balanced", "sample_weight": np.linspace(0, 2, 37)},
     "clipped, with validation": {"batch_size": 8, "clip_norm": 0.1, "validation": 0.2},
     "a metric of one's own": {"batch_size": 8, "metrics": (lambda outputs, targets: float(np.abs(outputs).max()),)},
 }

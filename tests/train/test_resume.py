@@ -87,6 +87,18 @@ def test_interrupted_after_any_step(batches: int, tmp_path: Path, whole: Any) ->
     assert (tmp_path / "metrics.csv").read_text().count("\n") == len(history) + 1
 
 
+def test_with_batches_gathered_weights_and_draws(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"batch_size": 4, "accumulate": 3, "class_weight": [1.0, 2.5], "sampling": "balanced"}
+    model, history = train(**options)
+    for batches in (1, 3, 2):
+        with pytest.raises(Interruption):
+            train(tmp_path, resume=True, progress=ThrowAfter(batches), **options)
+    resumed, figures_then = train(tmp_path, resume=True, **options)
+    assert (bits(resumed), figures(figures_then)) == (bits(model), figures(history))
+    with pytest.raises(CheckpointError, match="accumulate"):
+        train(tmp_path, resume=True, **{**options, "batch_size": 12, "accumulate": 1})
+
+
 def test_checkpoints_move_no_bit(tmp_path: Path, whole: Any) -> None:
     model, history = train(tmp_path, checkpoint_steps=None, checkpoint_seconds=0.0)
     assert (bits(model), figures(history)) == whole

@@ -39,6 +39,8 @@ class Wishes:
     patience: int | None = None
     seed: int | None = None
     checkpoint_every: int | None = None
+    accumulate: int | None = None
+    class_weight: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def choose_settings(wishes: Wishes, problem: Problem) -> Settings:
         patience=_chosen(wishes.patience, 0 if problem.validation is None else recipe.patience),
         seed=_chosen(wishes.seed, 0),
         checkpoint_every=_chosen(wishes.checkpoint_every, 0),
+        accumulate=_chosen(wishes.accumulate, 1),
+        class_weight=_chosen(wishes.class_weight, ""),
     )
 
 
@@ -138,6 +142,8 @@ def _check_together(wishes: Wishes, mode: str, problem: Problem) -> None:
         raise ConfigurationError(f"--mode {mode} {what}: leave --batch-size out, or take --mode mini-batch")
     if mode == "online" and (wishes.epochs or 1) != 1:
         raise ConfigurationError("--mode online is one pass over a stream: leave --epochs out, or take another mode")
+    if mode == "stochastic" and (wishes.accumulate or 1) != 1:
+        raise ConfigurationError("--mode stochastic updates after every single example: leave --accumulate out")
     if wishes.patience and problem.validation is None:
         raise ConfigurationError("--patience needs examples to watch: give --validation, such as --validation 0.1")
     if wishes.optimizer == "lbfgs" and wishes.weight_decay:

@@ -68,3 +68,5 @@ def _settings(record: Record) -> Words:
     for name in names:
         yield from _option(name.replace("_", "-"), getattr(settings, name))
     yield from _option("checkpoint-every", settings.checkpoint_every or None)
+    yield from _option("accumulate", settings.accumulate, 1)
+    yield from _option("class-weight", settings.class_weight, "")

@@ -42,6 +42,8 @@ class Settings:
     patience: int
     seed: int
     checkpoint_every: int
+    accumulate: int = 1
+    class_weight: str = ""
 
     def __post_init__(self) -> None:
         for name, known in (("mode", MODES), ("optimizer", OPTIMISERS), ("schedule", SCHEDULES)):
@@ -72,6 +74,8 @@ class Settings:
         rate = f"learning rate {self.lr:g}" + ("" if self.schedule == "constant" else f" ({self.schedule})")
         parts = [self.optimizer, rate, batches, f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"]
         parts += [f"{name} {value:g}" for name, value in self._extras().items() if value]
+        parts += [f"{self.accumulate} batches an update"] if self.accumulate > 1 else []
+        parts += [f"class weights {self.class_weight}"] if self.class_weight else []
         return ", ".join([*parts, f"seed {self.seed}"])
 
     def _extras(self) -> dict[str, float]:

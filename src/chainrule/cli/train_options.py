@@ -166,6 +166,21 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     option(
         LEARNING,
+        "--accumulate",
+        type=POSITIVE,
+        metavar="N",
+        help="Add up the gradients of N batches for each update: as one batch N times as large, in the memory of one. "
+        "Default 1.",
+    ),
+    option(
+        LEARNING,
+        "--class-weight",
+        metavar="WEIGHTS",
+        help="Let classes count differently: balanced makes rare ones count as much as common ones, and so are weights "
+        "of your own: --class-weight sick=5,healthy=1",
+    ),
+    option(
+        LEARNING,
         "--optimizer",
         callback=one_of("optimizer", OPTIMISERS),
         metavar="NAME",

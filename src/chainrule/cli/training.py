@@ -17,6 +17,7 @@ from ..train import EarlyStopping, History, Metric, fit, predict
 from ..train.progress import Display
 from . import directories, display, pages
 from .baseline import Baseline, judge
+from .class_weight import class_weight_of
 from .defaults import Wishes, choose_network, choose_settings
 from .failures import EXIT_INTERRUPTED
 from .introduction import introduction
@@ -59,7 +60,8 @@ def start(
     network, settings = choose_network(wishes, problem), choose_settings(wishes, problem)
     record = Record(source, settings, network, problem.encoder, Baseline.of(problem), problem.fingerprint())
     module = _seeded(record)
-    make_optimizer(settings, module)  # tells what is wrong with the settings
+    make_optimizer(settings, module)  # these tell what is wrong with the settings
+    class_weight_of(settings, problem.encoder)
     path = directories.make(directory, source.name)
     record.write(path)
     _run(Training(record, problem, module, path, quiet, watch, check_finite), resume=False)
@@ -125,6 +127,8 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
         schedule=make_schedule(settings),
         early_stopping=EarlyStopping(settings.patience) if settings.patience else None,
         clip_norm=settings.clip_norm or None,
+        accumulate=settings.accumulate,
+        class_weight=class_weight_of(settings, training.record.encoder),
         seed=settings.seed,
         run_directory=training.path,
         resume=resume,

@@ -14,6 +14,7 @@ from .order import permutation
 from .resize import resize
 from .split import split
 from .stream import stream
+from .weights import class_weights, example_weights
 
 if TYPE_CHECKING:
     from .encoder import TableEncoder
@@ -45,7 +46,9 @@ __all__ = [
     "Table",
     "TableEncoder",
     "batches",
+    "class_weights",
     "digits",
+    "example_weights",
     "load_digits",
     "load_zip_digits",
     "permutation",

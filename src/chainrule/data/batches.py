@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CheckpointError, ConfigurationError, DataError
 from .nested import Array, Nested, common_length, map_leaves, to_arrays
-from .order import permutation
+from .order import draws, permutation
+from .weights import checked_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Batches:
         epoch: int = 0,
         drop_last: bool = False,
         start: int = 0,
+        weights: ArrayLike | None = None,
     ) -> None:
         _check_count("batch_size", batch_size, least=1)
         _check_count("epoch", epoch, least=0)
@@ -52,6 +55,7 @@ class Batches:
         self.batch_size = int(batch_size)
         self.shuffle = bool(shuffle)
         self.seed = seed
+        self.shares = None if weights is None else _shares(weights, self.length, shuffle)
         self.drop_last = bool(drop_last)
         if len(self) == 0:
             raise DataError(
@@ -88,8 +92,13 @@ class Batches:
         if not self.shuffle:
             return np.arange(self.length, dtype=np.int64)
         if self._order_of is None or self._order_of[0] != epoch:
-            self._order_of = (epoch, permutation(self.length, self.seed, epoch))
+            self._order_of = (epoch, self._new_order(epoch))
         return self._order_of[1]
+
+    def _new_order(self, epoch: int) -> NDArray[np.int64]:
+        if self.shares is None:
+            return permutation(self.length, self.seed, epoch)
+        return draws(self.length, self.shares, self.seed, epoch)
 
     def seek(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch; raises ConfigurationError where the epoch has no such batch."""
@@ -119,12 +128,14 @@ class Batches:
             raise CheckpointError(f"the saved data position is damaged: {error}") from error
 
     def _identity(self) -> dict[str, int | bool]:
+        drawn = {} if self.shares is None else {"weights": zlib.crc32(self.shares.tobytes())}
         return {
             "length": self.length,
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
             "seed": int(self.seed),
             "drop_last": self.drop_last,
+            **drawn,
         }
 
 
@@ -136,11 +147,14 @@ def batches(
     epoch: int = 0,
     drop_last: bool = False,
     start: int = 0,
+    weights: ArrayLike | None = None,
 ) -> Batches:
     """Mini-batches of arrays (a single one, or tuples, lists and dicts of them, nested), along axis 0.
 
     With `shuffle`, the order follows from (seed, epoch) alone and is the same on every machine. `start` is the
     number of the first batch. The result has a length, and each further loop over it is the next epoch.
+    `weights` (with shuffle): one number an example; an epoch is then as many draws with replacement, each example as
+    often as its weight says (`class_weights` makes rare classes come as often as common ones).
     Raises DataError where the arrays differ in length or are empty, ConfigurationError on a bad option.
 
     >>> for images, labels in batches((np.zeros((5, 4)), np.arange(5)), batch_size=2, shuffle=True, seed=0):
@@ -149,7 +163,13 @@ def batches(
     (2, 4) [3 4]
     (1, 4) [1]
     """
-    return Batches(arrays, batch_size, shuffle, seed, epoch, drop_last, start)
+    return Batches(arrays, batch_size, shuffle, seed, epoch, drop_last, start, weights)
+
+
+def _shares(weights: ArrayLike, length: int, shuffle: bool) -> NDArray[np.float64]:
+    if not shuffle:
+        raise ConfigurationError("weights say how often an example is drawn at random: they need shuffle=True")
+    return checked_weights(weights, length)
 
 
 def _read_only(view: Array) -> Array:

@@ -7,6 +7,8 @@ and `numpy.random` is not, since NumPy reserves the right to change its streams.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,15 +21,35 @@ def permutation(length: int, seed: int = 0, epoch: int = 0) -> NDArray[np.int64]
 
     Raises ConfigurationError where seed or epoch is not an integer from 0 to 2**64 - 1.
     """
+    return np.argsort(random_words(np.arange(length), seed, epoch), kind="stable").astype(np.int64)
+
+
+def draws(count: int, weights: NDArray[np.float64], seed: int = 0, epoch: int = 0) -> NDArray[np.int64]:
+    """`count` indices drawn with replacement, each as often as its weight says: int64 (count,).
+
+    Draw i follows from (seed, epoch, i) and the weights alone.
+    """
+    edges = np.cumsum(weights)
+    points = unit_numbers(np.arange(count), seed, epoch) * edges[-1]
+    last = int(np.flatnonzero(weights)[-1])  # a point that rounds up to the end belongs to it
+    return np.asarray(np.minimum(np.searchsorted(edges, points, side="right"), last), np.int64)
+
+
+def unit_numbers(index: NDArray[Any], seed: int = 0, epoch: int = 0) -> NDArray[np.float64]:
+    """A number in [0, 1) for each index, with 53 random bits."""
+    return (random_words(index, seed, epoch) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def random_words(index: NDArray[Any], seed: int = 0, epoch: int = 0) -> NDArray[np.uint64]:
+    """64 random bits for each index: they follow from (seed, epoch, index) alone."""
     seed_low, seed_high = _words("seed", seed)
     epoch_low, epoch_high = _words("epoch", epoch)
-    index = np.arange(length, dtype=np.uint64)
-    counters = np.empty((4, length), np.uint64)
-    counters[0], counters[1] = index & LOW_WORD, index >> WORD_BITS
+    wide = np.asarray(index).astype(np.uint64)
+    counters = np.empty((4, *wide.shape), np.uint64)
+    counters[0], counters[1] = wide & LOW_WORD, wide >> WORD_BITS
     counters[2], counters[3] = epoch_low, epoch_high
     words = philox(counters, (seed_low, seed_high))
-    keys = (words[0] << WORD_BITS) | words[1]
-    return np.argsort(keys, kind="stable").astype(np.int64)
+    return np.asarray((words[0] << WORD_BITS) | words[1])
 
 
 def _words(name: str, value: int) -> tuple[int, int]:

@@ -6,11 +6,12 @@ from .early_stopping import EarlyStopping
 from .evaluate import evaluate, predict
 from .fit import fit
 from .history import History
-from .loop import Loop, TrainingState
+from .loop import Loop
 from .metrics import METRICS, Metric
 from .modes import MODES
 from .recording import QuietRecorder, Recorded, Recorder
 from .run_directory import RunDirectory
+from .state import TrainingState
 from .step import LOSSES, TrainingStep, as_loss
 from .validate import as_pair
 

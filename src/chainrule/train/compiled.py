@@ -33,7 +33,7 @@ class CompiledSteps:
     def __init__(
         self,
         training: TrainingStep,
-        arrays: tuple[NumpyArray, NumpyArray],
+        arrays: tuple[NumpyArray, ...],
         threads: int | None,
         outputs: bool,
         check_finite: bool = False,
@@ -80,8 +80,8 @@ class CompiledSteps:
 def step_function(training: TrainingStep, outputs: bool) -> Callable[..., Any]:
     """A step that leaves no gradients behind: they need not be written to memory for anyone."""
 
-    def step(inputs: Tensor, targets: Tensor) -> Any:
-        loss, predictions = training(inputs, targets)
+    def step(*arrays: Tensor) -> Any:
+        loss, predictions = training(*arrays)
         training.optimizer.zero_grad()
         return (loss, predictions) if outputs else loss
 
@@ -90,7 +90,7 @@ def step_function(training: TrainingStep, outputs: bool) -> Callable[..., Any]:
 
 def compiled_steps(
     training: TrainingStep,
-    arrays: tuple[NumpyArray, NumpyArray],
+    arrays: tuple[NumpyArray, ...],
     rows: int,
     threads: int | None,
     wanted: bool | None,

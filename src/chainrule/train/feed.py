@@ -19,11 +19,14 @@ FINGERPRINT_BYTES = 1 << 26
 
 
 class Feed(Protocol):
-    """Batches of one epoch after another, and where in them the run stands."""
+    """Batches of one epoch after another, and where in them the run stands.
+
+    A batch is (inputs, targets), or (inputs, targets, weights).
+    """
 
     batches: int | None
 
-    def epoch(self) -> Iterator[tuple[NumpyArray, NumpyArray]]: ...
+    def epoch(self) -> Iterator[tuple[NumpyArray, ...]]: ...
 
     def done(self) -> int: ...
 
@@ -35,18 +38,21 @@ class Feed(Protocol):
 
 
 class ArrayFeed:
-    """Arrays in memory."""
+    """Arrays in memory: inputs, targets and, where examples count differently, their weights."""
 
-    def __init__(self, inputs: NumpyArray, targets: NumpyArray, pace: Pace, seed: int) -> None:
-        self.pair = (inputs, targets)
-        self.source = Batches(self.pair, pace.batch_size, pace.shuffle, seed)
+    def __init__(self, arrays: tuple[NumpyArray, ...], pace: Pace, seed: int, sampling: NumpyArray | None) -> None:
+        self.arrays = arrays
+        self.source = Batches(arrays, pace.batch_size, pace.shuffle, seed, weights=sampling)
         self.batches: int | None = len(self.source)
 
-    def epoch(self) -> Iterator[tuple[NumpyArray, NumpyArray]]:
+    @property
+    def pair(self) -> tuple[NumpyArray, NumpyArray]:
+        """Inputs and targets."""
+        return self.arrays[0], self.arrays[1]
+
+    def epoch(self) -> Iterator[tuple[NumpyArray, ...]]:
         """The batches of this epoch that are still to come."""
-        for batch in self.source:
-            inputs, targets = batch
-            yield inputs, targets
+        yield from self.source
 
     def next_size(self) -> int:
         """Rows of the next batch of this epoch; 0 at its end."""
@@ -81,10 +87,18 @@ class ArrayFeed:
     def fingerprint(self) -> str:
         """Tells one data set from another: shapes, and a checksum of the first 64 MiB of each array."""
         parts = []
-        for array in self.pair:
+        for array in self.arrays:
             rows = max(1, FINGERPRINT_BYTES // max(1, array.nbytes // len(array)))
             parts.append(f"{array.dtype}{list(array.shape)}:{zlib.crc32(array[:rows].tobytes()):08x}")
         return " ".join(parts)
+
+
+def weighed(arrays: tuple[NumpyArray, ...], class_weight: Mapping[Any, float] | None) -> tuple[NumpyArray, ...]:
+    """A batch with the weights of its classes."""
+    if class_weight is None:
+        return arrays
+    own = np.array([class_weight.get(label, 1.0) for label in arrays[1].tolist()], np.float32)
+    return (*arrays[:2], own if len(arrays) == 2 else own * arrays[2])
 
 
 class StreamFeed:
@@ -92,18 +106,19 @@ class StreamFeed:
 
     batches: int | None = None
 
-    def __init__(self, examples: Iterable[Any], pace: Pace) -> None:
+    def __init__(self, examples: Iterable[Any], pace: Pace, class_weight: Mapping[Any, float] | None) -> None:
         self.examples, self.batch_size, self.seen = examples, pace.batch_size, 0
+        self.class_weight = class_weight
 
-    def epoch(self) -> Iterator[tuple[NumpyArray, NumpyArray]]:
+    def epoch(self) -> Iterator[tuple[NumpyArray, ...]]:
         """The batches still to come."""
         for batch in itertools.islice(stream(self.examples, self.batch_size), self.seen, None):
-            if not isinstance(batch, tuple | list) or len(batch) != 2:
-                raise DataError("a stream gives pairs (input, target), one example each")
-            inputs, targets = (np.asarray(part) for part in batch)
-            check_finite(inputs, f"the inputs of batch {self.seen} of the stream")
+            if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+                raise DataError("a stream gives pairs (input, target), or (input, target, weight), one example each")
+            arrays = tuple(np.asarray(part) for part in batch)
+            check_finite(arrays[0], f"the inputs of batch {self.seen} of the stream")
             self.seen += 1
-            yield inputs, targets
+            yield weighed(arrays, self.class_weight)
 
     def done(self) -> int:
         """How many batches have been handed out."""

@@ -7,26 +7,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import nn
-from ..data import split
+from ..data.weights import ClassWeight
 from ..errors import CheckpointError, ConfigurationError
-from ..ir.types import NumpyArray
 from ..optim import Optimizer
 from .checkpoint import differences
 from .compiled import compiled_steps
 from .early_stopping import Best, EarlyStopping, as_early_stopping
-from .feed import ArrayFeed, Feed, StreamFeed
+from .feed import ArrayFeed, Feed
+from .feeds import Wanted, feed_of
 from .history import History
-from .loop import Callback, Loop
+from .loop import Loop
 from .metrics import as_metrics
-from .modes import Pace, pace
+from .modes import Pace
 from .progress import display_for
 from .rates import as_rate
 from .recording import Recorded, Recorder, Recorders
 from .run_directory import RunDirectory
+from .state import Callback
 from .step import Loss, TrainingStep, as_loss
-from .validate import as_pair, check_labels, output_shape
-
-Arrays = tuple[NumpyArray, NumpyArray]
 
 
 def fit(
@@ -48,6 +46,10 @@ def fit(
     seed: int = 0,
     shuffle: bool | None = None,
     clip_norm: float | None = None,
+    accumulate: int = 1,
+    sample_weight: Any = None,
+    class_weight: ClassWeight | None = None,
+    sampling: Any = None,
     run_directory: str | os.PathLike[str] | None = None,
     resume: bool = False,
     config: Mapping[str, Any] | None = None,
@@ -73,6 +75,12 @@ def fit(
     recorders: readers of the training, such as `cr.explain.CreditRecorder()`, `cr.explain.FlowRecorder()`,
         `cr.interop.TensorBoard("logs")`. They change no bit of the result.
     seed: of the order of examples and of the split. clip_norm: the largest length of the gradient.
+    accumulate: batches for each update: their gradients are added up, as if they were one batch, which then needn't fit
+        into memory. In mode "batch", the parts into which the data is cut for that.
+    sample_weight: how much each example counts (n,): the loss of a batch is the weighted mean. class_weight: "balanced"
+        or the weight of each class, as a dict or in order. Validation is not weighted; metrics count every example.
+    sampling: how often each example is drawn: "balanced" (all classes as often), weights by class, or one number an
+        example. An epoch is then as many draws as there are examples, with replacement.
     run_directory: where checkpoints go: every checkpoint_seconds (or checkpoint_steps), at the end of each epoch (of
         those in one second, one), and at Ctrl-C. With resume=True the run goes on from the last one and ends with the
         same bits as if it had never been interrupted; to go on longer than planned, resume with more epochs.
@@ -91,18 +99,19 @@ def fit(
     the loss is no longer finite.
     """
     chosen_loss, chosen_metrics = as_loss(loss), as_metrics(metrics)
-    feed, held_out, tempo = _feed(model, data, validation, chosen_loss, batch_size, epochs, mode, shuffle, seed)
+    wanted = Wanted(batch_size, epochs, mode, shuffle, seed, accumulate, sample_weight, class_weight, sampling)
+    feed, held_out, tempo = feed_of(model, data, validation, chosen_loss, wanted)
     steps = None if feed.batches is None else feed.batches * tempo.epochs
     rule = as_early_stopping(early_stopping)
     _check(model, optimizer, resume, run_directory, checkpoint_steps, threads)
     description = _describe(model, optimizer, loss, mode, tempo, seed, clip_norm, schedule, chosen_metrics, feed)
     rate = as_rate(schedule, optimizer, steps, schedule_each)  # first: it says which options will move
-    training = TrainingStep(model, chosen_loss, optimizer, clip_norm)
+    training = TrainingStep(model, chosen_loss, optimizer, clip_norm, tempo.at_once if tempo.accumulate > 1 else None)
     model.train()
     native = None
     if isinstance(feed, ArrayFeed):
         native = compiled_steps(
-            training, feed.pair, tempo.batch_size, threads, compile, bool(chosen_metrics), check_finite, run_directory
+            training, feed.arrays, tempo.batch_size, threads, compile, bool(chosen_metrics), check_finite, run_directory
         )
     description["threads"] = (threads or 1) if native is None else "any"
     directory = None if run_directory is None else RunDirectory(run_directory)
@@ -140,41 +149,6 @@ def fit(
     history = loop.run()
     history.run_directory = None if directory is None else str(directory.path)
     return history
-
-
-def _feed(
-    model: nn.Module,
-    data: Any,
-    validation: Any,
-    loss: Loss,
-    batch_size: int | None,
-    epochs: int | None,
-    mode: str,
-    shuffle: bool | None,
-    seed: int,
-) -> tuple[Feed, Arrays | None, Pace]:
-    if data is None:
-        raise ConfigurationError("fit needs data=(inputs, targets)")
-    passes = epochs if epochs is not None else 1 if mode == "online" else 10
-    if mode == "online" and not isinstance(data, tuple | list):
-        tempo = pace(mode, batch_size, passes, None, shuffle)
-        return StreamFeed(data, tempo), _held_out(model, validation, loss), tempo
-    inputs, targets = as_pair(data, "data")
-    check_labels(output_shape(model, inputs), targets, loss, "data")
-    if isinstance(validation, float):
-        rest, part = split((inputs, targets), validation, seed)
-        (inputs, targets), validation = rest, part
-    held_out = _held_out(model, validation, loss)
-    tempo = pace(mode, batch_size, passes, len(inputs), shuffle)
-    return ArrayFeed(inputs, targets, tempo, seed), held_out, tempo
-
-
-def _held_out(model: nn.Module, validation: Any, loss: Loss) -> Arrays | None:
-    if validation is None:
-        return None
-    inputs, targets = as_pair(validation, "validation")
-    check_labels(output_shape(model, inputs), targets, loss, "validation")
-    return inputs, targets
 
 
 def _check(model: Any, optimizer: Any, resume: bool, run_directory: Any, *counts: int | None) -> None:
@@ -216,6 +190,7 @@ def _describe(
         "metrics": [metric.name for metric in metrics],
         "parameters": [[path, list(each.shape), each.dtype.name] for path, each in model.named_parameters()],
         "data": feed.fingerprint(),
+        **({"accumulate": tempo.accumulate} if tempo.accumulate > 1 else {}),
     }
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .. import nn, random
+from .. import random
 from ..errors import DivergenceError
 from ..finite import check_finite as checked
 from ..ir.types import NumpyArray
-from ..optim import Optimizer
 from ..optim.schedules.base import current_rate
 from ..tensor import Tensor
 from .compiled import CompiledSteps
@@ -29,26 +28,11 @@ from .progress import Display
 from .rates import Rate
 from .recording import Recorded, Recorders
 from .run_directory import RunDirectory
+from .state import Callback, TrainingState
 from .step import TrainingStep
 from .threads import product_threads
 
 SHORT_EPOCH = 1.0  # seconds: epochs that are shorter don't each write a checkpoint
-
-
-@dataclass
-class TrainingState:
-    """What a callback sees. `row` holds the figures of the epoch that has just ended; `step` counts updates."""
-
-    model: nn.Module
-    optimizer: Optimizer
-    history: History
-    epoch: int = 0
-    step: int = 0
-    row: Row = field(default_factory=dict)
-
-
-Callback = Callable[[TrainingState], Any]
-"""A function of the state; if it returns "stop" the training ends."""
 
 
 @dataclass
@@ -115,12 +99,12 @@ class Loop:
 
     def _eager_steps(self) -> Iterator[None]:
         """One step after the other; between them the run can be stopped or saved."""
-        for inputs, targets in self.feed.epoch():
+        for arrays in self.feed.epoch():
             with checked() if self.check_finite else nullcontext():
-                loss, outputs = self.training(Tensor(inputs), Tensor(targets))
+                loss, outputs = self.training(*map(Tensor, arrays))
             self._require_finite(loss.item())
             self.rate.after_step()
-            self._count(loss.item(), outputs.numpy(), targets)
+            self._count(loss.item(), outputs.numpy(), *arrays[1:])
             self.recorders.after(self.state.step - 1, self.state.step, self.state.epoch + 1, (loss.item(),))
             yield
 
@@ -150,10 +134,18 @@ class Loop:
         wanted = None
         if outputs is not None:
             assert isinstance(self.feed, ArrayFeed)
-            targets = self.feed.pair[1]
+            targets = self.feed.arrays[1]
             wanted = targets[order].reshape(len(losses), rows, *targets.shape[1:])
-        self.totals.add_batches(losses.tolist(), rows, outputs, wanted)
+        amounts = self._weights_of(order, rows)
+        self.totals.add_batches(losses.tolist(), rows, outputs, wanted, amounts)
         self.display.batch(self.feed.done(), self.totals.figures())
+
+    def _weights_of(self, order: NumpyArray, rows: int) -> list[float] | None:
+        """What the examples of each batch weigh together; None where they have no weights."""
+        if not isinstance(self.feed, ArrayFeed) or len(self.feed.arrays) < 3:
+            return None
+        weighed: list[float] = self.feed.arrays[2][order].reshape(-1, rows).sum(axis=1, dtype=np.float64).tolist()
+        return weighed
 
     def _steps_at_most(self, most: int) -> int:
         """So many that nothing is passed over that is due after some number of steps: a checkpoint, a look."""
@@ -166,9 +158,9 @@ class Loop:
         if not math.isfinite(error):
             raise DivergenceError(self._explain_divergence(error))
 
-    def _count(self, error: float, outputs: NumpyArray, targets: NumpyArray) -> None:
+    def _count(self, error: float, outputs: NumpyArray, targets: NumpyArray, weights: NumpyArray | None = None) -> None:
         self.state.step += 1
-        self.totals.add(error, outputs, targets)
+        self.totals.add(error, outputs, targets, None if weights is None else float(weights.sum(dtype=np.float64)))
         self.display.batch(self.feed.done(), self.totals.figures())
 
     def _explain_divergence(self, error: float) -> str:

@@ -145,21 +145,26 @@ class Totals:
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self.metrics = metrics
         self.count = 0
+        self.weight = 0.0
         self.loss = 0.0
         self.sums: dict[str, Sums] = {}
 
-    def add(self, loss: float, outputs: NumpyArray, targets: NumpyArray) -> None:
-        """One batch: its mean loss, and the outputs for its metrics."""
+    def add(self, loss: float, outputs: NumpyArray, targets: NumpyArray, weight: float | None = None) -> None:
+        """One batch: its mean loss, the outputs for its metrics. weight: of its examples, by default their number."""
         self.count += len(targets)
-        self.loss += loss * len(targets)
+        self.weight += len(targets) if weight is None else weight
+        self.loss += loss * (len(targets) if weight is None else weight)
         for metric in self.metrics:
             parts = np.asarray(metric.parts(outputs, targets), np.float64)
             self.sums[metric.name] = self.sums.get(metric.name, np.zeros_like(parts)) + parts
 
-    def add_batches(self, losses: Sequence[float], rows: int, outputs: Any, targets: Any) -> None:
+    def add_batches(
+        self, losses: Sequence[float], rows: int, outputs: Any, targets: Any, weights: Sequence[float] | None = None
+    ) -> None:
         """Many batches of `rows` examples, one after the other. outputs, targets: (batches, rows, ...), for metrics."""
-        for loss in losses:
-            self.loss += loss * rows
+        for loss, weight in zip(losses, [rows] * len(losses) if weights is None else weights):
+            self.loss += loss * weight
+            self.weight += weight
         self.count += rows * len(losses)
         for metric in self.metrics:
             parts = metric.parts_of_batches(outputs, targets)
@@ -168,7 +173,7 @@ class Totals:
 
     def figures(self, prefix: str = "") -> dict[str, float]:
         """The mean loss and each metric so far."""
-        found = {f"{prefix}loss": self.loss / self.count if self.count else math.nan}
+        found = {f"{prefix}loss": self.loss / self.weight if self.weight else 0.0 if self.count else math.nan}
         for metric in self.metrics:
             sums = self.sums.get(metric.name)
             found[prefix + metric.name] = math.nan if sums is None else metric.finish(sums, self.count)
@@ -176,9 +181,11 @@ class Totals:
 
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers, fit for JSON; exact."""
-        return {"count": self.count, "loss": self.loss, "sums": {name: s.tolist() for name, s in self.sums.items()}}
+        sums = {name: each.tolist() for name, each in self.sums.items()}
+        return {"count": self.count, "weight": self.weight, "loss": self.loss, "sums": sums}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self.count, self.loss = int(state["count"]), float(state["loss"])
+        self.weight = float(state.get("weight", self.count))  # runs from before there were weights lack it
         self.sums = {name: np.asarray(sums, np.float64) for name, sums in state["sums"].items()}

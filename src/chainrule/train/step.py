@@ -10,6 +10,8 @@ from .. import nn
 from ..errors import ConfigurationError, unknown_name
 from ..optim import LBFGS, Optimizer, clip_grad_norm_
 from ..tensor import Tensor
+from .accumulate import accumulated
+from .weighted import weighted_loss
 
 Loss = Callable[[Any, Any], Tensor]
 
@@ -40,40 +42,66 @@ def as_loss(given: str | Loss) -> Loss:
 
 @dataclass
 class TrainingStep:
-    """What happens to the weights when the network sees a batch of examples."""
+    """What happens to the weights when the network sees a batch of examples.
+
+    rows: how many examples go through the network at once; the gradients of a larger batch are added up part by part.
+    """
 
     model: nn.Module
     loss: Loss
     optimizer: Optimizer
     clip_norm: float | None = None
+    rows: int | None = None
 
-    def __call__(self, inputs: Any, targets: Any) -> tuple[Tensor, Tensor]:
-        """One update of all weights; gives the loss before it, and the outputs."""
+    def __call__(self, inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Tensor]:
+        """One update of all weights; gives the loss before it, and the outputs. weights: of the examples."""
         if isinstance(self.optimizer, LBFGS):
-            return self._by_closure(inputs, targets)
+            return self._by_closure(inputs, targets, weights)
+        if self.rows is not None and self.rows < len(inputs):
+            return self._by_parts(inputs, targets, weights)
         outputs = self.model(inputs)  # 1. forward pass: the prediction
-        loss = self.loss(outputs, targets)  # 2. loss: the error of the prediction
+        loss = self.error(outputs, targets, weights)  # 2. loss: the error of the prediction
         self.backward(loss)  # 3. backward pass, 4. gradients
         self.optimizer.step()  # 5. weight update: gradient descent
         return loss, outputs
+
+    def error(self, outputs: Any, targets: Any, weights: Any = None) -> Tensor:
+        """The loss of a batch; where its examples have weights, their weighted mean."""
+        return self.loss(outputs, targets) if weights is None else weighted_loss(self.loss, outputs, targets, weights)
 
     def backward(self, loss: Tensor) -> None:
         """Carry the error back to every weight, and limit the length of the gradient if asked to."""
         self.optimizer.zero_grad()
         loss.backward()  # 3. backward pass, from the output to the input, by the chain rule
+        self._clip()
+
+    def _clip(self) -> None:
         if self.clip_norm is not None:  # 4. gradients: how much each weight contributed
             clip_grad_norm_(self.model.parameters(), self.clip_norm)
 
-    def _by_closure(self, inputs: Any, targets: Any) -> tuple[Tensor, Tensor]:
+    def _by_parts(self, inputs: Any, targets: Any, weights: Any) -> tuple[Tensor, Tensor]:
+        """Steps 1 to 4 for each part of the batch, and one update."""
+        self.optimizer.zero_grad()
+        loss, outputs = accumulated(self, inputs, targets, weights)
+        self._clip()
+        self.optimizer.step()
+        return loss, outputs
+
+    def _by_closure(self, inputs: Any, targets: Any, weights: Any) -> tuple[Tensor, Tensor]:
         """L-BFGS looks several times before it moves: it calls steps 1 to 4 itself."""
         seen: list[tuple[Tensor, Tensor]] = []
 
         def evaluate() -> Tensor:
-            outputs = self.model(inputs)
-            loss = self.loss(outputs, targets)
-            self.backward(loss)
-            seen.append((loss, outputs))
-            return loss
+            if self.rows is not None and self.rows < len(inputs):
+                self.optimizer.zero_grad()
+                seen.append(accumulated(self, inputs, targets, weights))
+                self._clip()
+            else:
+                outputs = self.model(inputs)
+                loss = self.error(outputs, targets, weights)
+                self.backward(loss)
+                seen.append((loss, outputs))
+            return seen[-1][0]
 
         self.optimizer.step(evaluate)
         return seen[0]

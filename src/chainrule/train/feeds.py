@@ -1,0 +1,101 @@
+"""What `fit` is given as data, checked and made ready: examples in arrays or as a stream, weights, what is held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..data import split
+from ..data.weights import BALANCED, ClassWeight, as_table, example_weights
+from ..errors import ConfigurationError
+from ..ir.types import NumpyArray
+from .feed import ArrayFeed, Feed, StreamFeed
+from .modes import Pace, pace
+from .step import Loss
+from .validate import as_pair, check_labels, output_shape
+
+Arrays = tuple[NumpyArray, NumpyArray]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How examples are to be handed over: the options of `fit` that say so."""
+
+    batch_size: int | None
+    epochs: int | None
+    mode: str
+    shuffle: bool | None
+    seed: int
+    accumulate: int
+    sample_weight: Any
+    class_weight: ClassWeight | None
+    sampling: Any
+
+    def pace(self, length: int | None) -> Pace:
+        """The mode's batch size, order and passes over so many examples."""
+        passes = self.epochs if self.epochs is not None else 1 if self.mode == "online" else 10
+        return pace(self.mode, self.batch_size, passes, length, self.shuffle, self.accumulate)
+
+
+def feed_of(
+    model: nn.Module, data: Any, validation: Any, loss: Loss, wanted: Wanted
+) -> tuple[Feed, Arrays | None, Pace]:
+    """Where batches come from, what is held out, and the pace."""
+    if data is None:
+        raise ConfigurationError("fit needs data=(inputs, targets)")
+    if wanted.mode == "online" and not isinstance(data, tuple | list):
+        tempo = wanted.pace(None)
+        return StreamFeed(data, tempo, _table(wanted)), _held_out(model, validation, loss), tempo
+    inputs, targets = as_pair(data, "data")
+    check_labels(output_shape(model, inputs), targets, loss, "data")
+    arrays = inputs, targets, *_weights(wanted, targets, inputs.dtype)
+    if isinstance(validation, float):
+        rest, validation = split(arrays, validation, wanted.seed)
+        arrays, validation = rest, validation[:2]
+    held_out = _held_out(model, validation, loss)
+    tempo = wanted.pace(len(arrays[0]))
+    return ArrayFeed(arrays, tempo, wanted.seed, _sampling(wanted, arrays[1])), held_out, tempo
+
+
+def _weights(wanted: Wanted, targets: NumpyArray, dtype: Any) -> tuple[NumpyArray, ...]:
+    """(weights of the examples,) in the type of the inputs; nothing where all count the same."""
+    if wanted.sample_weight is None and wanted.class_weight is None:
+        return ()
+    labels = targets if wanted.class_weight is not None else np.zeros(len(targets), np.int64)
+    found = example_weights(labels, wanted.class_weight, wanted.sample_weight)
+    return (found.astype(dtype if dtype.kind == "f" else np.float32),)
+
+
+def _sampling(wanted: Wanted, targets: NumpyArray) -> NumpyArray | None:
+    """How often each example is to be drawn; None for each once an epoch."""
+    if wanted.sampling is None:
+        return None
+    if isinstance(wanted.sampling, str | dict):
+        return example_weights(targets, wanted.sampling)
+    return np.asarray(wanted.sampling)
+
+
+def _table(wanted: Wanted) -> dict[Any, float] | None:
+    """Weights by class for a stream."""
+    if wanted.sample_weight is not None or wanted.sampling is not None:
+        what = "sample_weight" if wanted.sample_weight is not None else "sampling"
+        raise ConfigurationError(
+            f"{what} is for data in arrays; the examples of a stream bring their weights: (input, target, weight)"
+        )
+    if isinstance(wanted.class_weight, str):
+        raise ConfigurationError(
+            f"class_weight={wanted.class_weight!r} needs to count the classes first, which a stream doesn't allow: "
+            f"give a dict from classes to weights (data.class_weights(labels) makes a {BALANCED} one)"
+        )
+    return None if wanted.class_weight is None else as_table(wanted.class_weight)
+
+
+def _held_out(model: nn.Module, validation: Any, loss: Loss) -> Arrays | None:
+    if validation is None:
+        return None
+    inputs, targets = as_pair(validation, "validation")
+    check_labels(output_shape(model, inputs), targets, loss, "validation")
+    return inputs, targets
