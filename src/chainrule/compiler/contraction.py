@@ -15,6 +15,7 @@ from ..ir.graph import Equation, Value
 from ..ir.types import ArrayType
 from .emit import Function, Reg, element_type
 from .matmul import ProductKernel
+from .parts import usable
 from .place import Place, dense, is_view, same_layout
 from .product import Plan, Product, make_plan
 from .product_dots import dot_plan, dot_tasks, write_dots
@@ -61,7 +62,7 @@ def choose(lowering: Lowering, first: Place, second: Place, result: Value, wante
     natural = tuple(range(ndim))
     turned = (*range(ndim - 2), ndim - 1, ndim - 2)
     for swapped, order in ((False, natural), (True, turned)):
-        product = _product(first, second, result, swapped)
+        product = _product(first, second, result, swapped, usable(lowering, result, swapped))
         penalty = 0.0 if wanted is None or wanted == order or 1 in result.shape[-2:] else TURNED * result.size
         plan = make_plan(product, lowering.target, lowering.is_fixed(first if swapped else second))
         choices.append(Choice(plan.cycles + penalty, product, swapped, plan))
@@ -70,7 +71,8 @@ def choose(lowering: Lowering, first: Place, second: Place, result: Value, wante
     return min(choices, key=lambda each: each.cost)
 
 
-def _product(first: Place, second: Place, result: Value, swapped: bool) -> Product:
+def _product(first: Place, second: Place, result: Value, swapped: bool, place: Place | None) -> Product:
+    """place: where the result is wanted, if it can be computed there."""
     m, n = result.shape[-2:]
     k = first.shape[-1]
     a_m, a_k = first.strides[-2:]
@@ -80,13 +82,16 @@ def _product(first: Place, second: Place, result: Value, swapped: bool) -> Produ
     if n == 1:
         b_n = 1
     batch = result.shape[:-2]
-    c_batch = dense(result.shape)[:-2]
+    c_batch = (dense(result.shape) if place is None else place.strides)[:-2]
+    c_row, c_column = (n, m) if place is None else place.strides[-2:]
     element = element_type(result.dtype)
     if swapped:
         b_n = second.strides[-1] if n > 1 else 0
         a_m = first.strides[-2] if m > 1 else 1
-        return Product(element, n, m, k, b_n, b_k, a_k, a_m, m, batch, second.strides[:-2], first.strides[:-2], c_batch)
-    return Product(element, m, n, k, a_m, a_k, b_k, b_n, n, batch, first.strides[:-2], second.strides[:-2], c_batch)
+        return Product(
+            element, n, m, k, b_n, b_k, a_k, a_m, c_column, batch, second.strides[:-2], first.strides[:-2], c_batch
+        )
+    return Product(element, m, n, k, a_m, a_k, b_k, b_n, c_row, batch, first.strides[:-2], second.strides[:-2], c_batch)
 
 
 def _dot_cost(lowering: Lowering, product: Product) -> float:
@@ -98,7 +103,7 @@ def _dot_cost(lowering: Lowering, product: Product) -> float:
 def wanted_order(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
     """How the result had best lie: as the parameter that it updates, or None where nobody minds."""
     if id(value) in lowering.wishes or value.ndim < 2:
-        return lowering.wishes[id(value)].order if id(value) in lowering.wishes else None
+        return _order_wished(lowering.wishes[id(value)]) if id(value) in lowering.wishes and value.ndim > 1 else None
     waiting = [value]
     while waiting:
         seen = waiting.pop()
@@ -110,6 +115,12 @@ def wanted_order(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
             if strides is not None:
                 return _order_behind(seen, value, strides)
     return None
+
+
+def _order_wished(place: Place) -> tuple[int, ...]:
+    ndim = len(place.shape)
+    row, column = place.strides[-2:]
+    return tuple(range(ndim)) if column <= row else (*range(ndim - 2), ndim - 1, ndim - 2)
 
 
 def _partner(lowering: Lowering, user: Equation, seen: Value) -> tuple[int, ...] | None:
@@ -146,7 +157,10 @@ def _chain_between(seen: Value, value: Value) -> tuple[Value, list[Equation]]:
 def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, second: Place, result: Value) -> None:
     ndim = result.ndim
     order: Sequence[int] = (*range(ndim - 2), ndim - 1, ndim - 2) if choice.swapped else tuple(range(ndim))
-    place = lowering.allocate(result, order)
+    place = usable(lowering, result, choice.swapped)
+    if place is None:
+        place = lowering.allocate(result, order)
+    lowering.places[id(result)] = place
     a, b = (second, first) if choice.swapped else (first, second)
     product, plan, target = choice.product, choice.plan, lowering.target
     if plan is None:

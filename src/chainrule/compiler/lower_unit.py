@@ -98,7 +98,7 @@ def _stores(lowering: Lowering, unit: Unit, stored: set[int], order: Sequence[in
     for equation in unit.members:
         value = equation.outputs[0]
         if id(value) in stored:
-            stores[id(value)] = lowering.allocate(value, _order_of(unit, value, order))
+            stores[id(value)] = lowering.allocate(value, _order_of(unit, value, order), gaps=True)
         elif id(value) in extra:
             stores[id(value)] = lowering.temporary(value.type, _order_of(unit, value, order))
     return stores

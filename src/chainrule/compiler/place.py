@@ -107,6 +107,13 @@ def same_layout(first: Sequence[int], second: Sequence[int], shape: Sequence[int
     return all(a == b for a, b, size in zip(first, second, shape) if size > 1)
 
 
+def same_order(first: Sequence[int], second: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether two lists of strides go through arrays of `shape` in one order of the axes, neighbours along the last."""
+    axes = [axis for axis, size in enumerate(shape) if size > 1]
+    orders = [sorted(axes, key=lambda axis: -strides[axis]) for strides in (first, second)]
+    return orders[0] == orders[1] and all(not axes or strides[orders[0][-1]] == 1 for strides in (first, second))
+
+
 # -- views: what they do to shape, strides and offset; None where elements must move
 
 
@@ -132,6 +139,11 @@ def _reshape(layout: Layout, *, shape: Shape) -> Layout | None:
         strides.extend(inside)
     found = iter(strides)
     return shape, tuple(next(found) if size != 1 else 0 for size in shape), offset
+
+
+def reshaped(layout: Layout, shape: Shape) -> Layout | None:
+    """The same elements in another shape; None where they would have to move."""
+    return _reshape(layout, shape=shape)
 
 
 def _merged(shape: Shape, strides: tuple[int, ...]) -> list[tuple[int, int]]:

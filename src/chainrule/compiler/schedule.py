@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..ir.graph import Value
 from .compute_again import compute_again, drop_unused, read_outside
 from .group import Grouping
+from .parts import wish_parts
 from .place import Buffer, Place, dense
 from .repeat import repeat_cheap
 from .unit import Unit, root_of
@@ -48,6 +49,7 @@ class _Schedule:
         compute_again(grouping, self.graph)
         self._note_readers(grouping)
         self._wish(grouping)
+        wish_parts(self.lowering, grouping, {id(self.graph.outputs[number]) for number in self.in_place})
         units = grouping.ordered()
         repeat_cheap(units, self.lowering.users, self.lowering.output_ids)
         drop_unused(units, self.graph)

@@ -16,7 +16,8 @@ from .convolution_small import lower_small_convolution
 from .emit import Function, Module, Reg
 from .lower import LOWERINGS
 from .lower_unit import lower_nest
-from .place import Buffer, Kind, Place, constant_place, copy_order, dense, is_view, same_layout, view_of
+from .parts import parts_of
+from .place import Buffer, Kind, Place, constant_place, copy_order, dense, is_view, same_layout, same_order, view_of
 from .product_vector import lower_vector_product
 from .program import Call, Instruction, Pointer, pointer_to
 from .runtime import Target
@@ -39,6 +40,7 @@ class Lowering:
         self.constants: list[Buffer] = [] if outer is None else outer.constants
         self.wishes: dict[int, Place] = {}  # id of value -> where it had best be computed, laid out row-major
         self.relaid: dict[int, dict[Any, Place]] = {}  # by number of a buffer: copies of it in other layouts, shared
+        self.wholes: dict[int, Place] = {}  # id of a concatenation's value -> where its parts are wanted
         self.errors: Buffer | None = None
         self._kernels: dict[str, str] = {} if outer is None else outer._kernels
         self._by_key: dict[Any, str] = {} if outer is None else outer._by_key
@@ -79,11 +81,14 @@ class Lowering:
         assert seen is not None
         return seen
 
-    def allocate(self, value: Value, order: Sequence[int] | None = None) -> Place:
-        """Memory for a value that is about to be computed, its axes in `order` from the outermost."""
+    def allocate(self, value: Value, order: Sequence[int] | None = None, gaps: bool = False) -> Place:
+        """Memory for a value that is about to be computed, its axes in `order` from the outermost.
+
+        gaps: whether it may be a part of something larger.
+        """
         wish = self.wishes.get(id(value))
         strides = dense(value.shape, order)
-        if wish is not None and same_layout(wish.strides, strides, value.shape):
+        if wish is not None and (same_layout if not gaps else same_order)(wish.strides, strides, value.shape):
             self.places[id(value)] = wish
             return wish
         place = self.temporary(value.type, order)
@@ -193,9 +198,23 @@ class Lowering:
             return
         if lower_control(self, equation) or lower_vector_product(self, equation) or lower_product(self, equation):
             return
-        if lower_small_convolution(self, equation) or lower_convolution(self, equation):
+        if lower_small_convolution(self, equation) or lower_convolution(self, equation) or self._lower_concat(equation):
             return
         self._equation(equation)
+
+    def _lower_concat(self, equation: Equation) -> bool:
+        """Parts that lie where they belong stay there; False where none does."""
+        whole = self.wholes.get(id(equation.outputs[0]))
+        if whole is None:
+            return False
+        moves = [(self.place_of(value), part) for value, part in parts_of(equation, whole)]
+        moves = [(source, part) for source, part in moves if not _is_there(source, part)]
+        if len(moves) == len(equation.inputs):
+            return False
+        for source, part in moves:
+            self.copy(source, part, "concat")
+        self.places[id(equation.outputs[0])] = whole
+        return True
 
     def _equation(self, equation: Equation) -> None:
         inputs = [self.place_of(value) for value in equation.inputs]
@@ -266,6 +285,11 @@ class Lowering:
         if self.errors is None:
             self.errors = Buffer(int64, 8, Kind.SLOT, "errors")
         return self.errors
+
+
+def _is_there(place: Place, part: Place) -> bool:
+    same = (place.buffer, place.offset, place.steps) == (part.buffer, part.offset, part.steps)
+    return same and same_layout(place.strides, part.strides, part.shape)
 
 
 def _line(equation: Equation) -> str:
