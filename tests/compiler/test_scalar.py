@@ -59,8 +59,8 @@ def emit(module: Module, kernel: Kernel) -> None:
 class Kernels:
     """Kernels compiled together, called on arrays of any size: they are filled up with ones to whole vectors."""
 
-    def __init__(self, kernels: Sequence[Kernel], has_fma: bool | None = None) -> None:
-        module = Module(host().has_fma if has_fma is None else has_fma)
+    def __init__(self, kernels: Sequence[Kernel], has_fma: bool | None = None, has_scaling: bool = False) -> None:
+        module = Module(host().has_fma if has_fma is None else has_fma, has_scaling)
         for kernel in {kernel.key: kernel for kernel in kernels}.values():
             emit(module, kernel)
         self.code = Code(module.text())
@@ -353,7 +353,7 @@ ACCURACY = {
     "log1p": Accuracy(mpmath.log1p, 0.9, 0.9, (np.concatenate([UNIT, POSITIVE]),)),
     "log2": Accuracy(lambda x: mpmath.log(x, 2), 0.51, 0.52, (POSITIVE,)),
     "power": Accuracy(mpmath.power, 0.51, 0.8, (BASES, EXPONENTS)),
-    "sigmoid": Accuracy(lambda x: 1 / (1 + mpmath.exp(-x)), 2.2, 2.2, (SPREAD,)),
+    "sigmoid": Accuracy(lambda x: 1 / (1 + mpmath.exp(-x)), 2.4, 2.4, (SPREAD,)),
     "sin": Accuracy(mpmath.sin, 0.51, 0.9, (ANGLES,)),
     "sinh": Accuracy(mpmath.sinh, 0.51, 1.9, (SPREAD,)),
     "tan": Accuracy(mpmath.tan, 0.51, 2.0, (ANGLES,)),
@@ -409,7 +409,7 @@ def test_a_million_float32_numbers(name: str) -> None:
     found = compiled(accurate(name, float32), x)
     truth = exact(x.astype(np.float64))
     error = np.abs(found - truth) / np.spacing(np.abs(truth).astype(np.float32))
-    allowed = {"log1p": 0.9, "log": 0.9, "exp": 1.1, "expm1": 1.6, "sigmoid": 2.3, "tanh": 4.8, "erf": 5.5, "erfc": 2.7}
+    allowed = {"log1p": 0.9, "log": 0.9, "exp": 1.1, "expm1": 1.6, "sigmoid": 2.4, "tanh": 4.8, "erf": 5.5, "erfc": 2.7}
     assert error.max() <= allowed[name]
     assert error.mean() <= 1.0
 
@@ -425,6 +425,20 @@ def test_machines_without_fused_multiply_add_are_as_accurate() -> None:
         inputs = (x, x[::-1].copy())[: len(kernel.inputs)]
         allowed = 0 if kernel.name == "remainder" else 4e-16
         np.testing.assert_allclose(plain.run(kernel, *inputs), code.run(kernel, *inputs), rtol=allowed)
+
+
+@pytest.mark.skipif(not host().has_scaling, reason="it takes AVX-512")
+def test_the_instruction_for_powers_of_two_changes_no_bit() -> None:
+    shapes = [
+        (name, dtype, lanes) for name in ("exp", "sigmoid", "erfc") for dtype, lanes in ((float32, 32), (float64, 8))
+    ]
+    kernels = [Kernel(name, (dtype,), dtype, lanes) for name, dtype, lanes in shapes]
+    fast, plain = Kernels(kernels, has_scaling=True), Kernels(kernels)
+    ends = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 3e38, -3e38, 1e-42])
+    x = np.concatenate([SPREAD, between(-110, 90), between(-760, 720), ends])
+    for kernel in kernels:
+        given = x.astype(kernel.output)
+        np.testing.assert_array_equal(fast.run(kernel, given), plain.run(kernel, given))
 
 
 def test_sums_of_exponentials_lose_no_more_than_the_larger_term() -> None:

@@ -3,7 +3,7 @@
 exp(x) = 2^n exp(r) with n = round(x / ln 2) and |r| <= ln 2 / 2; exp(r) = 1 + r + r² q(r), where q is nearly the
 minimax polynomial (Chebyshev interpolation with 40 digits). n is rounded by adding 1.5 * 2^mantissa, which also leaves
 it as an integer in the low bits. 2^n is applied in two halves, so that results below the normal range are rounded only
-once.
+once; AVX-512 has an instruction for it, with the same result.
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ def _reduce(x: Term) -> tuple[Term, Term]:
 
 def scale(value: Term, n: Term) -> Term:
     """value * 2^n, in two steps: each is within the normal range, and only the last one rounds."""
+    if value.has_scaling:
+        return value.scaled(n)
     magic = n.format.magic
     half = n.fma(0.5, magic) - magic
     return value * power_of_two(half) * power_of_two(n - half)
@@ -92,7 +94,7 @@ def _exp_below(x: Term) -> Term:
     """
     known = _constants(x)
     vanishes = x < known.vanishing
-    n, r = _reduce(vanishes.pick(0.0, x))
+    n, r = _reduce(x if x.has_scaling else vanishes.pick(0.0, x))
     return vanishes.pick(0.0, scale((r * r).fma(polynomial(r, known.tail), r) + 1, n))
 
 
@@ -120,9 +122,10 @@ def expm1(x: Term) -> Term:
 
 
 def sigmoid(x: Term) -> Term:
-    """1 / (1 + e^-x), from e^-|x|, so that neither end loses digits."""
+    """1 / (1 + e^-x), from e^-|x|, so that neither end loses digits. All but the last line is the same for -x."""
     small = _exp_below(-x.abs())
-    return (x < 0).pick(small, 1.0) / (small + 1)
+    large = 1 / (small + 1)
+    return (x < 0).pick(small * large, large)
 
 
 _TANH_ABOVE = (

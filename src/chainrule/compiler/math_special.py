@@ -140,7 +140,7 @@ def _erfc_float(x: Term) -> Term:
     ratio = tail.fma(divided, divided)
     lost = ratio.fma(-size, 0.5).fma(2.0, tail - ratio)
     ratio = lost.fma(divided, ratio)
-    square = size * size
+    square = x * x  # of the whole x: a derivative has the same exponential beside this one
     decay = exp(-square)
     result = ratio.fma(decay, ratio * decay * (-size).fma(size, square))
     result = (size < LARGEST_FLOAT).pick(result, x.is_nan().pick(x, 0.0))

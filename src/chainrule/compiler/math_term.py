@@ -211,6 +211,16 @@ class Term:
         element = "float" if self.reg.element == "i32" else "double"
         return Term(self.f, self.f.convert("bitcast", self.reg, element))
 
+    @property
+    def has_scaling(self) -> bool:
+        """Whether the machine can multiply all lanes by powers of two at once."""
+        full = 16 if self.reg.element == "float" else 8
+        return self.f.module.has_scaling and self.reg.lanes > 0 and self.reg.lanes % full == 0
+
+    def scaled(self, n: Term) -> Term:
+        """self * 2^n for whole n, rounded once, where `has_scaling`."""
+        return Term(self.f, self.f.scaled(self.reg, n.reg))
+
     def widen(self) -> Term:
         """float to double."""
         return Term(self.f, self.f.convert("fpext", self.reg, "double"))

@@ -13,8 +13,8 @@ from .register import Reg
 class Module:
     """Functions, globals and declarations, each written once."""
 
-    def __init__(self, has_fma: bool = True) -> None:
-        self.has_fma = has_fma
+    def __init__(self, has_fma: bool = True, has_scaling: bool = False) -> None:
+        self.has_fma, self.has_scaling = has_fma, has_scaling
         self.functions: list[str] = []
         self.globals: dict[bytes, str] = {}
         self.declarations: dict[str, str] = {}

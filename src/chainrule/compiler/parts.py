@@ -1,4 +1,4 @@
-"""Values that are computed where they are wanted: parts of a concatenation in the whole, products as a reshape sees them.
+"""Values computed where they are wanted: parts of a concatenation in the whole, products as a reshape sees them.
 
 So nothing has to be moved: the gates' cotangents of an LSTM, and those of queries, keys and values, lie side by side as
 they are computed, and the heads of attention lie beside each other for the product that follows.
@@ -89,7 +89,7 @@ def _wish_order(lowering: Lowering, result: Value) -> None:
 
 
 def order_seen(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
-    """The order of the axes, from the outermost, in which all who read a value see it before they merge some of them."""
+    """The order of the axes, the outermost first, in which all who read a value see it before they merge some."""
     users = lowering.users.get(id(value), ())
     if not users or any(user.primitive.name != "permute_dims" for user in users):
         return None

@@ -84,7 +84,7 @@ def all_calls(instructions: Sequence[Instruction]) -> list[Call]:
 
 def _timed(program: Program, calls: Sequence[Call]) -> Code:
     """The program as `timed`, loaded."""
-    module = Module(program.module.has_fma)
+    module = Module(program.module.has_fma, program.module.has_scaling)
     module.globals, module.declarations = program.module.globals, dict(program.module.declarations)
     module.functions, module.metadata = list(program.module.functions), program.module.metadata
     module.data = program.module.data

@@ -51,6 +51,11 @@ class Target:
         return 32 if self.vector_bytes == 64 or self.triple.startswith("aarch64") else 16
 
     @property
+    def has_scaling(self) -> bool:
+        """Whether it has AVX-512's instruction for x * 2^n."""
+        return self.vector_bytes == 64 and self.triple.startswith("x86_64")
+
+    @property
     def attributes(self) -> str:
         """Attributes of every function."""
         bits = 8 * self.vector_bytes

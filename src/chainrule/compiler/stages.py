@@ -99,7 +99,7 @@ class _Planned:
     def __init__(self, graph: Graph, in_place: dict[int, int]) -> None:
         target = processor()
         self.graph = graph
-        self.lowering = Lowering(graph, Module(target.has_fma), target)
+        self.lowering = Lowering(graph, Module(target.has_fma, target.has_scaling), target)
         self.inputs = [Buffer(v.dtype, v.size, Kind.SLOT, f"in{n}") for n, v in enumerate(graph.inputs)]
         self.outputs = [
             self.inputs[in_place[n]] if n in in_place else Buffer(v.dtype, v.size, Kind.SLOT, f"out{n}")

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 from ..ir.build import Trace, placeholder, tracing
 from ..ir.graph import Graph, Value
 from ..ir.operand import MEANING
-from . import structure
+from . import elementwise, structure
 from .pullback import Flags, Joint, cut_out, extended, or_zeros, with_pullback
 
-REMADE = frozenset((structure.broadcast_to, structure.reshape, structure.permute_dims))
-"""Primitives whose results are not worth keeping: they only show what they read in another form."""
+REMADE = frozenset((structure.broadcast_to, structure.reshape, structure.permute_dims, elementwise.sigmoid))
+"""Primitives whose results are not worth keeping: they only show what they read in another form, or their derivative
+reads that as well (of a sigmoid, the sigmoid of -x: compiled, both come from one exponential)."""
 
 
 class Source(NamedTuple):
