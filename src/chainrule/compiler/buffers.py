@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .place import Buffer, Kind
@@ -40,22 +40,44 @@ def touched(instruction: Instruction) -> list[Buffer]:
 
 def place_buffers(instructions: Sequence[Instruction]) -> int:
     """Give every arena buffer its offset; returns the bytes of the arena. Large ones first, each at the lowest fit."""
-    known = lives(instructions)
-    placed: list[tuple[Buffer, Life]] = []
+    placed: list[tuple[int, int, Life]] = []
     total = 0
-    for buffer, life in sorted(known.items(), key=lambda item: (-item[0].nbytes, item[0].number)):
-        others = sorted(
-            ((other.offset, other.offset + _rounded(other.nbytes)) for other, span in placed if _meet(life, span))
-        )
+    for buffers, life in sorted(_shared(instructions), key=lambda item: (-item[0][0].nbytes, item[0][0].number)):
+        size = _rounded(buffers[0].nbytes)
         offset = 0
-        for start, stop in others:
-            if offset + _rounded(buffer.nbytes) <= start:
+        for start, stop in sorted((start, stop) for start, stop, span in placed if _meet(life, span)):
+            if offset + size <= start:
                 break
             offset = max(offset, stop)
-        buffer.offset = offset
-        placed.append((buffer, life))
-        total = max(total, offset + _rounded(buffer.nbytes))
+        for buffer in buffers:
+            buffer.offset = offset
+        placed.append((offset, offset + size, life))
+        total = max(total, offset + size)
     return total
+
+
+def _shared(instructions: Sequence[Instruction]) -> list[tuple[list[Buffer], Life]]:
+    """Buffers that share memory because one takes it over from the other, and how long they need it together."""
+    known = lives(instructions)
+    group: dict[Buffer, list[Buffer]] = {}
+    taken: set[Buffer] = set()
+    for buffer, life in sorted(known.items(), key=lambda item: (item[1].first, item[0].number)):
+        heir_of = next(
+            (other for other in buffer.over if other in group and other not in taken and _ends(other, life, known)),
+            None,
+        )
+        if heir_of is None or not isinstance(instructions[life.first], Call):
+            group[buffer] = [buffer]
+            continue
+        taken.add(heir_of)
+        group[buffer] = group[heir_of]
+        group[buffer].append(buffer)
+    found = {id(buffers): buffers for buffers in group.values()}
+    return [(buffers, Life(known[buffers[0]].first, known[buffers[-1]].last)) for buffers in found.values()]
+
+
+def _ends(other: Buffer, life: Life, known: Mapping[Buffer, Life]) -> bool:
+    return other in known and known[other].last == life.first
 
 
 def bytes_kept(instructions: Sequence[Instruction], result: Buffer | None) -> int:

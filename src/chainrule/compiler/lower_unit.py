@@ -13,6 +13,7 @@ from .nest import Nest
 from .nest_plan import EXPENSIVE, Operand, over_domain, spilled
 from .place import Kind, Place, splat_number
 from .program import Pointer, pointer_to
+from .take_over import note_overwritten
 from .unit import Unit, root_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
     operands, literals = _operands(lowering, unit)
     order = _order(lowering, unit, operands)
     stores = _stores(lowering, unit, stored, order)
+    wished = {id(place.buffer) for place in lowering.wishes.values()}
+    note_overwritten(unit, operands, stores, {key for key, place in stores.items() if id(place.buffer) not in wished})
     arrays = _Arrays(unit)
     for value, place in operands.items():
         arrays.add("in", value, place)

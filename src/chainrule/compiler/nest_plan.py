@@ -98,6 +98,32 @@ def spilled(unit: Unit, stored: set[int]) -> set[int]:
             return result - stored
 
 
+def last_reads(unit: Unit, stored: set[int]) -> dict[int, int]:
+    """The last phase that reads each value from memory, by id: operands, and members that are stored."""
+    known = levels(unit)
+    by_value = {id(equation.outputs[0]): equation for equation in unit.members}
+    found: dict[int, int] = {}
+    seen: set[tuple[int, int]] = set()
+
+    def visit(value: Value, phase: int) -> None:
+        key = id(root_of(value)[0])
+        if (key, phase) in seen:
+            return
+        seen.add((key, phase))
+        equation = by_value.get(key)
+        if equation is None or (known[key] < phase and key in stored):
+            found[key] = max(found.get(key, 0), phase)
+            return
+        for operand in equation.inputs:
+            visit(operand, phase)
+
+    for equation in unit.members:
+        if is_reduction(equation) or id(equation.outputs[0]) in stored:
+            for operand in equation.inputs:
+                visit(operand, phase_of(equation, known))
+    return found
+
+
 def collapse(unit: Unit, order: Sequence[int], strides: Sequence[tuple[int, ...]]) -> list[Axis]:
     """The axes of the domain in the order of memory, those joined that all operands go through as one."""
     result: list[Axis] = []

@@ -27,7 +27,11 @@ class Kind(Enum):
 
 @dataclass(eq=False)
 class Buffer:
-    """A block of memory for `size` elements. slot: which address of the call; data: the elements of a constant."""
+    """A block of memory for `size` elements. slot: which address of the call; data: the elements of a constant.
+
+    over: others whose memory it may take over if they are needed no longer than until the kernel that first writes to
+    it: that reads each element of theirs before it writes its own.
+    """
 
     dtype: DType
     size: int
@@ -36,6 +40,7 @@ class Buffer:
     slot: int = -1
     data: NumpyArray | None = None
     offset: int = -1
+    over: tuple[Buffer, ...] = ()
     number: int = field(default_factory=lambda: next(_numbers))
 
     @property

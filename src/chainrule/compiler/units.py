@@ -16,7 +16,7 @@ from .convolution_small import lower_small_convolution
 from .emit import Function, Module, Reg
 from .lower import LOWERINGS
 from .lower_unit import lower_nest
-from .parts import parts_of
+from .parts import lower_parts
 from .place import Buffer, Kind, Place, constant_place, copy_order, dense, is_view, same_layout, same_order, view_of
 from .product_vector import lower_vector_product
 from .program import Call, Instruction, Pointer, pointer_to
@@ -198,23 +198,9 @@ class Lowering:
             return
         if lower_control(self, equation) or lower_vector_product(self, equation) or lower_product(self, equation):
             return
-        if lower_small_convolution(self, equation) or lower_convolution(self, equation) or self._lower_concat(equation):
+        if lower_small_convolution(self, equation) or lower_convolution(self, equation) or lower_parts(self, equation):
             return
         self._equation(equation)
-
-    def _lower_concat(self, equation: Equation) -> bool:
-        """Parts that lie where they belong stay there; False where none does."""
-        whole = self.wholes.get(id(equation.outputs[0]))
-        if whole is None:
-            return False
-        moves = [(self.place_of(value), part) for value, part in parts_of(equation, whole)]
-        moves = [(source, part) for source, part in moves if not _is_there(source, part)]
-        if len(moves) == len(equation.inputs):
-            return False
-        for source, part in moves:
-            self.copy(source, part, "concat")
-        self.places[id(equation.outputs[0])] = whole
-        return True
 
     def _equation(self, equation: Equation) -> None:
         inputs = [self.place_of(value) for value in equation.inputs]
@@ -285,11 +271,6 @@ class Lowering:
         if self.errors is None:
             self.errors = Buffer(int64, 8, Kind.SLOT, "errors")
         return self.errors
-
-
-def _is_there(place: Place, part: Place) -> bool:
-    same = (place.buffer, place.offset, place.steps) == (part.buffer, part.offset, part.steps)
-    return same and same_layout(place.strides, part.strides, part.shape)
 
 
 def _line(equation: Equation) -> str:
