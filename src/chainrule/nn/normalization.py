@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigurationError, ShapeError
-from ..functions import expand_dims, squeeze
+from ..functions import astype, expand_dims, squeeze
 from ..tensor import Parameter, Tensor, asarray
 from . import functional, init
 from .module import Module
@@ -68,12 +68,14 @@ class _BatchNorm(_Tracking):
         running = (self.running_mean, self.running_var)
         return functional.batch_norm(x, *running, self.weight, self.bias, training, momentum, self.eps)
 
-    def _count_batch(self) -> float:
+    def _count_batch(self) -> Any:
         """The weight of the newest batch; momentum None means the plain mean over all batches."""
         if self.num_batches_tracked is None:
             return 0.0
         self.num_batches_tracked.assign(self.num_batches_tracked + 1)
-        return 1.0 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
+        if self.momentum is not None or self.running_mean is None:
+            return self.momentum or 0.0
+        return 1.0 / astype(self.num_batches_tracked, self.running_mean.dtype)
 
 
 class BatchNorm1d(_BatchNorm):

@@ -20,7 +20,7 @@ def batch_norm(
     weight: Any = None,
     bias: Any = None,
     training: bool = False,
-    momentum: float = 0.1,
+    momentum: Any = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
     """Batch normalisation (Ioffe and Szegedy 2015) of (batch, channels, ...), each channel over batch and space.
@@ -56,7 +56,7 @@ def _with_channels(name: str, input: Any) -> Tensor:
     return x
 
 
-def _follow(running: Tensor | None, newest: Tensor, momentum: float) -> None:
+def _follow(running: Tensor | None, newest: Tensor, momentum: Any) -> None:
     """running = (1 - momentum) running + momentum · newest."""
     if running is not None:
         newest = f.astype(f.reshape(no_gradient(newest), running.shape), running.dtype)
@@ -70,7 +70,7 @@ def instance_norm(
     weight: Any = None,
     bias: Any = None,
     use_input_stats: bool = True,
-    momentum: float = 0.1,
+    momentum: Any = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
     """Instance normalisation (Ulyanov et al. 2016) of (batch, channels, ...): each channel of each example over space.
