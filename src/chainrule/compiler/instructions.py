@@ -92,6 +92,31 @@ class Instructions:
         self.module.declare(name, f"{kind} {name}({kind}, {kind}, {kind}, {bits}, i32)")
         return self.emit(kind, f"call {kind} {name}({value}, {exponents}, {kind} zeroinitializer, {bits} -1, i32 4)")
 
+    def about_inverse(self, value: Reg) -> Reg:
+        """1 / value of float32 to 14 bits, by AVX-512's instruction; the same bits in vectors of any length."""
+        lanes = max(1, value.lanes)
+        if lanes > 16:
+            whole = self.resized(value, 32) if lanes < 32 else value
+            return self.resized(self.joined(*map(self.about_inverse, self.halves(whole))), lanes)
+        full = next(width for width in (4, 8, 16) if lanes <= width)
+        vector = self.resized(value, full)
+        name, kind, mask = f"@llvm.x86.avx512.rcp14.ps.{32 * full}", vector.type, f"i{max(8, full)}"
+        self.module.declare(name, f"{kind} {name}({kind}, {kind}, {mask})")
+        found = self.emit(kind, f"call {kind} {name}({vector}, {kind} zeroinitializer, {mask} -1)")
+        return self.resized(found, value.lanes)
+
+    def resized(self, vector: Reg, lanes: int) -> Reg:
+        """The first lanes of a vector, or all of them and others that are undefined; 0 lanes is a scalar."""
+        if vector.lanes == lanes:
+            return vector
+        if lanes == 0:
+            return self.extract(vector, 0)
+        type = vector_of(vector.element, lanes)
+        if vector.lanes == 0:
+            return self.emit(type, f"insertelement {type} poison, {vector}, i64 0")
+        chosen = ", ".join(f"i32 {lane if lane < vector.lanes else 'poison'}" for lane in range(lanes))
+        return self.emit(type, f"shufflevector {vector}, {vector.type} poison, <{lanes} x i32> <{chosen}>")
+
     def halves(self, vector: Reg) -> list[Reg]:
         """The first and the last lanes of a vector."""
         half = vector.lanes // 2

@@ -124,7 +124,7 @@ def expm1(x: Term) -> Term:
 def sigmoid(x: Term) -> Term:
     """1 / (1 + e^-x), from e^-|x|, so that neither end loses digits. All but the last line is the same for -x."""
     small = _exp_below(-x.abs())
-    large = 1 / (small + 1)
+    large = (small + 1).inverse()
     return (x < 0).pick(small * large, large)
 
 
@@ -146,7 +146,7 @@ def tanh(x: Term) -> Term:
     inside = x.at_least(-9.02).at_most(9.02)
     square = inside * inside
     above = inside * polynomial(square, _TANH_ABOVE)
-    return (above / polynomial(square, _TANH_BELOW)).at_least(-1.0).at_most(1.0)
+    return above.over(polynomial(square, _TANH_BELOW)).at_least(-1.0).at_most(1.0)
 
 
 def _tanh_by_expm1(x: Term) -> Term:

@@ -96,7 +96,7 @@ def erf(x: Term) -> Term:
         return _erf_double(x)
     inside = x.at_least(-3.93).at_most(3.93)
     square = inside * inside
-    ratio = inside * polynomial(square, _ABOVE) / polynomial(square, _BELOW)
+    ratio = (inside * polynomial(square, _ABOVE)).over(polynomial(square, _BELOW))
     return ratio.at_least(-1.0).at_most(1.0)
 
 
@@ -131,7 +131,7 @@ def erfc(x: Term) -> Term:
 def _erfc_float(x: Term) -> Term:
     size = x.abs().at_most(LARGEST_FLOAT)
     above, below = size + 2, size.fma(2.0, 1.0)
-    inverse = 1 / (above * below)  # of both in one division
+    inverse = (above * below).inverse()  # of both in one division
     turned = inverse * below
     t = turned.fma(-4.0, 1.0)
     t = turned.fma(t.fma(-size, (t + 1).fma(-2.0, size)), t)
