@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,18 +41,20 @@ def touched(instruction: Instruction) -> list[Buffer]:
 
 def place_buffers(instructions: Sequence[Instruction]) -> int:
     """Give every arena buffer its offset; returns the bytes of the arena. Large ones first, each at the lowest fit."""
-    placed: list[tuple[int, int, Life]] = []
+    placed: list[tuple[int, int, int, int]] = []  # start, stop, first and last use, in order
     total = 0
     for buffers, life in sorted(_shared(instructions), key=lambda item: (-item[0][0].nbytes, item[0][0].number)):
         size = _rounded(buffers[0].nbytes)
         offset = 0
-        for start, stop in sorted((start, stop) for start, stop, span in placed if _meet(life, span)):
-            if offset + size <= start:
-                break
-            offset = max(offset, stop)
+        first, last = life.first, life.last
+        for start, stop, begun, over in placed:
+            if begun <= last and first <= over:
+                if offset + size <= start:
+                    break
+                offset = max(offset, stop)
         for buffer in buffers:
             buffer.offset = offset
-        placed.append((offset, offset + size, life))
+        bisect.insort(placed, (offset, offset + size, first, last))
         total = max(total, offset + size)
     return total
 
@@ -85,10 +88,6 @@ def bytes_kept(instructions: Sequence[Instruction], result: Buffer | None) -> in
     known = max((number for number, each in enumerate(instructions) if result in each.writes), default=-1)
     spans = lives(instructions).items()
     return sum(_rounded(buffer.nbytes) for buffer, life in spans if life.first <= known < life.last)
-
-
-def _meet(one: Life, other: Life) -> bool:
-    return one.first <= other.last and other.first <= one.last
 
 
 def _rounded(nbytes: int) -> int:

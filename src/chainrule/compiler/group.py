@@ -191,13 +191,14 @@ class Grouping:
         return [unit for unit in self._sorted() if unit.members]
 
     def _sorted(self) -> list[Unit]:
-        waiting = [bits.bit_count() for bits in self.before]
+        waiting = [0] * len(self.units)
         followers: list[list[int]] = [[] for _ in self.units]
         for number, bits in enumerate(self.before):
-            while bits:
-                low = bits & -bits
-                followers[low.bit_length() - 1].append(number)
-                bits ^= low
+            while bits:  # of those before, enough that all others come before one of them
+                latest = bits.bit_length() - 1
+                followers[latest].append(number)
+                waiting[number] += 1
+                bits &= ~(self.before[latest] | 1 << latest)
         ready = [(self._key(number), number) for number, count in enumerate(waiting) if count == 0]
         heapq.heapify(ready)
         result = []

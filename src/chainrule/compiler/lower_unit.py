@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..ir.graph import Value
 from .emit import Function, Reg
 from .nest import Nest
+from .nest_key import nest_key
 from .nest_plan import EXPENSIVE, Operand, over_domain, spilled
 from .place import Kind, Place, splat_number
 from .program import Pointer, pointer_to
@@ -39,7 +40,11 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
         inputs, outputs = arrays.operands("in", registers), arrays.operands("out", registers)
         return Nest(f, unit, inputs, literals, outputs, order, lowering.target.vector_bytes)
 
-    tasks = nest(Function(lowering.module, "none", []), [Reg("ptr", "%none")] * len(arrays.pointers)).tasks
+    def count_tasks() -> int:
+        return nest(Function(lowering.module, "none", []), [Reg("ptr", "%none")] * len(arrays.pointers)).tasks
+
+    key = nest_key(unit, arrays.numbered("in"), literals, arrays.numbered("out"), order)
+    tasks = lowering.tasks_of(key, count_tasks)
     lowering.call(
         lambda f, registers, begin, end: nest(f, registers).write(begin, end),
         arrays.pointers,
@@ -48,6 +53,7 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
         [place.buffer for place in stores.values()],
         str(unit),
         str(unit.members[-1].source or ""),
+        key,
     )
 
 
@@ -66,6 +72,10 @@ class _Arrays:
             self.pointers.append(pointer)
         self.places[way, value] = place
         self.number[way, value] = self.pointers.index(pointer)
+
+    def numbered(self, wanted: str) -> dict[int, tuple[int, Place]]:
+        """Number of the pointer and place of the arrays of one way, by id of their value."""
+        return {value: (self.number[way, value], place) for (way, value), place in self.places.items() if way == wanted}
 
     def operands(self, wanted: str, registers: Sequence[Reg]) -> dict[int, Operand]:
         """The arrays of one way, by id of their value."""

@@ -44,6 +44,7 @@ class Lowering:
         self.errors: Buffer | None = None
         self._kernels: dict[str, str] = {} if outer is None else outer._kernels
         self._by_key: dict[Any, str] = {} if outer is None else outer._by_key
+        self._tasks: dict[Any, int] = {} if outer is None else outer._tasks
         self.local: set[int] = set()  # numbers of buffers that are written in this graph, or between its rounds
         self.users = self._count_users()
         self.output_ids = {id(value) for value in graph.outputs}
@@ -168,6 +169,15 @@ class Lowering:
         reads = frozenset(pointer.buffer for pointer in pointers)
         self.instructions.append(Call(kernel, tuple(pointers), tasks, cost, reads, writes, label, source))
         self._forget_copies(written)
+
+    def tasks_of(self, key: Any, count: Callable[[], int]) -> int:
+        """How many tasks a kernel of this key has; counted once."""
+        known = self._tasks.get(key) if key is not None else None
+        if known is None:
+            known = count()
+            if key is not None:
+                self._tasks[key] = known
+        return known
 
     def _kernel(self, writer: Writer, count: int, label: str) -> str:
         parameters = [Reg("ptr", f"%a{number}") for number in range(count)]

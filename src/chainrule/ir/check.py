@@ -20,20 +20,31 @@ def check_graph(graph: Graph, after: str = "trace", typed: dict[int, Equation] |
     for value in graph.inputs:
         _check_new(value, known, "an input", after)
     for number, equation in enumerate(graph.equations):
-        place = f"equation {number} ({equation.primitive.name})"
-        _check_inputs(equation, known, place, after)
+        if not known.issuperset(map(id, equation.inputs)):
+            _check_inputs(equation, known, _place(number, equation), after)
         if id(equation) not in typed:
-            _check_types(equation, place, after)
+            _check_types(equation, _place(number, equation), after)
             typed[id(equation)] = equation
-        for body in bodies(equation):
-            check_graph(body, f"{after}, in {body.name} of {place}", typed)
+        if equation.params:
+            for body in bodies(equation):
+                check_graph(body, f"{after}, in {body.name} of {_place(number, equation)}", typed)
         for value in equation.outputs:
-            _check_new(value, known, place, after)
-            if value.equation is not equation:
-                raise _broken(after, f"an output of {place} names another equation as its origin")
+            if id(value) in known or value.equation is not equation:
+                _check_output(value, equation, known, _place(number, equation), after)
+            known.add(id(value))
     for value in graph.outputs:
         _check_known(value, known, "the outputs", after)
     return graph
+
+
+def _place(number: int, equation: Equation) -> str:
+    return f"equation {number} ({equation.primitive.name})"
+
+
+def _check_output(value: Value, equation: Equation, known: set[int], place: str, after: str) -> None:
+    _check_new(value, known, place, after)
+    if value.equation is not equation:
+        raise _broken(after, f"an output of {place} names another equation as its origin")
 
 
 def _check_new(value: Value, known: set[int], place: str, after: str) -> None:

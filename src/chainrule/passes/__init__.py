@@ -6,6 +6,7 @@ Each keeps the meaning of the graph to the bit; only the payload of a NaN may ch
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..ir.check import check_graph
 from ..ir.graph import Equation, Graph
@@ -53,9 +54,24 @@ def run_passes(graph: Graph, show: Callable[[str], object] | None = None) -> Gra
 
     show: called with the text of the graph at the start and after each pass that changed it; `print` for example.
     """
+    if show is None:
+        with suppress(Exception):
+            return check_graph(_applied(graph, lambda changed, _: changed), "all passes")
+    typed: dict[int, Equation] = {}  # it is shown, or went wrong: now each pass is checked by itself
+
+    def checked(changed: Graph, name: str) -> Graph:
+        changed = check_graph(changed, name, typed)
+        if show is not None:
+            show(_stage(changed, name))
+        return changed
+
     if show is not None:
         show(_stage(graph, "trace"))
-    typed: dict[int, Equation] = {}
+    return _applied(graph, checked)
+
+
+def _applied(graph: Graph, after: Callable[[Graph, str], Graph]) -> Graph:
+    """The pipeline, again and again; `after` is given each graph that a pass changed."""
     quiet = 0  # passes in a row that found nothing to do
     for each in PIPELINE * ROUNDS:
         changed = each(graph)
@@ -63,9 +79,7 @@ def run_passes(graph: Graph, show: Callable[[str], object] | None = None) -> Gra
         if quiet == len(PIPELINE):
             break
         if changed is not graph:
-            graph = check_graph(changed, each.__name__, typed)
-            if show is not None:
-                show(_stage(graph, each.__name__))
+            graph = after(changed, each.__name__)
     return graph
 
 

@@ -10,7 +10,7 @@ def remove_unused(graph: Graph) -> Graph:
     wanted = {id(value) for value in graph.outputs}
     kept: list[Equation] = []
     for equation in reversed(graph.equations):
-        if any(id(value) in wanted for value in equation.outputs):
+        if not wanted.isdisjoint(map(id, equation.outputs)):
             kept.append(equation)
             wanted.update(map(id, equation.inputs))
     if len(kept) == len(graph.equations):

@@ -6,6 +6,7 @@ that changed nothing returns the very graph that it was given.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ class Rewriter:
 
     def keep(self, equation: Equation, inputs: Inputs) -> None:
         """Write `equation` with `inputs`: itself, where it reads the same values as before."""
-        if all(new is old for new, old in zip(inputs, equation.inputs)):
+        if inputs is equation.inputs or all(map(operator.is_, inputs, equation.inputs)):
             self.equations.append(equation)
             return
         self.rewrite(equation, Equation(equation.primitive, inputs, equation.params, equation.source))
