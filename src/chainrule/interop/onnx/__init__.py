@@ -3,6 +3,8 @@
 Needs the package onnx: pip install 'chainrule[onnx]'.
 """
 
+from .call import OnnxError
 from .export import export
+from .load import OnnxModule, load
 
-__all__ = ["export"]
+__all__ = ["OnnxError", "OnnxModule", "export", "load"]

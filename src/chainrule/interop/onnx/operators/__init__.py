@@ -1,0 +1,21 @@
+"""ONNX's operators as functions of arrays, by theme. Those that ONNX defines by others need no function here."""
+
+from . import (
+    activation,
+    control,
+    elementwise,
+    indexing,
+    linear,
+    normalization,
+    pooling,
+    recurrent,
+    reduction,
+    resize,
+    signal,
+    structure,
+    vision,
+    windows,
+)
+from .unsupported import UNSUPPORTED
+
+__all__ = ["UNSUPPORTED"]
