@@ -5,6 +5,6 @@ Needs the package onnx: pip install 'chainrule[onnx]'.
 
 from .call import OnnxError
 from .export import export
-from .load import OnnxModule, load
+from .load import load
 
-__all__ = ["OnnxError", "OnnxModule", "export", "load"]
+__all__ = ["OnnxError", "export", "load"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,10 +20,11 @@ from ...ir.build import recording
 from ...ir.graph import Graph
 from ...ir.types import ArrayType
 from ...passes import run_passes
+from ...tensor import Parameter
 from ..atomic import write_bytes
 from .control import CONTROL
 from .elementwise import ELEMENTWISE
-from .package import IR_VERSION, OPSET, onnx
+from .package import BUFFERS, IR_VERSION, OPSET, PARAMETERS, onnx
 from .sizes import Twins
 from .structure import STRUCTURE
 from .windows import WINDOWS
@@ -158,9 +160,20 @@ def _model(
         for listed, values in ((input_names, graph.inputs[:count]), (names, graph.outputs))
     ]
     written = helper.make_graph(_used(writer), graph.name, *described, initializer=tensors)
-    return helper.make_model(
+    proto = helper.make_model(
         written, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="chainrule"
     )
+    helper.set_model_props(proto, _roles(captured, known))
+    return proto
+
+
+def _roles(captured: Captured, known: dict[int, str]) -> dict[str, str]:
+    """Which initialisers are trained and which are statistics, for `load`; others are numbers of the computation."""
+    owners = [cell.owner for cell in captured.cells if isinstance(cell, TensorCell) and id(cell.owner) in known]
+    names: dict[bool, list[str]] = {True: [], False: []}
+    for owner in owners:
+        names[isinstance(owner, Parameter)].append(known[id(owner)])
+    return {PARAMETERS: json.dumps(names[True]), BUFFERS: json.dumps(names[False])}
 
 
 def _used(writer: Writer) -> list[Any]:

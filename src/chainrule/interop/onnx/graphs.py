@@ -61,7 +61,7 @@ class GraphBody:
         values: Values = {**around, **self.known, **dict(zip(self.inputs, given))}
         for step in self.nodes:
             step.run(values, training)
-        return [values[name] if name else None for name in self.outputs]
+        return [values.get(name) for name in self.outputs]  # an operator's definition leaves out what nobody asks for
 
 
 class NodeStep:
@@ -81,7 +81,8 @@ class NodeStep:
                 self.graphs[each.name] = GraphBody.of_graph(value, library)
             else:
                 self.attributes[each.name] = value
-        self._expanded: dict[Any, GraphBody] = {}
+        self._expanded: dict[int, GraphBody] = {}
+        self._defined: dict[Any, Any] = {}
 
     def run(self, values: Values, training: bool) -> None:
         """Compute it, and put its outputs among the values."""
@@ -122,13 +123,25 @@ class NodeStep:
         reason = UNSUPPORTED.get(self.name)
         if reason is not None or self.node.domain not in DOMAINS:
             raise OnnxError(f"{self.node.domain or 'ONNX'}'s {self.name}: {reason or 'of another domain'}")
-        function = self._definition(inputs)
-        if function is None:
-            raise OnnxError(f"the operator {self.name} is not known")
-        return self._function(function, inputs, attributes, training)
+        try:
+            schema = onnx().defs.get_schema(self.name, self.library.opset, "")
+        except onnx().defs.SchemaError as error:
+            raise OnnxError(f"the operator {self.name} is not known") from error
+        kinds = tuple(map(_kind, inputs))
+        if kinds not in self._defined:
+            self._defined[kinds] = _definition(schema, self._complete(attributes), inputs)
+        usual = {name: onnx().helper.get_attribute_value(each.default_value) for name, each in schema.attributes.items()
+                 if each.default_value.name}  # fmt: skip
+        return self._function(self._defined[kinds], inputs, {**usual, **attributes}, training)
+
+    def _complete(self, attributes: Values) -> Any:
+        """The node, attributes in it that stood for those of a function around."""
+        if not self.references:
+            return self.node
+        return onnx().helper.make_node(self.name, list(self.node.input), list(self.node.output), **attributes)
 
     def _function(self, function: Any, inputs: list[Any], attributes: Values, training: bool) -> list[Any]:
-        key = (id(function), *(_kind(each) for each in inputs))
+        key = id(function)  # which the file, or the table of definitions, keeps
         if key not in self._expanded:
             self._expanded[key] = GraphBody.of_function(function, self.library)
         body = self._expanded[key]
@@ -137,20 +150,17 @@ class NodeStep:
         around = {ATTRIBUTES: {**defaults, **attributes}}
         return body.run(padded, around, training)[: len(self.node.output)]
 
-    def _definition(self, inputs: list[Any]) -> Any:
-        try:
-            schema = onnx().defs.get_schema(self.name, self.library.opset, "")
-        except onnx().defs.SchemaError:
-            return None
-        if schema.has_function:
-            return schema.function_body
-        if not schema.has_context_dependent_function:
-            return None
-        types = [_type_proto(each) for each in inputs]
-        made = onnx().FunctionProto()
-        raw = schema.get_context_dependent_function(self.node.SerializeToString(), types)
-        made.ParseFromString(raw)
-        return made
+
+def _definition(schema: Any, node: Any, inputs: Sequence[Any]) -> Any:
+    """The function of other operators that an operator stands for; it may depend on the types of inputs."""
+    if schema.has_function:
+        return schema.function_body
+    if not schema.has_context_dependent_function:
+        raise OnnxError(f"the operator {node.op_type} is not known")
+    function = onnx().FunctionProto()
+    types = [_type_proto(each) for each in inputs]
+    function.ParseFromString(schema.get_context_dependent_function(node.SerializeToString(), types))
+    return function
 
 
 ATTRIBUTES = "attributes of the function around"  # no name of a value: these have no spaces

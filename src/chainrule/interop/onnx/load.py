@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ... import nn
-from ...errors import CheckpointError, ConfigurationError
-from ...tensor import Parameter, asarray
-from .graphs import GraphBody, Library
+from ...errors import CheckpointError
 from .package import onnx
-from .stored import array_of
 
-BUFFERS = {("BatchNormalization", 3), ("BatchNormalization", 4)}
-"""(operator, input): running statistics."""
-FIXED = {
-    *(("Resize", place) for place in (1, 2, 3)),
-    *(("Clip", place) for place in (1, 2)),
-    *(("Upsample", 1), ("Pad", 2), ("Dropout", 1), ("ThresholdedRelu", 1), ("OneHot", 2)),
-}
-"""(operator, input): numbers that say what is done; they are not trained."""
+if TYPE_CHECKING:
+    from .module import OnnxModule
 
 
 def load(path: str | os.PathLike[str]) -> OnnxModule:
     """Read an ONNX file as a module, in evaluation: it computes what the file says.
 
     Initialisers of floating point with at least one axis are parameters, by their names in the file; running
-    statistics are buffers. After `.train()` batch norm takes the statistics of the batch and dropout drops, so that one can
-    go on training. Raises OnnxError for operators and element types that Chainrule has not (strings, sequences,
+    statistics are buffers. After `.train()` batch norm takes the statistics of the batch and dropout drops, so that one
+    can go on training. Raises OnnxError for operators and element types that Chainrule has not (strings, sequences,
     quantised numbers among them), CheckpointError for a file that is damaged.
     """
     package = onnx()
@@ -40,87 +27,6 @@ def load(path: str | os.PathLike[str]) -> OnnxModule:
         raise
     except Exception as error:  # protobuf has errors of its own
         raise CheckpointError(f"{path} is no ONNX file, or it is damaged: {error}") from error
+    from .module import OnnxModule
+
     return OnnxModule(proto)
-
-
-class OnnxModule(nn.Module):
-    """What an ONNX file computes. It is called with the inputs in the order of the file, or by their names."""
-
-    def __init__(self, proto: Any) -> None:
-        super().__init__()
-        graph = proto.graph
-        library = Library(
-            {each.domain: each.version for each in proto.opset_import},
-            {(each.domain, each.name): each for each in proto.functions},
-        )
-        stored = {tensor.name: array_of(tensor) for tensor in graph.initializer}
-        inputs = [each.name for each in graph.input if each.name not in stored]
-        self.input_names = inputs
-        self.output_names = [each.name for each in graph.output]
-        self._body = GraphBody(graph.node, inputs, self.output_names, library)
-        self._places: dict[str, tuple[nn.Module, str]] = {}
-        roles = _roles(graph)
-        for name, array in stored.items():
-            self._keep(name, array, roles.get(name, "parameter"))
-        self.eval()
-
-    def _keep(self, name: str, array: Any, role: str) -> None:
-        if role == "fixed" or array.dtype.kind != "f" or array.ndim == 0:
-            self._body.known[name] = array
-            return
-        module, last = self._place_for(name)
-        if role == "buffer":
-            module.register_buffer(last, asarray(np.array(array)))
-        else:
-            module.register_parameter(last, Parameter(np.array(array)))
-        self._places[name] = module, last
-
-    def _place_for(self, name: str) -> tuple[nn.Module, str]:
-        """The module that holds an initialiser, and its name in it: `0.weight` is `weight` of the module `0`."""
-        module: nn.Module = self
-        *path, last = [part or "_" for part in name.split(".")]
-        for part in path:
-            inner = module.__dict__.get(part)
-            if inner is None and not hasattr(module, part):
-                inner = nn.Module()
-                module.add_module(part, inner)
-            if not isinstance(inner, nn.Module):
-                return self, _free(self, name.replace(".", "_"))
-            module = inner
-        return module, _free(module, last)
-
-    def forward(self, *inputs: Any, **named: Any) -> Any:
-        """The outputs for the inputs: one tensor, or a tuple of them."""
-        given = _in_order(self.input_names, inputs, named)
-        stored = {name: getattr(module, part) for name, (module, part) in self._places.items()}
-        outputs = [asarray(each) for each in self._body.run(list(map(asarray, given)), stored, self.training)]
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
-
-
-def _roles(graph: Any) -> dict[str, str]:
-    """Initialisers that are not trained, by name."""
-    found: dict[str, str] = {}
-    for node in graph.node:
-        for place, name in enumerate(node.input):
-            if (node.op_type, place) in BUFFERS:
-                found[name] = "buffer"
-            elif (node.op_type, place) in FIXED:
-                found[name] = "fixed"
-    return found
-
-
-def _free(module: nn.Module, name: str) -> str:
-    while hasattr(module, name):
-        name += "_"
-    return name
-
-
-def _in_order(names: Sequence[str], inputs: Sequence[Any], named: dict[str, Any]) -> list[Any]:
-    wrong = sorted(set(named) - set(names))
-    given = {**dict(zip(names, inputs)), **named}
-    if wrong or len(inputs) > len(names) or len(given) < len(names):
-        raise ConfigurationError(
-            f"the network takes the inputs {', '.join(names)}, but was given {len(inputs)} by position"
-            + (f" and {', '.join(named)}" if named else "")
-        )
-    return [given[name] for name in names]

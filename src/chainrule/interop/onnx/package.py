@@ -8,6 +8,8 @@ from ...errors import missing_dependency
 
 OPSET = 18
 IR_VERSION = 9
+PARAMETERS, BUFFERS = "chainrule.parameters", "chainrule.buffers"
+"""Where a file of ours says which of its arrays are trained, and which are statistics."""
 
 
 def onnx() -> Any:

@@ -11,6 +11,7 @@ from . import (
     recurrent,
     reduction,
     resize,
+    sampling,
     signal,
     structure,
     vision,
@@ -18,4 +19,21 @@ from . import (
 )
 from .unsupported import UNSUPPORTED
 
-__all__ = ["UNSUPPORTED"]
+__all__ = [
+    "UNSUPPORTED",
+    "activation",
+    "control",
+    "elementwise",
+    "indexing",
+    "linear",
+    "normalization",
+    "pooling",
+    "recurrent",
+    "reduction",
+    "resize",
+    "sampling",
+    "signal",
+    "structure",
+    "vision",
+    "windows",
+]

@@ -1,4 +1,4 @@
-"""Branches and loops. What is known before the network runs is decided then; else they become cond, scan, while_loop."""
+"""Branches and loops. What is known before the network runs is decided then; else it is cond, scan, while_loop."""
 
 from __future__ import annotations
 

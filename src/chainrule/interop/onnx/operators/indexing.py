@@ -86,7 +86,7 @@ def _combined(flat: Any, places: Any, updates: Any, function: Any) -> Any:
 
 
 def _places_of_tuples(shape: tuple[int, ...], indices: Any) -> tuple[Any, tuple[int, ...]]:
-    """Flat places of the parts that index tuples (..., depth) mean: (tuples, elements of a part), and a part's shape."""
+    """Flat places of the parts that index tuples (..., depth) mean: (tuples, elements), and the shape of a part."""
     depth = shape_of(indices)[-1]
     strides, part = _strides(shape), shape[depth:]
     rows = fn.reshape(fn.asarray(indices), (-1, depth))

@@ -169,17 +169,17 @@ def _lstm(
     c: Any = None,
     peepholes: Any = None,
 ) -> Any:
-    layer = _Layer(call, x, lengths, [h, c])
+    layer, n = _Layer(call, x, lengths, [h, c]), call.get("hidden_size")
     functions = _activations(call, ["Sigmoid", "Tanh", "Tanh"], len(layer.reverse))
 
     def direction(number: int) -> Any:
         wide, recurrent, bias, more = _weights(w, r, b, number)
         f, g, last = functions[number]
-        seen = [0.0] * 3 if peepholes is None else fn.split(fn.asarray(peepholes)[number], 3)
+        seen = [0.0] * 3 if peepholes is None else fn.split(fn.asarray(peepholes)[number], n)
 
         def cell(gates: Any, states: tuple[Any, ...]) -> tuple[Any, ...]:
             before, memory = states
-            i, o, forget, candidate = fn.split(gates + before @ recurrent, 4, axis=1)
+            i, o, forget, candidate = fn.split(gates + before @ recurrent, n, axis=1)
             enter = f(layer.limited(i + seen[0] * memory))
             keep = 1 - enter if call.get("input_forget", 0) else f(layer.limited(forget + seen[2] * memory))
             new = keep * memory + enter * g(layer.limited(candidate))

@@ -18,11 +18,18 @@ def _extreme(function: Any, lowest: bool) -> Reduce:
 
     def reduce(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
         dtype = dtype_of(x)
+        if any(shape_of(x)[axis] == 0 for axis in axes):
+            ends: Any = (
+                (-np.inf, np.inf)
+                if dtype.kind == "f"
+                else (False, True)
+                if dtype.kind == "b"
+                else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+            )
+            shape = np.sum(np.empty(shape_of(x)), axis=axes, keepdims=keepdims).shape
+            return np.full(shape, ends[not lowest], dtype)
         if dtype.kind == "b":
             return fn.astype(function(fn.astype(x, np.int32), axis=axes, keepdims=keepdims), np.bool_)
-        if any(shape_of(x)[axis] == 0 for axis in axes):
-            ends = (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-            return fn.sum(fn.zeros_like(x), axis=axes, keepdims=keepdims) + np.asarray(ends[not lowest], dtype)
         return function(x, axis=axes, keepdims=keepdims)
 
     return reduce
@@ -103,7 +110,7 @@ def _running(call: Call, x: Any, axis: Any, function: Any, start: int) -> Any:
         x = fn.flip(x, axis=place)
     if call.get("exclusive", 0):
         shifted = tuple(slice(0, -1) if axis == place else slice(None) for axis in range(len(shape_of(x))))
-        one = shape_of(x)[:place] + (1,) + shape_of(x)[place + 1 :]
+        one = (*shape_of(x)[:place], 1, *shape_of(x)[place + 1 :])
         x = fn.concat([fn.full(one, start, kind), fn.asarray(x)[shifted]], axis=place)
     result = fn.astype(function(x, axis=place), kind)
     return fn.flip(result, axis=place) if call.get("reverse", 0) else result

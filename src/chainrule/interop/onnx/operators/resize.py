@@ -28,10 +28,11 @@ class Axis:
 def _places(mode: str, axis: Axis) -> NumpyArray:
     """Where each element of the result lies in the original."""
     x, last = np.arange(axis.wanted, dtype=np.float64), axis.size - 1
+    length = axis.scale * axis.size  # where a scale is given, not whole
     if mode == "asymmetric":
-        return x / axis.scale
+        return np.asarray(x / axis.scale)
     if mode == "align_corners":
-        return x * last / (axis.wanted - 1) if axis.wanted > 1 else np.zeros(axis.wanted)
+        return x * last / (length - 1) if length != 1 else np.zeros(axis.wanted)
     if mode == "pytorch_half_pixel":
         return (x + 0.5) / axis.scale - 0.5 if axis.wanted > 1 else np.zeros(axis.wanted)
     if mode == "half_pixel_symmetric":
@@ -41,7 +42,7 @@ def _places(mode: str, axis: Axis) -> NumpyArray:
         if axis.wanted > 1:
             return axis.start * last + x * (axis.end - axis.start) * last / (axis.wanted - 1)
         return np.full(axis.wanted, 0.5 * (axis.start + axis.end) * last)
-    return (x + 0.5) / axis.scale - 0.5
+    return np.asarray((x + 0.5) / axis.scale - 0.5)
 
 
 NEAREST: dict[str, Callable[[NumpyArray], NumpyArray]] = {
@@ -53,7 +54,7 @@ NEAREST: dict[str, Callable[[NumpyArray], NumpyArray]] = {
 
 
 def _linear(distance: NumpyArray) -> NumpyArray:
-    return np.maximum(0, 1 - np.abs(distance))
+    return np.asarray(np.maximum(0, 1 - np.abs(distance)))
 
 
 def _cubic(a: float) -> Callable[[NumpyArray], NumpyArray]:
@@ -75,7 +76,7 @@ def _matrix(call: Call, axis: Axis, places: NumpyArray, mode: str) -> NumpyArray
     near = np.floor(places)[:, None] + np.arange(-radius, radius + 1)  # (wanted, neighbours)
     weights = kernel((near - places[:, None]) / widen)
     outside = (near < 0) | (near > axis.size - 1)
-    if call.get("exclude_outside", 0) or (call.get("antialias", 0) and mode == "linear"):
+    if call.get("exclude_outside", 0):
         weights = np.where(outside, 0, weights)
     weights = weights / weights.sum(axis=1, keepdims=True)
     matrix = np.zeros((axis.wanted, axis.size))

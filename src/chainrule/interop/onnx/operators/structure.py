@@ -143,7 +143,8 @@ def _range(call: Call, start: Any, limit: Any, delta: Any) -> Any:
 @operator("EyeLike")
 def _eye_like(call: Call, x: Any) -> Any:
     dtype = as_type(call.get("dtype")) if call.get("dtype") is not None else dtype_of(x)
-    return np.eye(*shape_of(x), call.get("k", 0), dtype)
+    rows, columns = shape_of(x)
+    return np.eye(rows, columns, call.get("k", 0), dtype)
 
 
 @operator("Trilu")
@@ -167,7 +168,8 @@ def _depth_to_space(call: Call, x: Any) -> Any:
 @operator("SpaceToDepth")
 def _space_to_depth(call: Call, x: Any) -> Any:
     (n, c, h, w), b = shape_of(x), call.get("blocksize")
-    parts = fn.permute_dims(fn.reshape(x, (n, c, h // b, b, w // b, b)), (0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if call.text("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    parts = fn.permute_dims(fn.reshape(x, (n, c, h // b, b, w // b, b)), order)
     return fn.reshape(parts, (n, c * b * b, h // b, w // b))
 
 
