@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ops",),
     (
         *("tensor", "tensor_view", "tensor_methods", "tensor_change", "transforms", "trace", "functions", "dtypes"),
-        *("creation", "data_types", "namespace"),
+        *("creation", "data_types", "namespace", "linalg", "fft"),
         *(
             "captured",
             "capture",

@@ -17,11 +17,12 @@ from chainrule.ir.check import check_graph
 from chainrule.ir.graph import Graph, Value
 from chainrule.ir.primitive import NoGradient, Primitive, Sample, all_primitives
 from chainrule.ir.show import formula
-from chainrule.ir.types import DTYPES, FLOATS, ArrayType, float32, float64
+from chainrule.ir.types import DTYPES, FLOATS, ArrayType, complex64, complex128, float32, float64
 from chainrule.reference import run
 
 PRIMITIVES = sorted(all_primitives().values(), key=lambda primitive: primitive.name)
 DIFFERENTIABLE = [primitive for primitive in PRIMITIVES if primitive.differentiable]
+WIDE = (float64, complex128)
 RELATIVE_ERROR = 1e-6
 STEP = 2e-3
 STENCIL = ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))  # central differences of sixth order
@@ -112,7 +113,7 @@ def _spaced(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def smooth_samples(primitive: Primitive) -> Iterator[Sample]:
     for sample in primitive.samples():
-        if sample.smooth and any(np.asarray(each).dtype == float64 for each in sample.inputs):
+        if sample.smooth and any(np.asarray(each).dtype in WIDE for each in sample.inputs):
             yield sample
 
 
@@ -126,14 +127,16 @@ class Projection:
         with np.errstate(all="ignore"):
             result = primitive.numpy(*self.inputs, **self.params)
         results = result if isinstance(result, tuple) else (result,)
-        self.cotangents = [self.direction(np.asarray(each)) for each in results if np.asarray(each).dtype == float64]
+        self.cotangents = [self.direction(np.asarray(each)) for each in results if np.asarray(each).dtype in WIDE]
         self.places = [
             place
             for place, each in enumerate(self.inputs)
-            if each.dtype == float64 and primitive.rule_for(place, len(self.inputs)) is not None
+            if each.dtype in WIDE and primitive.rule_for(place, len(self.inputs)) is not None
         ]
 
     def direction(self, like: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        if like.dtype == complex128:
+            return np.asarray(self.direction(like.real) + 1j * self.direction(like.imag))
         return np.asarray(self.generator.uniform(0.5, 1.5, like.shape) * self.generator.choice((-1, 1), like.shape))
 
     def moved(self, place: int, along: np.ndarray[Any, Any], length: float) -> list[np.ndarray[Any, Any]]:
@@ -146,8 +149,8 @@ class Projection:
         with np.errstate(all="ignore"):
             result = self.primitive.numpy(*inputs, **self.params)
         results = result if isinstance(result, tuple) else (result,)
-        floats = [np.asarray(each) for each in results if np.asarray(each).dtype == float64]
-        return float(sum(np.sum(u * each) for u, each in zip(self.cotangents, floats)))
+        floats = [np.asarray(each) for each in results if np.asarray(each).dtype in WIDE]
+        return float(sum(np.sum(u.conj() * each).real for u, each in zip(self.cotangents, floats)))
 
     def first(
         self, inputs: list[np.ndarray[Any, Any]], cotangents: list[np.ndarray[Any, Any]]
@@ -169,7 +172,7 @@ def relative_error(given: float, expected: float, scale: float) -> float:
 
 
 def dot(value: Value | None, along: np.ndarray[Any, Any]) -> float:
-    return 0.0 if value is None else float(np.sum(value.data * along))
+    return 0.0 if value is None else float(np.sum(value.data.conj() * along).real)
 
 
 def size(value: Value | None, along: np.ndarray[Any, Any]) -> float:
@@ -224,25 +227,32 @@ def check_second_order(function: Projection) -> None:
         check(function, dot(gradient, w), expected, size(gradient, w), f"cotangent {place}")
 
 
+WIDER = {float32: float64, complex64: complex128}
+
+
+def narrowed(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return array.astype(next(each for each, wide in WIDER.items() if wide == array.dtype))
+
+
 @every_differentiable
 def test_float32_gradients_are_those_of_float64(primitive: Primitive) -> None:
     for sample in primitive.samples():
         inputs = [np.asarray(each) for each in sample.inputs]
-        if not sample.smooth or float32 not in {each.dtype for each in inputs} or "dtype" in sample.params:
+        if not sample.smooth or not {each.dtype for each in inputs} & set(WIDER) or "dtype" in sample.params:
             continue
-        wide = Sample(tuple(each.astype(float64) if each.dtype == float32 else each for each in inputs), sample.params)
+        wide = Sample(tuple(each.astype(WIDER.get(each.dtype, each.dtype)) for each in inputs), sample.params)
         function = Projection(primitive, wide, 0)
         _, _, expected = function.first(function.inputs, function.cotangents)
-        narrow = [function.inputs[place].astype(float32) for place in range(len(inputs)) if place in function.places]
+        narrow = [narrowed(function.inputs[place]) for place in range(len(inputs)) if place in function.places]
         moved = dict(zip(function.places, narrow))
         _, _, given = function.first(
             [moved.get(place, each) for place, each in enumerate(inputs)],
-            [each.astype(float32) for each in function.cotangents],
+            [narrowed(each) for each in function.cotangents],
         )
         for first, second in zip(given, expected):
             assert (first is None) == (second is None)
             if first is not None and second is not None:
-                assert first.dtype == float32
+                assert first.dtype == narrowed(second.data).dtype
                 scale = max(1.0, float(np.abs(second.data).max(initial=0.0)))
                 np.testing.assert_allclose(first.data, second.data, atol=2e-5 * scale)
 

@@ -33,6 +33,8 @@ def applied(primitive: Primitive, params: Any) -> Any:
 
 def examples_of(array: np.ndarray, primitive: Primitive, place: int) -> np.ndarray:
     """Three examples: the sample, and others of its range; indices, bits and bools stay valid in another order."""
+    if primitive.name == "cholesky":
+        return np.stack([array, 1.5 * array, 4 * array])  # positive definite
     if array.dtype.kind != "f" or primitive.name in ("window_pick", "window_scatter"):
         return np.stack([np.roll(array, shift) for shift in range(SIZE)])
     return np.stack([array, np.roll(array, 1), array[..., ::-1] if array.ndim else array])

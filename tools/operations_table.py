@@ -43,7 +43,7 @@ def row(primitive: Primitive) -> str:
     samples = list(primitive.samples())
     dtypes = {value.dtype.name for sample in samples for value in sample.inputs}
     listed = "bool " * ("bool" in dtypes) + "integers " * any("int" in name for name in dtypes)
-    floats = " ".join(sorted(name for name in dtypes if name.startswith("float")))
+    floats = " ".join(sorted(name for name in dtypes if name.startswith(("float", "complex"))))
     value = primitive.formula.format(*"abcdefgh", all="a, b, ...", **_names(samples[0]))
     return f"| `{primitive.name}` | {_cell(value)} | {_cell(derivative(primitive, samples))} | {listed}{floats} |"
 
@@ -60,7 +60,7 @@ def derivative(primitive: Primitive, samples: list[Sample]) -> str:
     """The rules traced on symbols, as formulas."""
     if isinstance(primitive.derivative, NoGradient):
         return f"none: {primitive.derivative.reason}"
-    sample = next(s for s in samples if s.inputs and any(value.dtype.kind == "f" for value in s.inputs))
+    sample = next(s for s in samples if s.inputs and any(value.dtype.kind in "fc" for value in s.inputs))
     return "; ".join(_rules(primitive, sample))
 
 

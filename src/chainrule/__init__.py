@@ -23,7 +23,7 @@ from .transforms import grad, hvp, jvp, no_grad, stop_gradient, value_and_grad, 
 from .vmap import vmap
 
 if TYPE_CHECKING:
-    from . import explain, reports
+    from . import explain, linalg, reports
 
 __version__ = "0.1.0"
 
@@ -54,6 +54,7 @@ __all__ = [
     "interop",
     "jacobian",
     "jvp",
+    "linalg",
     "nan",
     "newaxis",
     "nn",
@@ -82,8 +83,8 @@ __all__ += functions.__all__
 
 
 def __getattr__(name: str) -> object:
-    """Explanations and pages are loaded when they are first used: a training needs neither."""
-    if name not in ("explain", "reports"):
+    """Explanations, pages and linear algebra are loaded when they are first used."""
+    if name not in ("explain", "linalg", "reports"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 

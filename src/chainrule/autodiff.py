@@ -79,6 +79,11 @@ def _seeds(outputs: Sequence[Value], cotangents: Sequence[Value | None] | None) 
     if cotangents is not None:
         return [_checked_seed(output, seed) for output, seed in zip(outputs, cotangents, strict=True)]
     for output in outputs:
+        if output.type.is_complex:
+            raise GradientError(
+                f"a gradient starts from a real number, but this output is {output.type}; take cr.real, cr.imag or "
+                "cr.abs of it, or give its cotangent"
+            )
         if output.size != 1:
             raise GradientError(
                 f"a gradient starts from a single number, but this output is {output.type}; "

@@ -32,6 +32,10 @@ class OutOfRangeError(EngineError, IndexError):
     """An index outside the axis it indexes."""
 
 
+class LinearAlgebraError(EngineError, ValueError):
+    """A matrix that has no inverse, no such decomposition, or gave none."""
+
+
 class TraceError(EngineError, TypeError):
     """Something was asked of a traced value that only a concrete array can give."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from . import creation
 from .ir.operand import MEANING
-from .ops import arrays, composite, gathers, operators, running, searching
+from .ops import arrays, complex_functions, composite, gathers, operators, running, searching
+from .ops import einsum as contractions
 from .ops import elementwise as ew
 from .ops.operators import binary, binary_float, floats_only, unary, unary_float
 from .tensor import lifted
@@ -47,7 +48,13 @@ multiply_no_nan = lifted(
     binary_float(ew.multiply_no_nan), "multiply_no_nan", "x · y, and 0 where y is 0 whatever x is."
 )
 abs = lifted(unary(ew.abs), "abs", "|x|; its derivative at 0 is taken as 0.")
-sign = lifted(unary(ew.sign), "sign", "-1, 0 or 1 by the sign of x.")
+real = lifted(complex_functions.real)
+imag = lifted(complex_functions.imag)
+conj = lifted(complex_functions.conj)
+angle = lifted(complex_functions.angle)
+polar = lifted(complex_functions.polar)
+complex = lifted(complex_functions.make, "complex")
+sign = lifted(unary(ew.sign), "sign", "-1, 0 or 1 by the sign of x; of complex numbers x / |x|.")
 copysign = lifted(binary_float(ew.copysign), "copysign", "|x| with the sign of y.")
 signbit = lifted(composite.signbit)
 nextafter = lifted(binary_float(ew.nextafter), "nextafter", "The number of the machine after x on the way to y.")
@@ -198,6 +205,7 @@ matmul = lifted(operators.matmul)
 vecdot = lifted(arrays.vecdot)
 outer = lifted(arrays.outer)
 tensordot = lifted(arrays.tensordot)
+einsum = lifted(contractions.einsum)
 take = lifted(gathers.take)
 take_along_axis = lifted(gathers.take_along_axis)
 add_along_axis = lifted(gathers.add_along_axis)

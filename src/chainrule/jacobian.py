@@ -10,7 +10,7 @@ import numpy as np
 
 from . import tree
 from .autodiff import gradients
-from .errors import ConfigurationError
+from .errors import ConfigurationError, GradientError
 from .ir.build import Trace, constant, is_recording, placeholder, recording, splat, tracing, zeros_like
 from .ir.graph import Value
 from .ir.types import ArrayType
@@ -49,6 +49,8 @@ def jacobian(
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         chosen, call = by_argnums(function, args, argnums, kwargs)
         run = run_of(function, chosen, call)
+        if any(value.type.is_complex for value in (*run.outputs, *run.inputs)):
+            raise GradientError("a jacobian is of real numbers; split complex ones by cr.real, cr.imag, or use cr.vjp")
         blocks = (_by_columns if _is_forward(run, mode) else _by_rows)(run, chunk_size)
         trees = [wrap_tree(run.structure, block) for block in blocks]
         picked = [block[0] if isinstance(argnums, int) else block for block in trees]

@@ -176,10 +176,11 @@ class Tensor(TensorChange):
 
     def _weak(self, data: Any) -> Any:
         """Python numbers and lists of them take the element type of this tensor; arrays keep their own."""
-        if not isinstance(data, bool | int | float | list | tuple):
+        if not isinstance(data, bool | int | float | complex | list | tuple):
             return data
         natural = own_array(data)
-        fits = self.dtype.kind == "f" or natural.dtype.kind != "f"  # floats are not cut off to integers
+        ranks = {"b": 0, "i": 0, "u": 0, "f": 1, "c": 2}  # floats are not cut off to integers
+        fits = ranks[self.dtype.kind] >= ranks[natural.dtype.kind]
         return _as_array(data, self.dtype) if fits else natural
 
     def recast(self, dtype: Any) -> Self:
@@ -288,9 +289,16 @@ def _as_array(data: Any, dtype: Any) -> NumpyArray:
     refuse_masked(data)
     try:
         with np.errstate(over="ignore"):  # too large for its type is infinite
+            _refuse_complex(data, wanted)
             return np.array(data, wanted)
     except (ValueError, TypeError, OverflowError) as error:
         raise DtypeError(f"can't make an array of {wanted} of this: {error}") from None
+
+
+def _refuse_complex(data: Any, wanted: Any) -> None:
+    """NumPy would warn and take the real part."""
+    if wanted.kind in "fiu" and np.iscomplexobj(data):
+        raise DtypeError(f"complex numbers can't become {wanted}: take a part of them, with cr.real or cr.imag")
 
 
 def _refuse_tracked(data: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from .ir.operand import Operand
-from .ops import arrays, composite, gathers, operators, running
+from .ops import arrays, complex_functions, composite, gathers, operators, running
 from .ops import elementwise as ew
 from .ops.operators import floats_only, unary, unary_float
 
@@ -39,6 +39,20 @@ class ArrayMethods(Operand):
     def sign(self) -> Tensor:
         """-1, 0 or 1 by the sign of x."""
         return self._apply(unary(ew.sign))
+
+    @property
+    def real(self) -> Tensor:
+        """The real part; of real numbers they themselves."""
+        return self._apply(complex_functions.real)
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part."""
+        return self._apply(complex_functions.imag)
+
+    def conj(self) -> Tensor:
+        """The conjugate."""
+        return self._apply(complex_functions.conj)
 
     def square(self) -> Tensor:
         """x times x."""

@@ -144,7 +144,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, has_aux
         if len(run.outputs) != 1 or run.outputs[0].size != 1:
             shapes = ", ".join(str(output.type) for output in run.outputs)
             raise GradientError(f"grad needs a function of one number, but it gave {shapes}; use cr.jacobian or cr.vjp")
-        if not run.outputs[0].type.is_float:
+        if run.outputs[0].dtype.kind != "f":
             raise GradientError(f"grad needs a function that gives a float, but it gave {run.outputs[0].type}")
         found = run.as_inputs(run.pull_back(None))
         value = _detached(wrap_tree(run.output_structure, run.outputs), run)

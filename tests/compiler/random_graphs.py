@@ -187,6 +187,29 @@ def choosing_rows(rng: random.Random, shape: Sequence[int]) -> Function:
     )
 
 
+def decomposing(rng: random.Random, shape: Sequence[int]) -> Function:
+    """Linear algebra of small matrices made of x."""
+    n, batch = rng.choice((1, 2, 3)), rng.choice(((), (2,)))
+    function = rng.choice(
+        (
+            lambda a: cr.linalg.solve(a, cr.sin(a)),
+            lambda a: cr.linalg.cholesky(a @ a.mT + np.eye(n, dtype=a.dtype)),
+            lambda a: cr.linalg.det(a),
+            lambda a: cr.linalg.slogdet(a)[1],
+            lambda a: cr.linalg.qr(a)[0] @ cr.exp(cr.linalg.qr(a)[1]),
+            lambda a: cr.linalg.eigh(a)[1] ** 3 + cr.linalg.eigvalsh(a)[..., None],
+            lambda a: cr.linalg.svd(a)[0] * cr.linalg.svdvals(a)[..., None],
+        )
+    )
+
+    def step(x: Any) -> Any:
+        filled = cr.reshape(x, -1)[np.arange(int(np.prod((*batch, n, n)))) % max(x.size, 1)]
+        small = cr.tanh(cr.where(cr.isfinite(filled), filled, 0.5))
+        return function(cr.reshape(small, (*batch, n, n)) + np.diag(2.0 + 2 * np.arange(n)).astype(_float(x)))
+
+    return step if rng.random() < 0.2 else more_unary(rng, shape)  # each costs a second to compile
+
+
 def differentiating(rng: random.Random, shape: Sequence[int]) -> Function:
     """The gradient of another step, so that the gradient of the program is of second order."""
     inner = rng.choice((pooling, pooling, convolving, looping, choosing_rows))(rng, shape)
@@ -196,6 +219,7 @@ def differentiating(rng: random.Random, shape: Sequence[int]) -> Function:
 MORE_STEPS = (
     *(differentiating, more_unary, choosing, multiplying, convolving, pooling, looping, rereading, drawing),
     choosing_rows,
+    decomposing,
 )
 DTYPES = ("float32", "float32", "float64", "int64", "int32", "int8", "uint8", "bool")
 KIND = Kind(DTYPES, MORE_SHAPES, (*STEPS, *MORE_STEPS), (*BINARY, *MORE_BINARY), largest=400)

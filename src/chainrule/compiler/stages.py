@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..ir.graph import Graph
 from ..ir.types import NumpyArray
 from ..passes import run_passes
+from ..passes.open_all import opened
 from . import tiny
 from .buffers import bytes_kept, place_buffers
 from .emit import Module
@@ -48,7 +49,8 @@ class Lowered:
 
 def lower(job: Job) -> Lowered:
     """All stages up to the text for LLVM."""
-    graph = prepared(job.graph) if job.optimise else job.graph
+    graph = opened(job.graph)
+    graph = prepared(graph) if job.optimise else graph
     planned = _Planned(open_checkpoints(graph), job.in_place)
     program = planned.program()
     target = processor()

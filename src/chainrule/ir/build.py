@@ -191,14 +191,16 @@ def placeholder(kind: ArrayType) -> Value:
     return Value(kind, tracked=kind.is_float, source=user_source())
 
 
-def splat(number: float, kind: ArrayType) -> Value:
+def splat(number: Any, kind: ArrayType) -> Value:
     """A constant whose elements are all `number`: one number in memory, whatever the shape."""
+    if kind.dtype.kind == "c" and not isinstance(number, int | float):
+        return _splat(number, kind)
     if number == 0 and math.copysign(1, number) < 0:  # as a key of a cache -0.0 would be 0.0
         return _splat(number, kind)
     return _cached_splat(number, kind)
 
 
-def _splat(number: float, kind: ArrayType) -> Value:
+def _splat(number: Any, kind: ArrayType) -> Value:
     with np.errstate(over="ignore"):  # a number too large for its type is infinite
         return Value(kind, np.broadcast_to(np.asarray(number).astype(kind.dtype), kind.shape))
 

@@ -26,8 +26,9 @@ UNSIGNED = (uint8, uint16, uint32, uint64)
 INTEGERS = SIGNED + UNSIGNED
 NUMBERS = INTEGERS + FLOATS
 DTYPES = (bool_, *NUMBERS)
-COMPLEX: tuple[DType, ...] = ()
-complex64 = np.dtype("complex64")
+complex64, complex128 = np.dtype("complex64"), np.dtype("complex128")
+COMPLEX = (complex64, complex128)
+INEXACT = FLOATS + COMPLEX
 ALL_DTYPES = (*DTYPES, *COMPLEX)
 KNOWN = frozenset(ALL_DTYPES)
 
@@ -56,8 +57,13 @@ class ArrayType:
 
     @property
     def is_float(self) -> bool:
-        """Whether a gradient can flow through it."""
-        return self.dtype.kind == "f"
+        """Whether a gradient can flow through it: floats and complex numbers."""
+        return self.dtype.kind in "fc"
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether its elements are complex numbers."""
+        return self.dtype.kind == "c"
 
     def with_shape(self, shape: Shape) -> ArrayType:
         """The same element type in another shape."""
@@ -77,24 +83,26 @@ def as_dtype(given: Any) -> DType:
         return float32
     if given is int:
         return int64
+    if given is complex:
+        return complex64
     try:
         dtype = np.dtype(given)
     except TypeError:
-        raise DtypeError(f"{given!r} is no element type; known: {', '.join(d.name for d in DTYPES)}") from None
+        raise DtypeError(f"{given!r} is no element type; known: {', '.join(d.name for d in ALL_DTYPES)}") from None
     if dtype not in KNOWN:
-        raise DtypeError(f"the element type {dtype} is not supported; known: {', '.join(d.name for d in DTYPES)}")
+        raise DtypeError(f"the element type {dtype} is not supported; known: {', '.join(d.name for d in ALL_DTYPES)}")
     native: DType = dtype.newbyteorder("=")
     return native
 
 
 def promote(first: DType, second: DType) -> DType:
-    """The element type of a mixed operation: the Array API table, and a float wins over integers and bools.
+    """The element type of a mixed operation: the Array API table, and floats and complex win over integers and bools.
 
     Mixing uint64 with a signed integer has no common integer type and is an error.
     """
     if first == second:
         return first
-    if first.kind == "f" or second.kind == "f":
+    if first.kind in "fc" or second.kind in "fc":
         return _promote_floats(first, second)
     if first == bool_:
         return second
@@ -107,9 +115,22 @@ def promote(first: DType, second: DType) -> DType:
 
 
 def _promote_floats(first: DType, second: DType) -> DType:
-    if first.kind == "f" and second.kind == "f":
-        return max(first, second, key=lambda dtype: dtype.itemsize)
-    return first if first.kind == "f" else second
+    if first.kind in "fc" and second.kind in "fc":
+        result: DType = np.promote_types(first, second)
+        return result
+    return first if first.kind in "fc" else second
+
+
+def part_dtype(dtype: DType) -> DType:
+    """The element type of the real and imaginary parts of a complex one; another is its own."""
+    if dtype.kind != "c":
+        return dtype
+    return float32 if dtype == complex64 else float64
+
+
+def complex_dtype(dtype: DType) -> DType:
+    """The complex element type whose parts are of this one; complex64 for integers and bools."""
+    return dtype if dtype.kind == "c" else complex128 if dtype == float64 else complex64
 
 
 def broadcast_shapes(*shapes: Shape) -> Shape:

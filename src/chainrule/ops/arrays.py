@@ -25,6 +25,7 @@ from ..ir.types import (
     normalize_axis,
     promote,
 )
+from . import complex as parts
 from . import elementwise as ew
 from . import reduction, structure
 from .operators import astype, broadcast, check_fits, floating, lift
@@ -68,8 +69,17 @@ def var(x: Any, axis: Axis = None, correction: float = 0.0, keepdims: bool = Fal
     value = floating(x)
     count = math.prod(value.shape[axis] for axis in normalize_axes(axis, value.ndim))
     centred = value - mean(value, axis, keepdims=True)
-    total = _reduced(reduction.sum, centred * centred, axis, keepdims)
+    total = _reduced(reduction.sum, squares(centred), axis, keepdims)
     return total / (count - correction) if count > correction else total * math.nan
+
+
+def squares(x: Value) -> Value:
+    """The square of the size of each element."""
+    if not x.type.is_complex:
+        return x * x
+    real, imag = parts.real(x), parts.imag(x)
+    result: Value = real * real + imag * imag
+    return result
 
 
 def std(x: Any, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Value:
@@ -435,12 +445,13 @@ def _are_pairs(widths: Any, count: int) -> bool:
 
 
 def vecdot(x: Any, y: Any, axis: int = -1) -> Value:
-    """Sum of products along one axis, which must have one size; the others broadcast."""
+    """Sum of conj(x) · y along one axis, which must have one size; the others broadcast."""
     first, second = lift(x), lift(y)
     place = normalize_axis(axis, first.ndim) - first.ndim  # from the end: broadcasting adds axes in front
     if -place > second.ndim or first.shape[place] != second.shape[place]:
         raise ShapeError(f"vecdot along axis {axis} needs equal sizes, but was given {first.type} and {second.type}")
-    return sum(first * second, place)
+    products = ew.adjoint(first) * second
+    return sum(products, place, dtype=products.dtype)
 
 
 def outer(x: Any, y: Any) -> Value:

@@ -14,8 +14,8 @@ from ..ir.types import as_dtype, as_integer, float32
 from . import elementwise as ew
 from .arrays import expand_dims, mean, sum
 from .arrays import max as largest
+from .operators import apply, common, floating, lift
 from .operators import astype as cast_to
-from .operators import common, floating, lift
 from .operators import where as choose
 
 
@@ -53,8 +53,7 @@ def reciprocal(x: Any) -> Value:
 
 def rsqrt(x: Any) -> Value:
     """1 / sqrt(x)."""
-    result: Value = 1 / ew.sqrt(floating(x))
-    return result
+    return 1 / apply(ew.sqrt, floating(x))
 
 
 def clip(x: Any, min: Any = None, max: Any = None) -> Value:

@@ -13,15 +13,49 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DtypeError
 from ..ir.build import splat, zeros_like
 from ..ir.primitive import DISCRETE, PIECEWISE_CONSTANT, NoGradient, Primitive, Rule, Sample, register
-from ..ir.types import DTYPES, FLOATS, INTEGERS, NUMBERS, ArrayType, DType, as_dtype, bool_, float32, float64
+from ..ir.types import (
+    COMPLEX,
+    DTYPES,
+    FLOATS,
+    INTEGERS,
+    NUMBERS,
+    ArrayType,
+    DType,
+    as_dtype,
+    bool_,
+    float32,
+    float64,
+)
 from . import special
 from .samples import NASTY, SHAPES, converted, elementwise_samples, spread, variants, with_gaps
 from .type_rules import elementwise, predicate, require_dtype, require_same
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 HALF_ROOT_PI = math.sqrt(math.pi) / 2
+
+COMPLEX_TOO = frozenset(
+    {
+        *("add", "subtract", "multiply", "divide", "negative", "equal", "not_equal"),
+        *("identity", "stop_gradient"),
+    }
+)
+"""What is done to complex numbers as it stands. Other functions of them are made of real parts and imaginary parts."""
+
+
+def _taken(name: str, dtypes: Collection[DType]) -> Collection[DType]:
+    return (*dtypes, *COMPLEX) if name in COMPLEX_TOO else dtypes
+
+
+def adjoint(x: Any) -> Any:
+    """The conjugate of complex numbers, real ones as they are: by what a derivative multiplies a cotangent."""
+    if not x.type.is_complex:
+        return x
+    from .complex import conj
+
+    return conj(x)
 
 
 def _unary(
@@ -35,7 +69,7 @@ def _unary(
 ) -> Primitive:
     rules = derivative if isinstance(derivative, NoGradient) else (derivative,)
     samples = elementwise_samples(1, dtypes, domain, kinks)
-    rule = elementwise(name, dtypes, 1)
+    rule = elementwise(name, _taken(name, dtypes), 1)
     return register(Primitive(name, rule, numpy, rules, formula or f"{name}({{0}})", samples))
 
 
@@ -48,12 +82,14 @@ def _binary(
     dtypes: Collection[DType] = NUMBERS,
 ) -> Primitive:
     samples = elementwise_samples(2, dtypes, domain)
-    return register(Primitive(name, elementwise(name, dtypes, 2), numpy, derivatives, formula, samples))
+    rule = elementwise(name, _taken(name, dtypes), 2)
+    return register(Primitive(name, rule, numpy, derivatives, formula, samples))
 
 
 def _compare(name: str, numpy: Callable[..., Any], formula: str, dtypes: Collection[DType] = NUMBERS) -> Primitive:
     samples = elementwise_samples(2, dtypes, (-2.0, 2.0))
-    return register(Primitive(name, predicate(name, dtypes, 2), numpy, DISCRETE, formula, samples))
+    rule = predicate(name, _taken(name, dtypes), 2)
+    return register(Primitive(name, rule, numpy, DISCRETE, formula, samples))
 
 
 def _test(name: str, numpy: Callable[..., Any]) -> Primitive:
@@ -77,11 +113,22 @@ where: Primitive
 
 add = _binary("add", np.add, (lambda g, y, a, b: g, lambda g, y, a, b: g), "({0} + {1})")
 subtract = _binary("subtract", np.subtract, (lambda g, y, a, b: g, lambda g, y, a, b: -g), "({0} - {1})")
-multiply = _binary("multiply", np.multiply, (lambda g, y, a, b: g * b, lambda g, y, a, b: g * a), "({0} · {1})")
+multiply = _binary(
+    "multiply",
+    np.multiply,
+    (lambda g, y, a, b: g * adjoint(b), lambda g, y, a, b: g * adjoint(a)),
+    "({0} · {1})",
+)
+
+
+def _over_adjoint(g: Any, slope: Any) -> Any:
+    return g * adjoint(slope) if g.type.is_complex else multiply_no_nan(slope, g)
+
+
 divide = _binary(
     "divide",
     np.divide,
-    (lambda g, y, a, b: multiply_no_nan(1 / b, g), lambda g, y, a, b: multiply_no_nan(-(y / b), g)),
+    (lambda g, y, a, b: _over_adjoint(g, 1 / b), lambda g, y, a, b: _over_adjoint(g, -(y / b))),
     "({0} / {1})",
     domain=(0.3, 2.0),
     dtypes=FLOATS,
@@ -375,11 +422,23 @@ integer_power = register(
 
 
 def _cast_type(kind: ArrayType, *, dtype: DType) -> ArrayType:
-    return kind.with_dtype(as_dtype(dtype))
+    target = as_dtype(dtype)
+    if kind.is_complex and target.kind not in "cb":
+        raise DtypeError(f"{kind} can't become {target}: take a part of it, with cr.real, cr.imag or cr.abs")
+    return kind.with_dtype(target)
 
 
 def _cast(x: Any, *, dtype: DType) -> Any:
     return x.astype(dtype)
+
+
+def _cast_rule(g: Any, y: Any, x: Any, *, dtype: DType) -> Any:
+    if not g.type.is_complex or x.type.is_complex:
+        return cast(g, dtype=x.dtype)
+    from .complex import real
+
+    part = real(g)
+    return part if part.dtype == x.dtype else cast(part, dtype=x.dtype)
 
 
 def _cast_samples() -> Any:
@@ -394,8 +453,4 @@ def _cast_samples() -> Any:
     yield Sample((np.array(NASTY),), {"dtype": bool_}, smooth=False)
 
 
-cast = register(
-    Primitive(
-        "cast", _cast_type, _cast, (lambda g, y, x, dtype: cast(g, dtype=x.dtype),), "{dtype}({0})", _cast_samples
-    )
-)
+cast = register(Primitive("cast", _cast_type, _cast, (_cast_rule,), "{dtype}({0})", _cast_samples))

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import OutOfRangeError, ShapeError
 from ..ir.build import zeros_like
 from ..ir.primitive import Primitive, Sample, register
-from ..ir.types import INTEGERS, NUMBERS, ArrayType, NumpyArray
+from ..ir.types import COMPLEX, INTEGERS, NUMBERS, ArrayType, NumpyArray
 from .samples import of_dtype, spread, variants
 from .type_rules import require_dtype, require_same
 
@@ -66,7 +66,7 @@ gather = register(Primitive("gather", _gather_type, _gather, (_gather_rule, None
 
 
 def _scatter_add_type(x: ArrayType, indices: ArrayType, updates: ArrayType) -> ArrayType:
-    require_dtype("scatter_add", x, NUMBERS)
+    require_dtype("scatter_add", x, (*NUMBERS, *COMPLEX))
     require_dtype("scatter_add (its indices)", indices, INTEGERS)
     if x.ndim < 1:
         raise ShapeError(f"scatter_add adds rows, but was given {x}, which has no axis")

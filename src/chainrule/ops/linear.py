@@ -9,14 +9,15 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ir.primitive import Primitive, Sample, register
-from ..ir.types import FLOATS, INTEGERS, NUMBERS, ArrayType
+from ..ir.types import COMPLEX, FLOATS, INTEGERS, NUMBERS, ArrayType
+from .elementwise import adjoint
 from .samples import of_dtype, spread
 from .structure import permute_dims
 from .type_rules import require_dtype, require_same
 
 
 def _matmul_type(first: ArrayType, second: ArrayType) -> ArrayType:
-    require_dtype("matmul", first, NUMBERS)
+    require_dtype("matmul", first, (*NUMBERS, *COMPLEX))
     require_same("matmul", first.with_shape(()), second.with_shape(()))
     if first.ndim < 2 or first.ndim != second.ndim or first.shape[:-2] != second.shape[:-2]:
         raise ShapeError(
@@ -57,8 +58,8 @@ matmul: Primitive = register(
         _matmul_type,
         np.matmul,
         (
-            lambda g, y, a, b: matmul(g, matrix_transpose(b)),
-            lambda g, y, a, b: matmul(matrix_transpose(a), g),
+            lambda g, y, a, b: matmul(g, matrix_transpose(adjoint(b))),
+            lambda g, y, a, b: matmul(matrix_transpose(adjoint(a)), g),
         ),
         "({0} @ {1})",
         _samples,

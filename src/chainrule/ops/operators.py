@@ -28,6 +28,8 @@ from ..ir.types import (
     as_dtype,
     bool_,
     broadcast_shapes,
+    complex64,
+    complex_dtype,
     float32,
     int64,
     promote,
@@ -37,7 +39,18 @@ from . import linear
 from .structure import broadcast_to as broadcast_p
 from .structure import reshape as reshape_p
 
-Number = bool | int | float
+Number = bool | int | float | complex
+
+ON_COMPLEX: dict[str, Callable[..., Value]] = {}
+"""Name of a primitive of real numbers -> its meaning on complex ones; filled by complex_functions.py."""
+
+
+def apply(primitive: Primitive, *values: Value) -> Value:
+    """The primitive on values of one type, or what stands for it on complex numbers."""
+    if values[0].type.is_complex and primitive.name in ON_COMPLEX:
+        return ON_COMPLEX[primitive.name](*values)
+    result: Value = primitive(*values)
+    return result
 
 
 def lift(operand: Any, like: DType | None = None) -> Value:
@@ -54,14 +67,18 @@ def lift(operand: Any, like: DType | None = None) -> Value:
 
 def weak_dtype(number: Number, like: DType | None) -> DType:
     """The element type that a Python number takes beside arrays of type `like`."""
+    if isinstance(number, complex):
+        return complex64 if like is None else complex_dtype(like)
     natural = bool_ if isinstance(number, bool) else int64 if isinstance(number, int) else float32
-    if like is None or (natural.kind == "f" and like.kind != "f") or (like == bool_ and natural != bool_):
+    if like is None or (natural.kind == "f" and like.kind not in "fc") or (like == bool_ and natural != bool_):
         return natural
     return like
 
 
 def check_fits(number: Number, dtype: DType) -> None:
     """A DtypeError where a number is not one of an integer type: it would be cut off or wrap round."""
+    if isinstance(number, complex | np.complexfloating):
+        raise DtypeError(f"the complex number {number} does not fit into {dtype}; use a complex dtype")
     if isinstance(number, float | np.floating) and not float(number).is_integer():
         raise DtypeError(f"{number} is no whole number, as {dtype} needs; use a float dtype")
     limits = np.iinfo(dtype)
@@ -95,6 +112,9 @@ def _nested(data: Any) -> NumpyArray:
     if array.dtype == np.float64 and not hasattr(data, "dtype") and not hasattr(data, "__array__"):
         with np.errstate(over="ignore"):  # too large for float32 is infinite
             return array if _holds_numpy_float64(data) else array.astype(np.float32)
+    if array.dtype == np.complex128 and not hasattr(data, "dtype") and not hasattr(data, "__array__"):
+        with np.errstate(over="ignore"):
+            return array.astype(np.complex64)
     return array
 
 
@@ -172,8 +192,7 @@ def unary(primitive: Primitive) -> Callable[[Any], Value]:
     """A function of one operand of any type the primitive takes."""
 
     def function(x: Any) -> Value:
-        result: Value = primitive(lift(x))
-        return result
+        return apply(primitive, lift(x))
 
     return function
 
@@ -182,8 +201,7 @@ def unary_float(primitive: Primitive) -> Callable[[Any], Value]:
     """A function of one operand that computes in floats."""
 
     def function(x: Any) -> Value:
-        result: Value = primitive(floating(x))
-        return result
+        return apply(primitive, floating(x))
 
     return function
 
@@ -193,8 +211,7 @@ def floats_only(primitive: Primitive) -> Callable[[Any], Value]:
 
     def function(x: Any) -> Value:
         value = lift(x)
-        result: Value = primitive(value) if value.type.is_float else value
-        return result
+        return apply(primitive, value) if value.type.is_float else value
 
     return function
 
@@ -239,8 +256,7 @@ def binary_float(primitive: Primitive) -> Callable[[Any, Any], Value]:
 
     def function(x: Any, y: Any) -> Value:
         first, second = common(x, y)
-        result: Value = primitive(floating(first), floating(second))
-        return result
+        return apply(primitive, floating(first), floating(second))
 
     return function
 
@@ -265,14 +281,14 @@ def power(x: Any, y: Any) -> Value:
     Integers to the power of integers stay integers, and wrap round as in NumPy; to the power of floats they become
     floats. A negative power of an integer is a DtypeError where it is known, and 0 in a traced program.
     """
-    if is_weak(y) and abs(y) <= 64 and float(y).is_integer():
+    if is_weak(y) and not isinstance(y, complex) and abs(y) <= 64 and float(y).is_integer():
         return _whole_power(floating(x) if isinstance(y, float) else lift(x), int(y))
     if is_weak(y) and y == 0.5:
         return unary_float(ew.sqrt)(x)
     first, second = common(x, y)
     if first.dtype.kind in "iu":
         return _power_of_integers(first, second)
-    return binary_float(ew.power)(first, second)
+    return apply(ew.power, floating(first), floating(second))
 
 
 def _power_of_integers(x: Value, exponent: Value) -> Value:
@@ -295,7 +311,20 @@ def _whole_power(x: Value, exponent: int) -> Value:
         return _integer_array_power(x, exponent)
     if exponent == 1:
         return x
+    if x.type.is_complex and exponent != 2:
+        return _complex_power(x, exponent)
     result: Value = ew.multiply(x, x) if exponent == 2 else ew.integer_power(x, exponent=exponent)
+    return result
+
+
+def _complex_power(x: Value, exponent: int) -> Value:
+    """Repeated squaring."""
+    if exponent < 0:
+        return 1 / _complex_power(x, -exponent)
+    result = splat(1, x.type)
+    for bit in bin(exponent)[2:]:
+        squared = result * result
+        result = squared * x if bit == "1" else squared
     return result
 
 

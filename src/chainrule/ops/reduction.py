@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ir.primitive import DISCRETE, Primitive, Rule, Sample, register
-from ..ir.types import DTYPES, NUMBERS, ArrayType, DType, Shape, bool_, int64, normalize_axis
+from ..ir.types import COMPLEX, DTYPES, NUMBERS, ArrayType, DType, Shape, bool_, int64, normalize_axis
 from .elementwise import cast, equal
 from .samples import of_dtype, spread, with_gaps
 from .structure import broadcast_to, flip, reshape
@@ -71,7 +71,8 @@ def _samples(dtypes: Collection[DType], empty: bool) -> Callable[[], Iterator[Sa
 def _reduction(
     name: str, numpy: Callable[..., Any], rule: Rule, formula: str, dtypes: Collection[DType], empty: bool = False
 ) -> Primitive:
-    type_rule = _reduce_type(name, dtypes, needs_elements=not empty)
+    taken = (*dtypes, *COMPLEX) if name == "sum" else dtypes
+    type_rule = _reduce_type(name, taken, needs_elements=not empty)
     return register(Primitive(name, type_rule, numpy, (rule,), formula, _samples(dtypes, empty)))
 
 
@@ -173,7 +174,7 @@ def _cumulative_sum_rule(g: Any, y: Any, x: Any, *, axis: int) -> Any:
 cumulative_sum = register(
     Primitive(
         "cumulative_sum",
-        _along_type("cumulative_sum", NUMBERS),
+        _along_type("cumulative_sum", (*NUMBERS, *COMPLEX)),
         lambda x, axis: np.cumsum(x, axis, x.dtype),
         (_cumulative_sum_rule,),
         "cumsum({0}; {axis})",
