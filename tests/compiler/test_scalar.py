@@ -355,7 +355,7 @@ ACCURACY = {
     "log1p": Accuracy(mpmath.log1p, 0.9, 0.9, (np.concatenate([UNIT, POSITIVE]),)),
     "log2": Accuracy(lambda x: mpmath.log(x, 2), 0.51, 0.52, (POSITIVE,)),
     "power": Accuracy(mpmath.power, 0.51, 0.8, (BASES, EXPONENTS)),
-    "sigmoid": Accuracy(lambda x: 1 / (1 + mpmath.exp(-x)), 2.4, 2.4, (SPREAD,)),
+    "sigmoid": Accuracy(lambda x: 1 / (1 + mpmath.exp(-x)), 2.5, 2.4, (SPREAD,)),
     "sin": Accuracy(mpmath.sin, 0.51, 0.9, (ANGLES,)),
     "sinh": Accuracy(mpmath.sinh, 0.51, 1.9, (SPREAD,)),
     "tan": Accuracy(mpmath.tan, 0.51, 2.0, (ANGLES,)),
@@ -411,7 +411,7 @@ def test_a_million_float32_numbers(name: str) -> None:
     found = compiled(accurate(name, float32), x)
     truth = exact(x.astype(np.float64))
     error = np.abs(found - truth) / np.spacing(np.abs(truth).astype(np.float32))
-    allowed = {"log1p": 0.9, "log": 0.9, "exp": 1.1, "expm1": 1.6, "sigmoid": 2.4, "tanh": 4.8, "erf": 5.5, "erfc": 2.7}
+    allowed = {"log1p": 0.9, "log": 0.9, "exp": 1.1, "expm1": 1.6, "sigmoid": 2.5, "tanh": 4.8, "erf": 5.5, "erfc": 2.7}
     assert error.max() <= allowed[name]
     assert error.mean() <= 1.0
 

@@ -83,27 +83,37 @@ class Instructions:
         return self.intrinsic("arithmetic.fence", value) if value.element in ("float", "double") else value
 
     def scaled(self, value: Reg, exponents: Reg) -> Reg:
-        """value * 2^exponents, by AVX-512's instruction, 64 bytes at a time."""
-        lanes, bits, suffix = (16, "i16", "ps") if value.element == "float" else (8, "i8", "pd")
-        if value.lanes > lanes:
-            parts = zip(self.halves(value), self.halves(exponents))
-            return self.joined(*(self.scaled(*pair) for pair in parts))
-        name, kind = f"@llvm.x86.avx512.mask.scalef.{suffix}.512", value.type
-        self.module.declare(name, f"{kind} {name}({kind}, {kind}, {kind}, {bits}, i32)")
-        return self.emit(kind, f"call {kind} {name}({value}, {exponents}, {kind} zeroinitializer, {bits} -1, i32 4)")
+        """value * 2^exponents, by AVX-512's instruction."""
+        return self._in_pieces("mask.scalef", [value, exponents])
 
     def about_inverse(self, value: Reg) -> Reg:
         """1 / value of float32 to 14 bits, by AVX-512's instruction; the same bits in vectors of any length."""
-        lanes = max(1, value.lanes)
-        if lanes > 16:
-            whole = self.resized(value, 32) if lanes < 32 else value
-            return self.resized(self.joined(*map(self.about_inverse, self.halves(whole))), lanes)
-        full = next(width for width in (4, 8, 16) if lanes <= width)
-        vector = self.resized(value, full)
-        name, kind, mask = f"@llvm.x86.avx512.rcp14.ps.{32 * full}", vector.type, f"i{max(8, full)}"
-        self.module.declare(name, f"{kind} {name}({kind}, {kind}, {mask})")
-        found = self.emit(kind, f"call {kind} {name}({vector}, {kind} zeroinitializer, {mask} -1)")
-        return self.resized(found, value.lanes)
+        return self._in_pieces("rcp14", [value])
+
+    def _in_pieces(self, name: str, vectors: list[Reg]) -> Reg:
+        """An instruction of AVX-512 on vectors of any length: 64 bytes at a time, the last in fewer."""
+        lanes, size = max(1, vectors[0].lanes), bytes_of(vectors[0].element)
+        most = 64 // size
+        if lanes > most:
+            pairs = [self.halves(self.resized(each, 2 * most) if lanes < 2 * most else each) for each in vectors]
+            return self.resized(self.joined(*(self._in_pieces(name, [*each]) for each in zip(*pairs))), lanes)
+        full = next(width for width in (16 // size, 32 // size, most) if lanes <= width)
+        whole = [self.resized(each, full) for each in vectors]
+        return self.resized(self._avx_512(name, whole), vectors[0].lanes)
+
+    def _avx_512(self, name: str, vectors: list[Reg]) -> Reg:
+        first, suffix = vectors[0], "ps" if vectors[0].element == "float" else "pd"
+        bits = 8 * bytes_of(first.element) * first.lanes
+        mask = f"i{max(8, first.lanes)}"
+        given = [*map(str, vectors), f"{first.type} zeroinitializer", f"{mask} -1"]
+        if name == "mask.scalef" and bits == 512:
+            given.append("i32 4")
+        full = f"@llvm.x86.avx512.{name}.{suffix}.{bits}"
+        kinds = ", ".join(
+            [*(each.type for each in vectors), first.type, mask, *["i32"] * (len(given) - len(vectors) - 2)]
+        )
+        self.module.declare(full, f"{first.type} {full}({kinds})")
+        return self.emit(first.type, f"call {first.type} {full}({', '.join(given)})")
 
     def resized(self, vector: Reg, lanes: int) -> Reg:
         """The first lanes of a vector, or all of them and others that are undefined; 0 lanes is a scalar."""

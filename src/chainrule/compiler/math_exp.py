@@ -122,10 +122,9 @@ def expm1(x: Term) -> Term:
 
 
 def sigmoid(x: Term) -> Term:
-    """1 / (1 + e^-x), from e^-|x|, so that neither end loses digits. All but the last line is the same for -x."""
+    """1 / (1 + e^-x), from e^-|x|, so that neither end loses digits. Most of it is the same for -x."""
     small = _exp_below(-x.abs())
-    large = (small + 1).inverse()
-    return (x < 0).pick(small * large, large)
+    return (x < 0).pick(small, x.lift(1.0)).times_inverse(small + 1)
 
 
 _TANH_ABOVE = (

@@ -213,9 +213,8 @@ class Term:
 
     @property
     def has_scaling(self) -> bool:
-        """Whether the machine can multiply all lanes by powers of two at once."""
-        full = 16 if self.reg.element == "float" else 8
-        return self.f.module.has_scaling and self.reg.lanes > 0 and self.reg.lanes % full == 0
+        """Whether the machine can multiply by powers of two."""
+        return self.f.module.has_scaling
 
     def scaled(self, n: Term) -> Term:
         """self * 2^n for whole n, rounded once, where `has_scaling`."""
@@ -230,6 +229,14 @@ class Term:
             return 1 / self
         estimate = Term(self.f, self.f.about_inverse(self.reg))
         return (-self).fma(estimate, 1.0).fma(estimate, estimate)
+
+    def times_inverse(self, divisor: Term) -> Term:
+        """self / divisor with 1 / divisor shared by all who divide by it; numbers of moderate size."""
+        if not (self.f.module.has_scaling and self.reg.element == "float"):
+            return self * (1 / divisor)
+        estimate = Term(self.f, self.f.about_inverse(divisor.reg))
+        quotient = self * estimate
+        return quotient.fma((-divisor).fma(estimate, 1.0), quotient)
 
     def over(self, divisor: Term) -> Term:
         """self / divisor, where the divisor and the quotient are of moderate size."""

@@ -7,6 +7,7 @@ again is computed again if it is cheap, else kept in memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -16,6 +17,7 @@ from .emit import Function, Reg, const, element_type, vector_of, word
 from .nest_plan import EXPENSIVE, Axis, Operand, collapse, levels, phase_of
 from .nest_reduce import ReducingPass
 from .nest_sweep import Sweep, block_of, sweeps
+from .nest_whole import fits_one_vector, load_lanes, places_of, store_lanes, widest_bytes
 from .scalar import emit_scalar
 from .unit import Unit, is_reduction, root_of
 
@@ -40,6 +42,7 @@ class Nest:
         self.by_value = {id(equation.outputs[0]): equation for equation in unit.members}
         every = [operand.strides for operand in (*operands.values(), *stores.values())]
         axes = collapse(unit, order, every)
+        self.whole = order if fits_one_vector(unit, axes, vector_bytes) else None  # all lanes at once
         self.lane_axis = axes[-1] if axes else None
         self.outer = [axis for axis in axes if not axis.reduced and axis is not self.lane_axis]
         self.inner = [axis for axis in axes if axis.reduced and axis is not self.lane_axis]
@@ -54,16 +57,16 @@ class Nest:
     # -- how it is divided
 
     def _choose_lanes(self, vector_bytes: int) -> int:
-        dtypes = [value.dtype for equation in self.unit.members for value in (*equation.inputs, *equation.outputs)]
-        widest = max((dtype.itemsize for dtype in dtypes if dtype.kind != "b"), default=1)
         names = [equation.primitive.name for equation in self.unit.members]
         dear = sum(name in EXPENSIVE for name in names)
         registers = 1 if dear > 4 or len(names) > 24 else 2 if dear or len(names) > 6 else 4
-        return max(1, vector_bytes // widest) * registers
+        return max(1, vector_bytes // widest_bytes(self.unit)) * registers
 
     @property
     def tasks(self) -> int:
         """How many tasks there are; it follows from the shapes alone."""
+        if self.whole is not None:
+            return 1
         if self.outer:
             return self.outer[0].size
         if self.lane_axis is None or self.lane_axis.reduced:
@@ -82,6 +85,10 @@ class Nest:
 
     def write(self, begin: Reg, end: Reg) -> None:
         """The whole body."""
+        if self.whole is not None:
+            self.lanes, self.lanes_open = math.prod(self.unit.domain), True
+            self._single_place()
+            return
         self._hoist()
         self.sweep = Sweep(self) if sweeps(self) else None  # before any loop: it makes room for totals
         self._outer_loops(0, begin, end)
@@ -213,6 +220,8 @@ class Nest:
         return f.at(operand.pointer, element, place)
 
     def _load(self, operand: Operand) -> Reg:
+        if self.whole is not None:
+            return load_lanes(self.f, operand, places_of(self.unit, self.whole, operand))
         dtype, address = operand.place.dtype, self._address(operand)
         lanes = self.lanes if self.lanes_open else 0
         stride = operand.strides[self.lane_axis.inner] if self.lane_axis and lanes else 0
@@ -235,6 +244,9 @@ class Nest:
         """Store a member that someone else reads."""
         operand = self.stores.get(id(equation.outputs[0]))
         if operand is None:
+            return
+        if self.whole is not None:
+            store_lanes(self.f, operand, places_of(self.unit, self.whole, operand), self._spread(value))
             return
         f, dtype, address = self.f, operand.place.dtype, self._address(operand)
         lanes = self.lanes if self.lanes_open else 0
