@@ -112,3 +112,24 @@ def test_the_same_bits_on_any_number_of_threads() -> None:
     for threads in (2, 3, 8):
         for one, other in zip(first, run_once(program, [x, bias], threads), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+ROWS = np.linspace(-1.0, 2.0, 8).reshape(4, 2)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, row: cr.sigmoid(x + row),
+        lambda x, row: cr.where(x > row, x[::-1], row),
+        lambda x, row: cr.permute_dims(cr.exp(cr.permute_dims(x, (1, 0)) * row[0] - x.reshape((2, 4))), (1, 0)),
+        lambda x, row: (x[:, :1] * row + x[:, 1:]) @ cr.ones((2, 3)),
+        lambda x, row: cr.concat([x + row, cr.sin(x - row)], axis=1) > 0,
+    ],
+)
+def test_few_elements_take_one_vector_whatever_their_axes(function: Any) -> None:
+    for dtype in (np.float32, np.float64):
+        arrays = [ROWS.astype(dtype), np.array([0.5, -1.5], dtype)]
+        (found,) = run_once(compile_graph(trace(function)(*arrays)), arrays)
+        expected = function(*map(cr.tensor, arrays)).numpy()
+        np.testing.assert_allclose(found, expected, rtol=3e-7 if dtype == np.float32 else 1e-14)

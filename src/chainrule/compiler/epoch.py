@@ -23,8 +23,8 @@ from .threads import pool
 SECONDS_A_CALL = 0.05
 """How long native code runs before Python looks for Ctrl-C."""
 
-Programs = Callable[[Sequence[ArrayType]], Entry]
-"""The program for arguments of these types, compiled if there is none that fits what is now."""
+Programs = Callable[[Sequence[NumpyArray], int], Entry]
+"""The program for batches of so many rows of arrays, compiled if there is none that fits what is now."""
 
 
 def batch_kinds(arrays: Sequence[NumpyArray], rows: int) -> tuple[ArrayType, ...]:
@@ -69,7 +69,7 @@ class Epoch:
         return entry.wrapped(_joined(parts))
 
     def _program(self, rows: int) -> Entry:
-        return self.programs(batch_kinds(self.arrays, rows))
+        return self.programs(self.arrays, rows)
 
 
 def _joined(parts: Sequence[list[NumpyArray]]) -> list[NumpyArray]:

@@ -56,6 +56,7 @@ class CompiledFunction:
         self.function, self.threads = function, threads
         self._entries: dict[Any, list[Entry]] = {}
         self._by_kinds: dict[Any, Entry] = {}
+        self._by_rows: dict[Any, Entry] = {}
         self._last: tuple[Signature, Entry] | None = None
         self.check_finite = check_finite
         self.folder: Path | None = None  # where a step that is not finite is saved
@@ -98,6 +99,15 @@ class CompiledFunction:
                 entry = self._by_kinds[key] = self._entry(examples, {}, expected=True)[0]
             return entry
 
+    def program_for_rows(self, arrays: Sequence[NumpyArray], rows: int) -> Entry:
+        """The same for batches of so many rows of arrays; found again sooner, as a short epoch takes little more."""
+        key = (rows, is_recording(), *((array.shape, array.dtype) for array in arrays))
+        entry = self._by_rows.get(key)
+        if entry is None or not entry.holds:
+            kinds = [ArrayType((rows, *array.shape[1:]), array.dtype) for array in arrays]
+            entry = self._by_rows[key] = self.program_for(kinds)
+        return entry
+
     def memory(self, *args: Any, **kwargs: Any) -> MemoryForecast:
         """Bytes that calls on such arguments need, by what they hold, to the byte; nothing is run. It prints well."""
         return self.program(*args, **kwargs).memory()
@@ -122,7 +132,7 @@ class CompiledFunction:
         from .epoch import Epoch
 
         with self._lock:
-            return Epoch(self.program_for, [as_array(each) for each in arrays], batch_size, order).run()
+            return Epoch(self.program_for_rows, [as_array(each) for each in arrays], batch_size, order).run()
 
     # -- finding the program
 

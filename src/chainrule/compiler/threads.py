@@ -12,6 +12,8 @@ import ctypes
 import os
 import sys
 import threading
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,7 +59,7 @@ class Pool:
     def run(self, address: int, context: int, threads: int) -> None:
         """Call `void f(ptr context, i64 thread, i64 threads, ptr block)` on so many threads, and wait for all."""
         if threads <= 1 or not self._can_thread:
-            _DIRECT(address)(context, 0, 1, self._address)
+            _direct(address)(context, 0, 1, self._address)
             return
         with self._lock:
             self._grow(threads)
@@ -103,6 +105,14 @@ class Pool:
 
 
 _DIRECT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+
+
+@lru_cache(maxsize=256)
+def _direct(address: int) -> Callable[[int, int, int, int], None]:
+    """What lies at an address, as a function; to make that anew takes longer than to call it."""
+    return _DIRECT(address)
+
+
 _pool: Pool | None = None
 
 
