@@ -204,8 +204,9 @@ class _Tile:
         result = []
         for row in range(kind.rows):
             element = f.load(kind.element, self.of_a.place(of_a, row))
+            spread = {lanes: f.splat(element, lanes) for lanes in dict.fromkeys(self.widths)}
             for number, column in enumerate(columns):
-                result.append(f.fma(f.splat(element, column.lanes), column, totals[row * len(columns) + number]))
+                result.append(f.fma(spread[column.lanes], column, totals[row * len(columns) + number]))
         return result
 
     def _finish(self, rows: Sequence[Reg], totals: Sequence[Reg], adds: Reg) -> None:

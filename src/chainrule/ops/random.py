@@ -25,6 +25,8 @@ from .running import roll
 from .structure import narrow
 
 WORDS_OF_STATE = 4
+BLOCKS_AT_ONCE = 4096
+"""So that all ten rounds find their words in a cache."""
 
 
 def _random_bits_type(state: ArrayType, *, shape: Shape) -> ArrayType:
@@ -35,12 +37,15 @@ def _random_bits_type(state: ArrayType, *, shape: Shape) -> ArrayType:
 
 def _random_bits(state: NumpyArray, *, shape: Shape) -> Any:
     count = math.prod(shape)
-    block = np.arange(-(-count // 4), dtype=np.uint64)
-    counters = np.empty((4, block.size), np.uint64)
-    counters[0], counters[1] = block & LOW_WORD, block >> WORD_BITS
-    counters[2], counters[3] = state[2], state[3]
-    words = philox(counters, (int(state[0]), int(state[1])))
-    return words.T.reshape(-1)[:count].astype(np.uint32).reshape(shape)
+    words = np.empty((-(-count // 4), 4), np.uint32)
+    for first in range(0, len(words), BLOCKS_AT_ONCE):
+        part = words[first : first + BLOCKS_AT_ONCE]
+        block = np.arange(first, first + len(part), dtype=np.uint64)
+        counters = np.empty((4, len(part)), np.uint64)
+        counters[0], counters[1] = block & LOW_WORD, block >> WORD_BITS
+        counters[2], counters[3] = state[2], state[3]
+        part[...] = philox(counters, (int(state[0]), int(state[1]))).T
+    return words.reshape(-1)[:count].reshape(shape)
 
 
 def _random_bits_samples() -> Iterator[Sample]:
