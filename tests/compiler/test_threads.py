@@ -18,6 +18,8 @@ from chainrule.compiler.emit import Function, Module, Reg
 from chainrule.compiler.runtime import Code, host
 from chainrule.compiler.thread_code import barrier_ir
 
+from .. import stress
+
 NEEDS_THREADS = pytest.mark.skipif(not threads.pool()._can_thread, reason="no pthreads here")
 WORDS = 8  # apart in memory, so that each thread has a line of its own
 
@@ -108,9 +110,6 @@ def _hold(function: Any) -> None:
 ENDS = {
     "normally": "",
     "by an error": "raise SystemExit(0)",
-    "while a thread computes": (
-        "threading.Thread(target=lambda: [total(x) for _ in range(10**9)], daemon=True).start(); total(x)"
-    ),
 }
 
 
@@ -129,6 +128,22 @@ assert float(total(x)) == 64**3
     done = subprocess.run([sys.executable, "-c", program], timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
+
+
+@NEEDS_THREADS
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no signals and forks as here")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ctrl-C in mid-epoch leaves whole steps, and training goes on",
+        "it ends by sys.exit while a thread runs an epoch",
+        "a child forked in mid-epoch trains by itself",
+        "threads call different functions, with new shapes",
+    ],
+)
+def test_hard_circumstances(name: str) -> None:
+    """`python tests/stress.py` runs these and more of them, many times."""
+    assert not stress.run(stress.SCENARIOS[name])
 
 
 def test_one_thread_needs_no_pool(counting: Any) -> None:

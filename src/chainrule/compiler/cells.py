@@ -106,6 +106,7 @@ class CellMemory:
         home = _new_home(self.kinds[number])
         self._place(number, home)
         if value is None:
+            home.fill(0)  # what is seen if Ctrl-C comes before the program has run
             self._new[number] = home
             return
         self._check(number, value)

@@ -109,11 +109,13 @@ class Entry:
         for place, number in enumerate(numbers):
             self.numbers[place] = number
         results = [result.array() for result in self._results]
-        if self.threads == 1:
-            self._alone(self.table_address)
-        else:
-            pool().run(self.compiled.address, self.table_address, self.threads)
-        self.leave()
+        try:
+            if self.threads == 1:
+                self._alone(self.table_address)
+            else:
+                pool().run(self.compiled.address, self.table_address, self.threads)
+        finally:  # Ctrl-C is raised as native code returns
+            self.leave()
         return results
 
     def wrapped(self, results: Sequence[NumpyArray]) -> Any:

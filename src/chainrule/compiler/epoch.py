@@ -208,8 +208,10 @@ class Steps:
         head = (entry.table_address, steps, order + 8 * (first + done * self.rows), stride)
         self._layout.pack_into(self._context, 0, *head, *arrays, *here, *numbers)
         start = time.perf_counter()
-        pool().run(self._function, ctypes.addressof(self._context), entry.threads)
-        self.seconds = max((time.perf_counter() - start) / steps, 1e-9)
-        for slot, address in zip(entry.number_slots, self._places):
-            entry.table[slot] = address
-        entry.leave()
+        try:
+            pool().run(self._function, ctypes.addressof(self._context), entry.threads)
+            self.seconds = max((time.perf_counter() - start) / steps, 1e-9)
+        finally:  # Ctrl-C is raised as native code returns
+            for slot, address in zip(entry.number_slots, self._places):
+                entry.table[slot] = address
+            entry.leave()

@@ -18,17 +18,27 @@ from llvmlite import binding as llvm
 
 from . import cache
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
-def _unlock() -> None:
-    """In a forked child: the thread that may have held the lock is not there."""
-    global _lock
-    _lock = threading.Lock()
+def _locks() -> list[Any]:
+    """Ours, and llvmlite's own: a fork waits for them, so that in the child nobody holds them who is not there."""
+    theirs = getattr(getattr(llvm.ffi, "lib", None), "_lock", None)
+    return [_lock, theirs._lock] if theirs is not None and hasattr(theirs, "_lock") else [_lock]
+
+
+def _acquire() -> None:
+    for lock in _locks():
+        lock.acquire()
+
+
+def _release() -> None:
+    for lock in reversed(_locks()):
+        lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)
+    os.register_at_fork(before=_acquire, after_in_parent=_release, after_in_child=_release)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,15 @@ def _counted(objects: list[Any]) -> list[int]:
 NOBODY = _counted([object()])[0]
 """What `_counted` says of something that only the list holds."""
 
-_watches: weakref.WeakSet[Watch] = weakref.WeakSet()
+_watches: set[weakref.ref[Watch]] = set()
+"""All that there are. Other threads add to it at any time, so it is copied before it is gone through."""
+_changes = [0]
+"""How often a watch came or went: those who hold cells are counted anew then."""
+
+
+def _gone(watch: weakref.ref[Watch]) -> None:
+    _watches.discard(watch)
+    _changes[0] += 1
 
 
 class Watch:
@@ -40,9 +48,16 @@ class Watch:
         self._known = [value for cell in read if (value := cell.read()) is not None]
         self._known_arrays = [value.data for value in self._known]
         self._ids = frozenset(map(id, [*self._written, *self._known, *self._known_arrays]))
-        self._holders = [NOBODY + 1 + sum(id(each) in other._ids for other in _watches) for each in self._written]
         self._gradient_holders = [NOBODY + 1] * len(gradients)
-        _watches.add(self)
+        _watches.add(weakref.ref(self, _gone))
+        _changes[0] += 1
+        self._count_holders()
+
+    def _count_holders(self) -> None:
+        """How many references there are to what is written as long as nobody looks: by tensors, and by watches."""
+        self._counted_at = _changes[0]
+        others = [watch for reference in _watches.copy() if (watch := reference()) is not None and watch is not self]
+        self._holders = [NOBODY + 1 + sum(id(each) in other._ids for other in others) for each in self._written]
 
     def undisturbed(self) -> bool:
         """Whether every cell has the contents it had, and nobody looks at what is written."""
@@ -61,4 +76,6 @@ class Watch:
         if not all(map(operator.is_, values, self._written)):
             return False
         del values
+        if self._counted_at != _changes[0]:
+            self._count_holders()
         return _counted(self._written) == self._holders
