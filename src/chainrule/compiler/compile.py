@@ -14,7 +14,7 @@ from ..ir.types import ArrayType, NumpyArray
 from . import cache
 from .memory import address_of, aligned, dense
 from .plan import MOST_CONSTANTS, Plan, packed, unpacked
-from .runtime import Code, compiled_text, machine
+from .runtime import Code, compiled_text, forks_wait, machine
 from .signature import fingerprint, signature_of
 from .threads import pool
 
@@ -43,7 +43,8 @@ class Job:
 
     def lower(self) -> Lowered:
         """All stages up to the text for LLVM; a process that finds its code in the cache never loads them."""
-        from .stages import lower
+        with forks_wait:
+            from .stages import lower
 
         return lower(self)
 

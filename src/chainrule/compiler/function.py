@@ -23,6 +23,7 @@ from .entry import Entry
 from .forecast import MemoryForecast
 from .memory import as_array
 from .reasons import Call, Reasons, RecompileWarning, argument_name, parameters_of
+from .runtime import forks_wait
 
 if TYPE_CHECKING:
     from .checked import Names
@@ -129,7 +130,8 @@ class CompiledFunction:
         is smaller where n is no multiple of batch_size. Gives the results of all batches, stacked: (batches, ...).
         Ctrl-C is seen between batches, about twenty times a second.
         """
-        from .epoch import Epoch
+        with forks_wait:
+            from .epoch import Epoch
 
         with self._lock:
             return Epoch(self.program_for_rows, [as_array(each) for each in arrays], batch_size, order).run()
@@ -150,7 +152,8 @@ class CompiledFunction:
         tracked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not is_array(leaf)]
         entry = Entry(capture(self.function, positional, named), self.threads, tracked)
         if self.check_finite:
-            from .checked import Checker
+            with forks_wait:
+                from .checked import Checker
 
             entry.checker = Checker(entry, self._names(entry, args, kwargs), self.folder)
         found.append(entry)

@@ -18,7 +18,8 @@ from llvmlite import binding as llvm
 
 from . import cache
 
-_lock = threading.RLock()
+forks_wait = _lock = threading.RLock()
+"""Held while LLVM works, and while a part of the compiler is loaded: other threads don't fork meanwhile."""
 
 
 def _locks() -> list[Any]:

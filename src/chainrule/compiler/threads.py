@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .runtime import Code, processor
+from .runtime import Code, forks_wait, processor
 
 LINE = 8  # words in a cache line: what different threads write lies in different lines
 (JOB, RUNNING, STOP, SLEEPERS, COUNT, GENERATION) = (LINE * number for number in range(6))
@@ -66,7 +66,8 @@ class Pool:
             self._launch(self._address, address, context, threads)
 
     def _start(self) -> None:
-        from .thread_code import pool_text  # programs for one thread need none of it
+        with forks_wait:
+            from .thread_code import pool_text  # programs for one thread need none of it
 
         self._code = Code(pool_text())
         kinds = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
