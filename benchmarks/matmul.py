@@ -1,6 +1,6 @@
 """Matrix products of training and cubes, every transpose, against PyTorch and NumPy: shares of the measured peak.
 
-    python benchmarks/matmul.py --threads 1 2 --rounds 7 cubes mlp
+    python benchmarks/matmul.py cubes mlp --threads 1 2 --rounds 7
 
 Chainrule's times are those of the kernels of one program (`cr.compile(f).profile`), packing included, calls left out;
 PyTorch and NumPy are called with arrays of theirs, the result's memory given. Turns are taken in one process, results

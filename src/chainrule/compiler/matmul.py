@@ -1,16 +1,19 @@
 """Matrix products in blocks that fit the caches: the loops around the inner kernel.
 
-A task is a block of columns of one product times some panels of its rows. For each block of k it goes through its
-panels, and for each panel through its tiles: the panel of A stays in the first cache, the block of B in the second.
+A task is a block of columns of one product times some panels of its rows; neighbouring tasks with the same columns are
+done as one. For each block of k it goes through its panels, and for each panel through its tiles: the panel of A stays
+in the first cache, the block of B in the second.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .emit import Function, Reg, const, word
 from .product import Plan, Product, equal_parts
-from .product_pack import PackingOfA, PackingOfB, batch_offsets, packed_batch, scratch, split
+from .product_pack import PANELS_AT_ONCE, PackingOfA, PackingOfB, batch_offsets, packed_batch, scratch, split
 from .product_tile import Strides, Terms, TileKind, call_tile, write_tile
 from .runtime import Target
 
@@ -39,6 +42,15 @@ class _Block:
     adds: Reg
 
 
+@dataclass(frozen=True)
+class _Panel:
+    """Some rows: where they begin in A and C, how many."""
+
+    a: Reg
+    c: Reg
+    rows: int
+
+
 class ProductKernel:
     """Writes the body of a kernel for one product: pointers to A, B (packed if the plan says so), C."""
 
@@ -54,27 +66,38 @@ class ProductKernel:
         own_a = scratch(f, self.element, self.packing.elements) if plan.pack_a else None
         own_b = scratch(f, self.element, plan.packed_size(product)) if plan.private else None
         b_batch = packed_batch(product, plan) if plan.pack_b and not plan.private else product.b_batch
-        with f.loop(begin, end) as loop:
-            number, row_task = split(f, loop.index, plan.row_tasks)
-            number, block = split(f, number, plan.column_blocks)
+        with self._products(begin, end) as (index, panels):
+            number, block = split(f, index, plan.column_blocks)
             offsets = batch_offsets(f, product.batch, [product.a_batch, b_batch, product.c_batch], number)
             here = [f.at(each, self.element, offset) for each, offset in zip((a, b, c), offsets)]
             if own_b is not None:
                 PackingOfB(f, product, plan).pack_all(here[1], own_b)
                 here[1] = own_b
             tiles = -(-product.n // plan.columns)
-            panels = self._part(plan.panels, plan.row_tasks, row_task)
-            self._sum_blocks(
-                _Task(here[0], here[1], here[2], panels, self._part(tiles, plan.column_blocks, block)), own_a
-            )
+            columns = [self._start(tiles, plan.column_blocks, each) for each in (block, f.add(block, 1))]
+            self._sum_blocks(_Task(here[0], here[1], here[2], panels, (columns[0], columns[1])), own_a)
 
-    def _part(self, count: int, parts: int, number: Reg) -> tuple[Reg, Reg]:
-        """Part `number` of so many equal ones."""
-        f = self.f
-        if parts == 1:
-            return word(0), word(count)
-        low = f.binary("udiv", f.times(number, count), word(parts))
-        return low, f.binary("udiv", f.times(f.add(number, 1), count), word(parts))
+    @contextmanager
+    def _products(self, begin: Reg, end: Reg) -> Iterator[tuple[Reg, tuple[Reg, Reg]]]:
+        """For each block of columns of each product: its number, and the panels of its tasks from begin to end."""
+        f, many, panels = self.f, self.plan.row_tasks, self.plan.panels
+        if many == 1:
+            with f.loop(begin, end) as loop:
+                yield loop.index, (word(0), word(panels))
+            return
+        first, last = f.binary("udiv", begin, word(many)), f.binary("udiv", f.add(end, many - 1), word(many))
+        with f.loop(first, last) as loop:
+            before = f.times(loop.index, -many)
+            low, high = f.maximum(f.add(begin, before), word(0)), f.minimum(f.add(end, before), word(many))
+            yield loop.index, (self._start(panels, many, low), self._start(panels, many, high))
+
+    def _start(self, count: int, parts: int, number: Reg) -> Reg:
+        """Where part `number` of so many equal ones begins."""
+        return (
+            self.f.times(number, count)
+            if parts == 1
+            else self.f.binary("udiv", self.f.times(number, count), word(parts))
+        )
 
     def _sum_blocks(self, task: _Task, own_a: Reg | None) -> None:
         f, product, length = self.f, self.product, self.plan.sum_length
@@ -99,50 +122,46 @@ class ProductKernel:
             start = f.maximum(low, word(first)) if first else low
             stop = f.minimum(high, word(first + many)) if first + many < plan.panels else high
             skipped = self.product.m - plan.panels * rows if first else 0
-            step = self.packing.panels_at_once if own_a is not None else 1
+            step = PANELS_AT_ONCE if own_a is not None else 1
             with f.loop(start, stop, step) as loop:
                 row = f.add(f.times(loop.index, rows), skipped)
                 a = f.at(block.a, self.element, f.times(row, self.product.a_m))
                 c = f.at(task.c, self.element, f.times(row, self.product.c_m))
                 if own_a is None:
-                    self._tiles(task, block, a, c, rows)
+                    self._tiles(task, block, _Panel(a, c, rows))
                 else:
                     count = f.minimum(word(step), f.add(stop, f.times(loop.index, -1)))
-                    self._packed_panels(task, block, (a, own_a, c), rows, count)
+                    self._packed_panels(task, block, _Panel(a, c, rows), own_a, count)
             first += many
 
-    def _packed_panels(self, task: _Task, block: _Block, pointers: tuple[Reg, Reg, Reg], rows: int, count: Reg) -> None:
-        f = self.f
-        a, own, c = pointers
-        self.packing.write(a, own, rows, count, block.length)
-        if self.packing.panels_at_once == 1:
-            self._tiles(task, block, own, c, rows)
-            return
+    def _packed_panels(self, task: _Task, block: _Block, first: _Panel, own: Reg, count: Reg) -> None:
+        f, rows = self.f, first.rows
+        self.packing.write(first.a, own, rows, count, block.length)
         with f.loop(0, count) as loop:
-            here = f.at(own, self.element, f.times(loop.index, self.packing.panel_elements(rows)))
-            self._tiles(task, block, here, f.at(c, self.element, f.times(loop.index, rows * self.product.c_m)), rows)
+            a = f.at(own, self.element, f.times(loop.index, self.packing.panel_elements))
+            c = f.at(first.c, self.element, f.times(loop.index, rows * self.product.c_m))
+            self._tiles(task, block, _Panel(a, c, rows))
 
     # -- tiles of columns
 
-    def _tiles(self, task: _Task, block: _Block, a: Reg, c: Reg, rows: int) -> None:
+    def _tiles(self, task: _Task, block: _Block, panel: _Panel) -> None:
         """A panel times all tiles of a block."""
         f, product, columns = self.f, self.product, self.plan.columns
         whole, rest = divmod(product.n, columns)
         low, high = task.tiles
         if whole:
             with f.loop(low, f.minimum(high, word(whole))) as loop:
-                self._tile(task, block, a, c, (rows, columns), loop.index)
+                self._tile(task, block, panel, columns, loop.index)
         if not rest:
             return
         if self.plan.column_blocks == 1:
-            self._tile(task, block, a, c, (rows, rest), word(whole))
+            self._tile(task, block, panel, rest, word(whole))
             return
         with f.when(f.compare("icmp sgt", high, word(whole))):
-            self._tile(task, block, a, c, (rows, rest), word(whole))
+            self._tile(task, block, panel, rest, word(whole))
 
-    def _tile(self, task: _Task, block: _Block, a: Reg, c: Reg, shape: tuple[int, int], tile: Reg) -> None:
-        f, product, plan = self.f, self.product, self.plan
-        rows, columns = shape
+    def _tile(self, task: _Task, block: _Block, panel: _Panel, columns: int, tile: Reg) -> None:
+        f, product, plan, rows = self.f, self.product, self.plan, panel.rows
         if plan.pack_b:
             b_step = plan.padded(columns)
             b = f.at(task.b, self.element, f.times(tile, plan.columns * product.k))
@@ -152,7 +171,7 @@ class ProductKernel:
         b = f.at(b, self.element, f.times(block.b_row, b_step))
         kind = TileKind(self.element, rows, columns, b_whole=bool(plan.pack_b))
         strides = Strides(*map(word, (*self.packing.strides(rows), b_step)))
-        pointers = a, b, f.at(c, self.element, f.times(tile, plan.columns))
+        pointers = panel.a, b, f.at(panel.c, self.element, f.times(tile, plan.columns))
         in_one = plan.sum_length >= product.k  # else the kernel goes from block to block of k
         if in_one and 2 * product.m * product.n * product.k <= SMALL_FLOPS:
             terms = Terms(word(product.k), const("i1", 0))

@@ -20,6 +20,8 @@ PRIVATE_BYTES = 192 << 10  # what a task packs for itself
 MOST_TASKS = 16
 TASK_FLOPS = 1 << 18
 FEW_PRODUCTS = 8
+MEETING, FEW_ROWS = 2 << 10, 6
+"""So many bytes apart, or a multiple of it, more rows than so many push one another out of the first cache."""
 NEAR, FAR = 1 << 10, 2 << 10
 FEW_PANELS, MANY_PANELS = 8, 32
 """Bytes between rows of B from which on packing pays where many panels of A read it, and where a few do."""
@@ -62,7 +64,7 @@ class Product:
 class Plan:
     """rows, columns: of the largest tile; panels: of rows, as equal as can be, the taller ones first.
 
-    pack_a: "" or "rows" (rows side by side) or "lines" (all rows of one k side by side), by each task for itself.
+    pack_a: whether each task packs A for itself, all rows of one k side by side.
     pack_b: "" or "copy" or "turn"; private: by each task for itself, not by a kernel of its own.
     """
 
@@ -72,7 +74,7 @@ class Plan:
     row_tasks: int
     column_blocks: int
     sum_length: int
-    pack_a: str
+    pack_a: bool
     pack_b: str
     private: bool
     width: int
@@ -96,7 +98,7 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     size = bytes_of(product.element)
     width = target.lanes(size)
     vectors = max(1, -(-product.n // width))
-    heights = HEIGHTS[target.registers]
+    heights = _heights(product, size, target)
     wide = min(heights, key=lambda wide: tile_cycles(heights[wide], wide, product.m, vectors))
     rows, columns = heights[wide], wide * width
     panels = max(1, -(-product.m // rows))
@@ -113,7 +115,15 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     return Plan(rows, columns, panels, row_tasks, column_blocks, sum_length, pack_a, pack_b, private, width, cycles)
 
 
-def _packing_cycles(product: Product, size: int, pack_a: str, pack_b: str, column_blocks: int) -> float:
+def _heights(product: Product, size: int, target: Target) -> dict[int, int]:
+    """Rows of the tallest tile by its width. Rows of A a power of two apart meet in few places of the first cache."""
+    heights = HEIGHTS[target.registers]
+    if product.a_k != 1 or product.a_m * size % MEETING or product.m <= FEW_ROWS:
+        return heights
+    return {wide: tall for wide, tall in heights.items() if tall <= FEW_ROWS}
+
+
+def _packing_cycles(product: Product, size: int, pack_a: bool, pack_b: str, column_blocks: int) -> float:
     """What packing costs; A is packed for each block of columns."""
     cycles = 0.0
     if pack_b:
@@ -121,7 +131,7 @@ def _packing_cycles(product: Product, size: int, pack_a: str, pack_b: str, colum
         each = COPIED if pack_b == "copy" else TURNED if product.b_k == 1 else SCATTERED
         cycles += elements * (each + (FETCHED if 2 * elements * size > SECOND_CACHE_ALL else 0.0))
     if pack_a:
-        each = SCATTERED if pack_a == "lines" and product.a_m != 1 else COPIED
+        each = COPIED if product.a_m == 1 else SCATTERED
         cycles += (each + 0.2) * product.k * product.m * math.prod(product.batch) * column_blocks
     return cycles
 
@@ -154,13 +164,11 @@ def _packing_of_b(product: Product, size: int, panels: int, known: bool) -> str:
     return "copy" if apart >= NEAR and panels >= enough else ""
 
 
-def _packing_of_a(product: Product, size: int, tiles: int) -> str:
-    """Rows a power of two apart meet in few places of the cache; rows side by side are far apart from k to k."""
-    if product.k <= 32 or product.m == 1:
-        return ""
-    if product.a_k == 1:
-        return "rows" if product.a_m * size % 2048 == 0 and tiles > 2 else ""
-    return "lines" if product.a_k * size >= 512 and (tiles > 1 or product.m > 32) else ""
+def _packing_of_a(product: Product, size: int, tiles: int) -> bool:
+    """Whether A is packed: rows that lie side by side are far apart from k to k."""
+    if product.k <= 32 or product.m == 1 or product.a_k == 1:
+        return False
+    return product.a_k * size >= 512 and (tiles > 1 or product.m > 32)
 
 
 def _tasks(product: Product, panels: int, columns: int, bytes_a_column: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Operands of matrix products laid out as the inner kernel reads them: tiles of B, panels of A.
 
 A packed B is a row of tiles, each (k, columns of the tile); the last one has its columns in whole vectors, the rest of
-them zero. A panel of A is either some rows, far enough apart to meet nowhere in the cache, or (k, rows).
+them zero. A panel of A is (k, rows of the tile).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ CHUNK = 32  # rows of B that a task copies
 PANELS_AT_ONCE = 8
 AHEAD = 16
 """How many k before they are packed elements of A are asked for: they lie far apart, so that the processor does not."""
-ROW_APART = LONGEST_SUM + 16
 
 
 def packed_batch(product: Product, plan: Plan) -> tuple[int, ...]:
@@ -167,65 +166,49 @@ def _parts(product: Product, plan: Plan) -> int:
 
 
 class PackingOfA:
-    """Panels of A in memory of the task's own: `rows` rows each, `length` of k."""
+    """Panels of A in memory of the task's own, each (k, rows in whole vectors)."""
 
     def __init__(self, f: Function, product: Product, plan: Plan) -> None:
         self.f, self.product, self.plan, self.element = f, product, plan, product.element
 
     @property
-    def panels_at_once(self) -> int:
-        """Lines are read through several panels, which are neighbours in memory."""
-        return PANELS_AT_ONCE if self.plan.pack_a == "lines" else 1
+    def panel_elements(self) -> int:
+        """From one packed panel to the next."""
+        return self.plan.padded(self.plan.rows) * min(self.product.k, LONGEST_SUM)
 
     @property
     def elements(self) -> int:
         """How much memory it takes."""
-        length = min(self.product.k, LONGEST_SUM)
-        rows = self.plan.rows * self.panels_at_once
-        return self.plan.rows * ROW_APART if self.plan.pack_a == "rows" else rows * length
-
-    def panel_elements(self, rows: int) -> int:
-        """From one packed panel to the next."""
-        return rows * min(self.product.k, LONGEST_SUM)
+        return PANELS_AT_ONCE * self.panel_elements
 
     def strides(self, rows: int) -> tuple[int, int]:
         """From row to row, from k to k."""
-        if self.plan.pack_a == "rows":
-            return ROW_APART, 1
-        return (1, rows) if self.plan.pack_a else (self.product.a_m, self.product.a_k)
+        return (1, self.plan.padded(rows)) if self.plan.pack_a else (self.product.a_m, self.product.a_k)
 
     def write(self, a: Reg, to: Reg, rows: int, panels: Reg, length: Reg) -> None:
-        """Pack so many panels that begin at `a`."""
-        if self.plan.pack_a == "rows":
-            self._rows(a, to, rows, length)
-        else:
-            self._lines(a, to, rows, panels, length)
+        """Pack so many panels that begin at `a`: they are neighbours, so that each line of memory is read once."""
+        f, product = self.f, self.product
+        with f.loop(0, length) as k:
+            here = f.at(a, self.element, f.times(k.index, product.a_k))
+            place = f.at(to, self.element, f.times(k.index, self.plan.padded(rows)))
+            with f.loop(0, panels) as panel:
+                source = f.at(here, self.element, f.times(panel.index, rows * product.a_m))
+                self._line(source, f.at(place, self.element, f.times(panel.index, self.panel_elements)), rows)
 
-    def _rows(self, a: Reg, to: Reg, rows: int, length: Reg) -> None:
+    def _line(self, source: Reg, to: Reg, rows: int) -> None:
+        """The rows of one k."""
         f, width = self.f, self.plan.width
-        whole = f.binary("and", length, word(-width))
-        with f.loop(0, rows) as row:
-            source = f.at(a, self.element, f.times(row.index, self.product.a_m))
-            target = f.at(to, self.element, f.times(row.index, ROW_APART))
-            for low, high, lanes in ((word(0), whole, width), (whole, length, 0)):
-                with f.loop(low, high, max(lanes, 1)) as loop:
-                    value = f.load(vector_of(self.element, lanes), f.at(source, self.element, loop.index))
-                    f.store(value, f.at(target, self.element, loop.index))
-
-    def _lines(self, a: Reg, to: Reg, rows: int, panels: Reg, length: Reg) -> None:
-        f = self.f
-        size = self.panel_elements(rows)
-        with f.loop(0, length) as k, f.loop(0, panels) as panel:
-            here = f.at(a, self.element, f.times(k.index, self.product.a_k))
-            here = f.at(here, self.element, f.times(panel.index, rows * self.product.a_m))
-            place = f.at(to, self.element, f.add(f.times(panel.index, size), f.times(k.index, rows)))
-            if self.product.a_m == 1:
-                ask_for(f, f.at(here, self.element, AHEAD * self.product.a_k))
-                f.store(f.load(vector_of(self.element, rows), here), place)
-                return
+        if self.product.a_m != 1:
             with f.loop(0, rows) as row:
-                source = f.at(here, self.element, f.times(row.index, self.product.a_m))
-                f.store(f.load(self.element, source), f.at(place, self.element, row.index))
+                one = f.load(self.element, f.at(source, self.element, f.times(row.index, self.product.a_m)))
+                f.store(one, f.at(to, self.element, row.index))
+            return
+        ask_for(f, f.at(source, self.element, AHEAD * self.product.a_k))
+        whole = vector_of(self.element, width)
+        for low in range(0, rows, width):
+            part, count = f.at(source, self.element, low), min(width, rows - low)
+            value = f.load(whole, part) if count == width else f.load_first(whole, part, count)
+            f.store(value, f.at(to, self.element, low))
 
 
 def scratch(f: Function, element: str, elements: int) -> Reg:

@@ -38,8 +38,7 @@ class Strides:
 class TileKind:
     """rows by columns of C. a_row, a_step: the strides of A that its code knows, 1 or nothing.
 
-    b_whole: whether B may be read up to a whole vector beyond the columns. asks: whether memory that is needed later
-    is asked for meanwhile, a line for each k.
+    b_whole: whether B may be read up to a whole vector beyond the columns.
     """
 
     element: str
@@ -48,13 +47,12 @@ class TileKind:
     a_row: int | None = None
     a_step: int | None = None
     b_whole: bool = False
-    asks: bool = False
 
     @property
     def name(self) -> str:
         """The name of its function."""
         known = ("_lines" if self.a_row else "") + ("_rows" if self.a_step else "")
-        marks = ("_whole" if self.b_whole else "") + ("_asks" if self.asks else "")
+        marks = "_whole" if self.b_whole else ""
         return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}"
 
     def knows(self, target: Target, strides: Strides) -> TileKind:
@@ -67,15 +65,10 @@ class TileKind:
 
 @dataclass(frozen=True)
 class Terms:
-    """What is summed: length of k; adds (i1): whether C holds the sum over what came before.
-
-    later, later_step: what is asked for meanwhile, and elements from one line of it to the next.
-    """
+    """What is summed: length of k; adds (i1): whether C holds the sum over what came before."""
 
     length: Reg
     adds: Reg
-    later: Reg | None = None
-    later_step: Reg | None = None
 
 
 def call_tile(
@@ -86,8 +79,7 @@ def call_tile(
     if f.module.is_new(kind.name):
         _write_function(f.module, target, kind)
     told = [strides.a_row, strides.a_step, strides.b_step, word(c_row)]
-    later = (terms.later, terms.later_step) if kind.asks and terms.later and terms.later_step else ()
-    f.call(kind.name, *pointers, *told, terms.length, terms.adds, *later)
+    f.call(kind.name, *pointers, *told, terms.length, terms.adds)
 
 
 def _write_function(module: Module, target: Target, kind: TileKind) -> None:
@@ -95,13 +87,13 @@ def _write_function(module: Module, target: Target, kind: TileKind) -> None:
     a_row, a_step, b_step, c_row, length = (
         Reg("i64", f"%{name}") for name in ("a_row", "a_step", "b_step", "c_row", "length")
     )
-    adds, later, later_step = Reg("i1", "%adds"), Reg("ptr", "%later"), Reg("i64", "%later_step")
-    asked = [later, later_step] if kind.asks else []
-    parameters = [a, b, c, a_row, a_step, b_step, c_row, length, adds, *asked]
-    f = Function(module, kind.name, parameters, f"noinline {target.attributes}")
+    adds = Reg("i1", "%adds")
+    f = Function(
+        module, kind.name, [a, b, c, a_row, a_step, b_step, c_row, length, adds], f"noinline {target.attributes}"
+    )
     f.promise_alone(c)
     strides = Strides(word(kind.a_row) if kind.a_row else a_row, word(kind.a_step) if kind.a_step else a_step, b_step)
-    write_tile(f, target, kind, (a, b, c), strides, c_row, Terms(length, adds, later, later_step))
+    write_tile(f, target, kind, (a, b, c), strides, c_row, Terms(length, adds))
     f.finish()
 
 
@@ -136,33 +128,31 @@ class _Tile:
         rows = self._rows_of_c(c, c_row)
         known = is_literal(terms.length)
         self.ahead = not known
-        if not known:
-            for row in rows:
-                self._ask_for_row(row)
         totals = [const(vector_of(kind.element, lanes), 0.0) for _ in range(kind.rows) for lanes in self.widths]
         self.of_a = rows_of(self.f, self.kind.element, self.kind.rows, self.strides.a_row)
         self.head = [*self.of_a.begin(a), b]  # the pointers that move on with k
         if known and int(terms.length.name) <= STRAIGHT:
-            totals = self._steps([*self.head, *totals], int(terms.length.name), None)[len(self.head) :]
+            totals = self._steps([*self.head, *totals], int(terms.length.name))[len(self.head) :]
         else:
-            totals = self._loops(totals, terms)
+            totals = self._loops(totals, terms, _RowsOfC(self.f, kind, rows, c_row))
         self._finish(rows, totals, terms.adds)
 
-    def _loops(self, totals: list[Reg], terms: Terms) -> list[Reg]:
+    def _loops(self, totals: list[Reg], terms: Terms, of_c: _RowsOfC) -> list[Reg]:
         """Several k in each round, then one by one."""
         f, length = self.f, terms.length
         if is_literal(length):
             middle = word(int(length.name) // UNROLLED * UNROLLED)
         else:
             middle = f.binary("and", length, word(-UNROLLED))
-        carried = [*self.head, *totals, *([terms.later] if self.kind.asks and terms.later else [])]
+        carried, own = [*self.head, *totals, of_c.first], len(self.head) + len(totals)
         for low, high, count in ((word(0), middle, UNROLLED), (middle, length, 1)):
             if is_literal(low) and is_literal(high) and low.name == high.name:
                 continue
             with f.loop(low, high, count, carried) as loop:
-                loop.carry(*self._steps(loop.carried, count, terms.later_step))
+                row = of_c.ask(loop.carried[own]) if count > 1 else loop.carried[own]
+                loop.carry(*self._steps(loop.carried[:own], count), row)
             carried = loop.results
-        return carried[len(self.head) : len(self.head) + len(totals)]
+        return carried[len(self.head) : own]
 
     def _rows_of_c(self, c: Reg, c_row: Reg) -> list[Reg]:
         if is_literal(c_row):
@@ -172,21 +162,11 @@ class _Tile:
             rows.append(self.f.at(rows[-1], self.kind.element, c_row))
         return rows
 
-    def _ask_for_row(self, row: Reg) -> None:
-        """A row of C will be needed when the sums are done."""
-        for place in range(0, self.kind.columns, LINE_BYTES // self.size):
-            ask_for(self.f, self.f.at(row, self.kind.element, place), writes=True)
-
-    def _steps(self, carried: Sequence[Reg], count: int, later_step: Reg | None) -> list[Reg]:
-        f, kind = self.f, self.kind
-        end = len(self.head) + kind.rows * len(self.widths)
-        head, totals, later = carried[: len(self.head)], carried[len(self.head) : end], list(carried[end:])
+    def _steps(self, carried: Sequence[Reg], count: int) -> list[Reg]:
+        head, totals = carried[: len(self.head)], list(carried[len(self.head) :])
         for k in range(count):
-            if later and later_step is not None:
-                ask_for(f, later[0])
-                later = [f.at(later[0], kind.element, later_step)]
             totals = self._step(self._further(head, k), totals)
-        return [*self._further(head, count), *totals, *later]
+        return [*self._further(head, count), *totals]
 
     def _further(self, head: Sequence[Reg], k: int) -> list[Reg]:
         """The pointers of A and B, k steps on."""
@@ -239,6 +219,24 @@ class _Tile:
 def _steps_on(f: Function, element: str, pointer: Reg, step: Reg, count: int) -> Reg:
     """A pointer so many steps on."""
     return f.at(pointer, element, f.times(step, count)) if count else pointer
+
+
+class _RowsOfC:
+    """They are needed when the sums are done, and asked for meanwhile, one in each round.
+
+    All at once they would take every buffer between the caches, and the sums would wait for theirs.
+    """
+
+    def __init__(self, f: Function, kind: TileKind, rows: Sequence[Reg], c_row: Reg) -> None:
+        self.f, self.kind, self.c_row = f, kind, c_row
+        self.first, self.last = rows[0], rows[-1]
+
+    def ask(self, row: Reg) -> Reg:
+        """Ask for a row, and give the next one; behind the last comes the last."""
+        f, kind = self.f, self.kind
+        for place in range(0, kind.columns, LINE_BYTES // bytes_of(kind.element)):
+            ask_for(f, f.at(row, kind.element, place), writes=True)
+        return f.select(f.compare("icmp ult", row, self.last), f.at(row, kind.element, self.c_row), row)
 
 
 def ask_for(f: Function, address: Reg, writes: bool = False) -> None:
