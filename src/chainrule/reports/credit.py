@@ -23,9 +23,10 @@ from .credit_record import Counts, Credit, Floats
 from .ledger import Ledger, Subject, tensors_of
 from .probe import Probe, moving_tensors
 from .quadrature import Integral, integrate
+from .rowwise import RowByRow
 
 State = Mapping[str, Any] | nn.Module | str | os.PathLike[str]
-EVALUATIONS = 9
+BUDGET = 100.0
 TOLERANCE = 1e-6
 MOST_BYTES = 1 << 30
 """Of gradients held at once."""
@@ -36,15 +37,15 @@ class CreditOptions:
     """How credit is taken; see `credit`."""
 
     tolerance: float = TOLERANCE
-    evaluations: int = EVALUATIONS
+    budget: float = BUDGET
     by_class: bool | None = None
     by_sample: bool = False
-    fit: bool = True
+    fit: bool = False
     compile: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.evaluations < 3:
-            raise ConfigurationError(f"evaluations is at least 3 (Simpson's rule), not {self.evaluations!r}")
+        if self.budget < 3:
+            raise ConfigurationError(f"budget is at least 3 gradients (Simpson's rule), not {self.budget!r}")
         if not self.tolerance > 0:
             raise ConfigurationError(f"tolerance is a number above 0, not {self.tolerance!r}")
 
@@ -58,10 +59,10 @@ def credit(
     *,
     probe: int | None = None,
     tolerance: float = TOLERANCE,
-    evaluations: int = 129,
+    budget: float = 400.0,
     by_class: bool | None = None,
     by_sample: bool = False,
-    fit: bool = True,
+    fit: bool = False,
     compile: bool | None = None,
 ) -> Credit:
     """How much each weight contributed to the change of the loss on `data` between two states of `model`.
@@ -71,9 +72,10 @@ def credit(
 
     before, after: state dicts, networks, files of weights, checkpoints or run directories; `after` may be left out: the
         model as it is. data: (inputs, targets). probe: so many rows of it, spread over the classes; all by default.
-    tolerance: what the quadrature may leave over, relative to the change of the loss. evaluations: gradients at most.
-    fit: where the tolerance is not met by then (kinks), fit the quadrature's weights to the measured change; the
-        `raw_residual` says what it left over. by_class: for each class apart (by default where targets are classes).
+    tolerance: what the quadrature may leave over, relative to the change of the loss. budget: gradients of the whole
+        probe at most (one of a single example counts as its share); what is left over by then is the residual.
+    fit: where the budget did not suffice, fit the quadrature's weights to the measured change; `raw_residual` is what
+        it left over before. by_class: for each class apart (by default where targets are classes).
     by_sample: for each example apart.
 
     >>> import chainrule as cr
@@ -82,7 +84,7 @@ def credit(
     >>> found.change, found.weights["weight"].round(9).tolist()
     (-3.0, [[-3.0]])
     """
-    options = CreditOptions(tolerance, evaluations, by_class, by_sample, fit, compile)
+    options = CreditOptions(tolerance, budget, by_class, by_sample, fit, compile)
     if before is None:
         raise ConfigurationError(
             "credit needs before=, the state of the network that the change of the loss starts from"
@@ -153,12 +155,13 @@ class CreditTaker:
         )
         self._require_room(len(groups))
         self.probe = Probe(model, loss, rows.inputs, rows.targets, groups, options.compile)
+        self.by_row = RowByRow(self.probe, options.compile)
         self.ledger = Ledger(self.subject)
         self._end: tuple[Floats, Integral] | None = None
 
     def _require_room(self, groups: int) -> None:
         size = sum(int(np.prod(shape)) for shape in self.subject.shapes)
-        needed = 8 * size * groups * min(self.options.evaluations, EVALUATIONS)
+        needed = 8 * size * groups * 9
         if groups > 1 and needed > MOST_BYTES:
             raise ConfigurationError(
                 f"credit of {groups} classes or examples apart, of {size:,} weights each, takes {needed >> 20:,} MiB: "
@@ -181,13 +184,15 @@ class CreditTaker:
         """The credit of the way from one vector of weights to another."""
         movement = after - before
         start = self._end[1].end if self._end is not None and np.array_equal(self._end[0], before) else None
+        self.by_row.follow(before, movement)
         found = integrate(
             lambda place: self.probe.at(after if place == 1 else before + place * movement),
             movement,
             self.options.tolerance,
-            self.options.evaluations,
+            self.options.budget,
             start,
             self.options.fit,
+            self.by_row,
         )
         self._end = (after, found)
         self.ledger.add(first, last, epoch, found, movement)

@@ -23,11 +23,12 @@ class CreditSteps:
 
     first, last: weight updates done before and after the span (T,). epoch: counted from 1 (T,).
     loss_before, loss_after: of the probe, measured (T,).
-    residual: sum of all credits less the measured change (T,). evaluations: gradients of the probe it took (T,).
-    raw_residual: what quadrature alone left over, before its weights were fitted to the measured change (T,).
-    converged: whether quadrature alone was within the tolerance (T,). Where it was not (kinks of ReLU), the
-        sum says nothing of single weights: measured on ReLU networks, their errors add up to 1 or 2 % of the change
-        with 9 evaluations and halve with twice as many. The residuals do not bound them.
+    residual: sum of all credits less the measured change (T,). evaluations: gradients of the probe it took (T,), one of
+        a single row counted as its share.
+    raw_residual: what quadrature alone left over (T,); another number only where its weights were fitted (`fit=True`).
+    converged: whether quadrature alone was within the tolerance (T,). Where it was not (kinks of ReLU, a small budget),
+        the sum says little of single weights: measured on ReLU networks with a budget of 9, their errors add up to 1
+        or 2 % of the change. The residuals do not bound them.
     credit: of each tensor, all its weights together (T, P). by_class: the same for each class (T, P, C), or C = 0.
     helped, hurt: how many weights of each tensor made the loss fall, and rise (T, P); the others did nothing.
     """
@@ -39,7 +40,7 @@ class CreditSteps:
     loss_after: Floats
     residual: Floats
     raw_residual: Floats
-    evaluations: Counts
+    evaluations: Floats
     converged: NDArray[np.bool_]
     credit: Floats
     helped: Counts

@@ -154,7 +154,7 @@ class Ledger:
         self.samples = None if state["samples"] is None else np.array(state["samples"])
 
 
-KINDS: dict[str, type] = {"first": np.int64, "last": np.int64, "epoch": np.int64, "evaluations": np.int64}
+KINDS: dict[str, type] = {"first": np.int64, "last": np.int64, "epoch": np.int64}
 KINDS |= {"helped": np.int64, "hurt": np.int64, "converged": np.bool_}
 
 

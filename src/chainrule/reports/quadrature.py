@@ -4,8 +4,9 @@
 
 Gauss-Lobatto quadrature with 3 nodes (Simpson) or 5, on as many pieces of the path as it takes. The loss is known at
 the ends of each piece, so the error of a piece's sum is measured, not estimated: the worst piece is refined until what
-all pieces leave over is within the tolerance. Where the loss has kinks (ReLU) that can take hundreds of pieces, since
-they are everywhere; so after some number of evaluations the weights of the quadrature are fitted to what was measured.
+all pieces leave over is within the tolerance. Where the loss has kinks (ReLU) that would take hundreds of pieces, since
+they are everywhere: a few in each example, at other places in each. So there the examples are integrated one by one
+(`rowwise`), each with pieces that are halved towards its own kinks.
 """
 
 from __future__ import annotations
@@ -20,13 +21,11 @@ from numpy.typing import NDArray
 
 from .credit_record import Floats
 from .probe import Evaluation
+from .quadrature_rules import FIVE, GAIN, INNER, THREE
+from .row_nodes import CommonNodes, Correction, RowPath
 
-THREE = (1 / 6, 4 / 6, 1 / 6)
-FIVE = (1 / 20, 49 / 180, 32 / 90, 49 / 180, 1 / 20)
-INNER = (3 / 7) ** 0.5 / 2
-"""How far the inner nodes of the rule of five lie from the middle, in lengths of the piece."""
-GAIN = 0.1
-"""Where five nodes leave less than this share of what three leave, the path is smooth."""
+TRIED = 7
+"""Evaluations of all rows together after which a path that is not smooth is taken row by row."""
 ROUNDING = 32 * float(np.finfo(np.float64).eps)
 
 
@@ -66,12 +65,15 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class Integral:
-    """gradients: the mean of dE/dw along the path, (G, N); times the movement it is the credit."""
+    """gradients: the mean of dE/dw along the path, (G, N); times the movement it is the credit.
+
+    evaluations: gradients of the whole probe it took; one of a single row counts as its share.
+    """
 
     gradients: Floats
     residual: float
     raw_residual: float
-    evaluations: int
+    evaluations: float
     converged: bool
     start: Evaluation
     end: Evaluation
@@ -83,6 +85,7 @@ class Integration:
     def __init__(self, at: Callable[[float], Evaluation], movement: Floats, start: Evaluation | None) -> None:
         self.at, self.movement = at, movement
         self.evaluations = 0
+        self.known = 0 if start is None else 1
         self.first = self._point(0.0, start)
         self.last = self._point(1.0)
         self.pieces: list[tuple[float, int, Piece]] = []  # a heap: the worst piece is on top
@@ -127,25 +130,49 @@ class Integration:
         """The residual, or its expected size where pieces happen to cancel."""
         return max(abs(self.sum), float(max(0.0, self.squares) ** 0.5))
 
-    def result(self, converged: bool, fit: bool) -> Integral:
-        """Everything summed."""
-        nodes: dict[float, Point] = {}
+    @property
+    def points(self) -> int:
+        """Evaluations, with those that were known: what is done next must not depend on what was."""
+        return self.evaluations + self.known
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether more nodes help more than smaller pieces, everywhere."""
+        return all(piece.smooth for _, _, piece in self.pieces)
+
+    def nodes(self) -> tuple[list[Point], Floats]:
+        """All nodes in order, and their weights (n,)."""
+        points: dict[float, Point] = {}
         weights: dict[float, float] = {}
         for _, _, piece in self.pieces:
             for weight, node in zip(piece.weights, piece.nodes):
-                nodes[node.place] = node
+                points[node.place] = node
                 weights[node.place] = weights.get(node.place, 0.0) + piece.length * weight
-        order = sorted(nodes)
-        shares = np.array([weights[place] for place in order])  # (nodes,)
-        slopes = np.stack([nodes[place].found.gradients @ self.movement for place in order])  # (nodes, G)
+        order = sorted(points)
+        return [points[place] for place in order], np.array([weights[place] for place in order])
+
+    def common(self) -> CommonNodes:
+        """The quadrature so far, for rows to be corrected."""
+        points, weights = self.nodes()
+        return CommonNodes(np.array([each.place for each in points]), weights, self.sum)
+
+    def result(self, allowed: float, fit: bool, rows: int, correction: Correction | None) -> Integral:
+        """Everything summed. rows: of the probe."""
+        points, shares = self.nodes()
+        slopes = np.stack([each.found.gradients @ self.movement for each in points])  # (nodes, G)
         changes = self.last.found.losses - self.first.found.losses  # (G,)
-        raw = float((shares @ slopes - changes).sum())
-        fitted = fitted_weights(shares, slopes, changes) if fit else np.repeat(shares[:, None], len(changes), 1)
-        gradients = np.zeros_like(self.first.found.gradients)
-        for place, each in zip(order, fitted):
-            gradients += each[:, None] * nodes[place].found.gradients
+        corrected = np.zeros(len(changes)) if correction is None else correction.slopes
+        left = self.left_over if correction is None else abs(correction.residual)
+        raw = float((shares @ slopes + corrected - changes).sum())
+        weights = np.repeat(shares[:, None], len(changes), 1)
+        if fit and left > allowed:
+            weights = fitted_weights(shares, slopes, changes - corrected)
+        gradients = np.zeros_like(self.first.found.gradients) if correction is None else correction.gradients
+        for point, each in zip(points, weights):
+            gradients += each[:, None] * point.found.gradients
         residual = float((gradients @ self.movement).sum() - changes.sum())
-        return Integral(gradients, residual, raw, self.evaluations, converged, self.first.found, self.last.found)
+        spent = self.evaluations + (0 if correction is None else correction.evaluations / rows)
+        return Integral(gradients, residual, raw, spent, left <= allowed, self.first.found, self.last.found)
 
 
 def fitted_weights(weights: Floats, slopes: Floats, changes: Floats) -> Floats:
@@ -174,18 +201,31 @@ def integrate(
     at: Callable[[float], Evaluation],
     movement: Floats,
     tolerance: float,
-    most: int,
+    budget: float,
     start: Evaluation | None = None,
-    fit: bool = True,
+    fit: bool = False,
+    by_row: RowPath | None = None,
 ) -> Integral:
     """Share out the change of the loss; tolerance is relative to it.
 
-    start: the probe at 0, where it is known. most: evaluations at most; if they don't suffice, `converged` is False.
-    fit: fit the quadrature's weights to the measured change; else what it leaves over is the residual.
+    start: the probe at 0, where it is known. budget: gradients of the probe at most; if they don't suffice, `converged`
+    is False. by_row: how to integrate rows one by one, where the loss has kinks. fit: where the budget did not suffice,
+    fit the quadrature's weights to the measured change; `raw_residual` is what it left over before.
     """
     path = Integration(at, movement, start)
     before, after = path.first.found.loss, path.last.found.loss
     allowed = tolerance * abs(after - before) + ROUNDING * max(abs(before), abs(after))
-    while path.left_over > allowed and path.evaluations + 2 <= most:
+    _refine(path, allowed, budget, only_smooth=by_row is not None)
+    correction = None
+    if by_row is not None and path.left_over > allowed:
+        correction = by_row.correct(path.common(), (before, after), allowed, budget - path.points)
+        if correction is None:
+            _refine(path, allowed, budget, only_smooth=False)
+    return path.result(allowed, fit, 1 if by_row is None else by_row.count, correction)
+
+
+def _refine(path: Integration, allowed: float, budget: float, only_smooth: bool) -> None:
+    while path.left_over > allowed and path.points + 2 <= budget:
+        if only_smooth and path.points > TRIED and not path.is_smooth:
+            return
         path.refine()
-    return path.result(path.left_over <= allowed, fit)

@@ -23,7 +23,7 @@ from .sample import sample
 from .sample_record import SampleExplanation
 
 PROBE = 200
-EVALUATIONS = 33
+BUDGET = 65
 STRAIGHT = (
     " Here they are those of the straight way from the first weights to the last, on {rows} training examples; "
     "recorded while it trains (CreditRecorder), they follow the way the weights took."
@@ -102,9 +102,7 @@ def credit_of(trained: Trained, directory: Path | None) -> tuple[Credit | None, 
         return recorded, RECORDED
     if trained.first is None or not _moved(trained):
         return None, ""
-    straight = credit(
-        trained.model, trained.loss, trained.training, trained.first, probe=PROBE, evaluations=EVALUATIONS
-    )
+    straight = credit(trained.model, trained.loss, trained.training, trained.first, probe=PROBE, budget=BUDGET)
     return straight, STRAIGHT
 
 

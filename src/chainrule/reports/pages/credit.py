@@ -54,7 +54,7 @@ def _facts(credit: Credit) -> list[tuple[str, Any]]:
         ("sum of all credits", show(credit.total)),
         ("measured change", show(credit.change)),
         ("left over", show(credit.residual, 2)),
-        ("by quadrature alone", show(float(credit.steps.raw_residual.sum()), 2)),
+        ("within the tolerance", f"{int(credit.steps.converged.sum())} of {len(credit.steps)} spans"),
         ("weights", count(every.size)),
         ("helped", percent(helped)),
         ("hurt", percent(hurt)),
