@@ -52,7 +52,16 @@ def lower_product(lowering: Lowering, equation: Equation) -> bool:
     wanted = wanted_order(lowering, result)
     choice = choose(lowering, first, second, result, wanted)
     _emit(lowering, equation, choice, first, second, result)
+    _bring(lowering, result)
     return True
+
+
+def _bring(lowering: Lowering, result: Value) -> None:
+    """A result that lies another way than it is wanted is turned at once: all who read it read it as they are."""
+    wish, place = lowering.wishes.get(id(result)), lowering.places[id(result)]
+    if wish is not None and place is not wish:
+        lowering.copy(place, wish)
+        lowering.places[id(result)] = wish
 
 
 def choose(lowering: Lowering, first: Place, second: Place, result: Value, wanted: tuple[int, ...] | None) -> Choice:
