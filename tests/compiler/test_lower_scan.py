@@ -79,3 +79,30 @@ def test_the_loops_of_a_recurrent_net_copy_nothing() -> None:
     found = run_once(compiled, [weight, *arrays()])[0]
     expected = cr.grad(loss)(cr.tensor(weight), *map(cr.tensor, arrays())).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_gates_are_computed_part_by_part_and_stacked_whole(reverse: bool) -> None:
+    random = np.random.default_rng(5)
+    into, within = random.standard_normal((WIDTH, 3 * WIDTH)), random.standard_normal((WIDTH, 3 * WIDTH))
+
+    def cell(carry: Any, row: Any) -> Any:
+        gates = row @ into + carry @ within
+        one, two, three = (gates[:, start : start + WIDTH] for start in (0, WIDTH, 2 * WIDTH))
+        return cr.tanh(one) * two + three * carry, gates
+
+    def program(x: Any, start: Any) -> Any:
+        carry, gates = cr.scan(cell, start, x, reverse=reverse)
+        return -carry, -gates
+
+    x, start = arrays()
+    compiled = compile_graph(trace(program)(x, start))
+    (labels,) = loops(compiled)
+    assert [label.split()[0] for label in labels] == ["matmul", "matmul", "nest"]
+    carry, stack = start, np.empty((STEPS, ROWS, 3 * WIDTH))
+    for step in reversed(range(STEPS)) if reverse else range(STEPS):
+        stack[step] = x[step] @ into + carry @ within
+        one, two, three = np.split(stack[step], 3, axis=1)
+        carry = np.tanh(one) * two + three * carry
+    for found, wanted in zip(run_once(compiled, [x, start]), (carry, stack), strict=True):
+        np.testing.assert_allclose(found, -wanted, rtol=1e-12, atol=1e-14)

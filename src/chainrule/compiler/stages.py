@@ -16,6 +16,7 @@ from .gather_parts import gather_parts
 from .known_sums import reuse_sums
 from .loop_views import views_after_loops
 from .memory import dense
+from .part_by_part import compute_parts
 from .place import Buffer, Kind
 from .plan import PARALLEL_COST, Plan, plan_of
 from .program import Program
@@ -92,7 +93,7 @@ def _write_steps(plan: _Planned, program: Program, repeated: Repeated, small: bo
 
 def prepared(graph: Graph) -> Graph:
     """The passes, and what else is rewritten before a graph becomes kernels."""
-    return split_reductions(reuse_sums(views_after_loops(gather_parts(run_passes(graph)))))
+    return split_reductions(reuse_sums(compute_parts(views_after_loops(gather_parts(run_passes(graph))))))
 
 
 class _Planned:
