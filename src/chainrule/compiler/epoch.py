@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import struct
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -104,7 +103,6 @@ class Steps:
         self._context = (ctypes.c_uint64 * count)()
         self._layout = struct.Struct(f"{count}Q")
         self._function = entry.compiled.code.address("steps")
-        self._known: dict[int, tuple[weakref.ref[NumpyArray], int]] = {}  # where arrays of the last calls lie
 
     def run(self, arrays: Sequence[NumpyArray], order: NumpyArray, first: int, count: int) -> list[NumpyArray]:
         """`count` steps over rows order[first:], results stacked; in calls of about a twentieth of a second."""
@@ -175,17 +173,7 @@ class Steps:
         self, arrays: Sequence[NumpyArray], order: NumpyArray, results: Sequence[NumpyArray]
     ) -> tuple[int, list[int], list[int]]:
         """Addresses: of the row numbers, the arrays, the results."""
-        return self._place(order), [self._place(array) for array in arrays], [address_of(result) for result in results]
-
-    def _place(self, array: NumpyArray) -> int:
-        """The address of an array, which is often that of the last epoch: asking NumPy costs more."""
-        known = self._known.get(id(array))
-        if known is not None and known[0]() is array:
-            return known[1]
-        if len(self._known) > 16:
-            self._known = {}
-        self._known[id(array)] = weakref.ref(array), address_of(array)
-        return self._known[id(array)][1]
+        return address_of(order), [*map(address_of, arrays)], [*map(address_of, results)]
 
     def _call(
         self,
