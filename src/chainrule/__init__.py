@@ -23,7 +23,7 @@ from .transforms import grad, hvp, jvp, no_grad, stop_gradient, value_and_grad, 
 from .vmap import vmap
 
 if TYPE_CHECKING:
-    from . import explain, linalg, reports
+    from . import explain, fft, linalg, reports
 
 __version__ = "0.1.0"
 
@@ -47,6 +47,7 @@ __all__ = [
     "e",
     "errors",
     "explain",
+    "fft",
     "grad",
     "hessian",
     "hvp",
@@ -83,8 +84,8 @@ __all__ += functions.__all__
 
 
 def __getattr__(name: str) -> object:
-    """Explanations, pages and linear algebra are loaded when they are first used."""
-    if name not in ("explain", "linalg", "reports"):
+    """Explanations, pages, linear algebra and Fourier transforms are loaded when they are first used."""
+    if name not in ("explain", "fft", "linalg", "reports"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 

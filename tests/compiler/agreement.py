@@ -25,7 +25,7 @@ EXACT = frozenset(
     {
         *("abs", "broadcast_to", "ceil", "concat", "flip", "floor", "gather", "identity", "max", "maximum", "min"),
         *("minimum", "negative", "pad", "permute_dims", "relu", "reshape", "round", "sign", "slice", "stop_gradient"),
-        *("trunc", "where", "window_max", "window_pick", "window_spread"),
+        *("trunc", "where", "window_max", "window_pick", "window_spread", "real", "imag", "conj", "complex"),
         "custom_gradient",
     }
 )
@@ -34,6 +34,10 @@ EXACT = frozenset(
 
 def moved(array: Array, generator: np.random.Generator, unit: float = 0.0) -> Array:
     """Each element by up to two units in the last place; zeros, NaN and infinities stay. unit: a coarser one."""
+    if array.dtype.kind == "c":
+        result = np.array(array)
+        result.real, result.imag = (moved(part, generator, unit) for part in (array.real, array.imag))
+        return result
     if array.dtype.kind != "f":
         return array
     unit = max(unit, float(np.finfo(array.dtype).eps))

@@ -210,6 +210,25 @@ def decomposing(rng: random.Random, shape: Sequence[int]) -> Function:
     return step if rng.random() < 0.2 else more_unary(rng, shape)  # each costs a second to compile
 
 
+def turning(rng: random.Random, shape: Sequence[int]) -> Function:
+    """Complex numbers made of x, and Fourier transforms of them."""
+    function = rng.choice(
+        (
+            lambda z: cr.exp(z) / (z + 2.5),
+            lambda z: cr.fft.fft(z * cr.conj(z[..., :1])),
+            lambda z: cr.fft.ifft(cr.sum(z, axis=0) * z),
+        )
+    )
+
+    def step(x: Any) -> Any:
+        flat = cr.reshape(x, -1)[np.arange(6) % max(x.size, 1)]
+        small = cr.reshape(cr.tanh(cr.astype(cr.where(cr.isfinite(flat), flat, 0.5), _float(x))), (2, 3))
+        turned = function(cr.complex(small, cr.flip(small)))
+        return cr.real(turned) + cr.imag(turned)
+
+    return step if rng.random() < 0.2 else more_unary(rng, shape)
+
+
 def differentiating(rng: random.Random, shape: Sequence[int]) -> Function:
     """The gradient of another step, so that the gradient of the program is of second order."""
     inner = rng.choice((pooling, pooling, convolving, looping, choosing_rows))(rng, shape)
@@ -220,6 +239,7 @@ MORE_STEPS = (
     *(differentiating, more_unary, choosing, multiplying, convolving, pooling, looping, rereading, drawing),
     choosing_rows,
     decomposing,
+    turning,
 )
 DTYPES = ("float32", "float32", "float64", "int64", "int32", "int8", "uint8", "bool")
 KIND = Kind(DTYPES, MORE_SHAPES, (*STEPS, *MORE_STEPS), (*BINARY, *MORE_BINARY), largest=400)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..errors import DtypeError
 from ..ir.graph import Graph
-from . import open_decompositions, open_systems
+from . import open_decompositions, open_fourier, open_systems
+from .open_complex import open_complex
 from .opening import Opening, open_primitives
 
-LINEAR_ALGEBRA: dict[str, Opening] = {
+OPENINGS: dict[str, Opening] = {
     "solve": open_systems.solve,
     "cholesky": open_systems.cholesky,
     "det": open_systems.det,
@@ -16,12 +16,10 @@ LINEAR_ALGEBRA: dict[str, Opening] = {
     "qr": open_decompositions.qr,
     "eigh": open_decompositions.eigh,
     "svd": open_decompositions.svd,
+    "fft": open_fourier.fft,
 }
 
 
 def opened(graph: Graph) -> Graph:
-    """`graph` without primitives that have no kernel."""
-    values = (*graph.inputs, *(value for equation in graph.equations for value in equation.outputs))
-    if any(value.type.is_complex for value in values):
-        raise DtypeError("programs of complex numbers are not compiled yet: take cr.compile away")
-    return open_primitives(graph, LINEAR_ALGEBRA)
+    """`graph` without primitives and element types that have no kernel."""
+    return open_complex(open_primitives(graph, OPENINGS))
