@@ -142,8 +142,8 @@ def test_a_loop_and_a_branch_that_depend_on_the_input_compile(tmp_path: Path) ->
 def test_what_is_not_supported_says_why(tmp_path: Path) -> None:
     outputs, x = [value("y", FLOAT, 2)], [value("x", FLOAT, 2)]
     path = tmp_path / "model.onnx"
-    with pytest.raises(OnnxError, match="sequences of arrays"):
-        load(written(path, [helper.make_node("SequenceConstruct", ["x"], ["y"])], x, outputs))(floats(2))
+    with pytest.raises(OnnxError, match="arrays of strings"):
+        load(written(path, [helper.make_node("StringNormalizer", ["x"], ["y"])], x, outputs))(floats(2))
     with pytest.raises(OnnxError, match="NoSuchThing is not known"):
         load(written(path, [helper.make_node("NoSuchThing", ["x"], ["y"])], x, outputs))(floats(2))
     with pytest.raises(OnnxError, match="float16"):
@@ -165,6 +165,6 @@ def test_a_sample_of_the_suite_that_comes_with_onnx() -> None:
         sys.path.pop(0)
     found = list(backend.outcomes(("pytorch-operator", "simple")))
     assert not [each for each in found if each.outcome == "failed"]
-    assert sum(each.outcome == "passed" for each in found) >= 42
+    assert sum(each.outcome == "passed" for each in found) >= 50
     reasons = {each.reason for each in found if each.outcome == "unsupported"}
-    assert all(any(word in reason for word in ("sequences", "string", "training")) for reason in reasons)
+    assert all("string" in reason or "training" in reason for reason in reasons)

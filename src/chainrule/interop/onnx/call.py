@@ -17,6 +17,13 @@ class OnnxError(ChainruleError, ValueError):
     """A file has something in it that can't be computed here; says what, and why."""
 
 
+@dataclass(frozen=True)
+class ArraySequence:
+    """Several arrays as one value."""
+
+    arrays: tuple[Any, ...]
+
+
 Body = Callable[[Sequence[Any]], list[Any]]
 """A graph inside an operator, as a function of its inputs; it sees the values around it."""
 

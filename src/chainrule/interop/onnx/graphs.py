@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import ChainruleError
 from ...ir.build import tracing
 from ...tensor import Tensor
-from .call import OPERATORS, Call, OnnxError
+from .call import OPERATORS, ArraySequence, Call, OnnxError
 from .operators import UNSUPPORTED
 from .package import onnx
 from .stored import array_of
@@ -107,7 +107,7 @@ class NodeStep:
         bodies = {name: _bound(graph, values, training) for name, graph in self.graphs.items()}
         count = len(self.node.output)
         call = Call(self.name, attributes, self.library.opset, count, training, bodies)
-        if self.graphs or self.name in NOT_FOLDED or any(isinstance(each, Tensor) for each in inputs):
+        if self.graphs or self.name in NOT_FOLDED or any(map(_is_open, inputs)):
             return _listed(OPERATORS[self.name](call, *inputs))
         with tracing(None):  # all is known: so is the result
             return [_elements(each) for each in _listed(OPERATORS[self.name](call, *inputs))]
@@ -121,12 +121,14 @@ class NodeStep:
 
     def _by_definition(self, inputs: list[Any], attributes: Values, training: bool) -> list[Any]:
         reason = UNSUPPORTED.get(self.name)
-        if reason is not None or self.node.domain not in DOMAINS:
-            raise OnnxError(f"{self.node.domain or 'ONNX'}'s {self.name}: {reason or 'of another domain'}")
+        if reason is not None:
+            raise OnnxError(f"the operator {self.name}: {reason}")
+        domain = "" if self.node.domain in DOMAINS else self.node.domain
+        version = self.library.opsets.get(domain, 1) if domain else self.library.opset
         try:
-            schema = onnx().defs.get_schema(self.name, self.library.opset, "")
+            schema = onnx().defs.get_schema(self.name, version, domain)
         except onnx().defs.SchemaError as error:
-            raise OnnxError(f"the operator {self.name} is not known") from error
+            raise OnnxError(f"the operator {domain and domain + '.'}{self.name} is not known") from error
         kinds = tuple(map(_kind, inputs))
         if kinds not in self._defined:
             self._defined[kinds] = _definition(schema, self._complete(attributes), inputs)
@@ -171,15 +173,36 @@ def _bound(graph: GraphBody, values: Values, training: bool) -> Any:
     return lambda given: graph.run(given, values, training)
 
 
+def _is_open(value: Any) -> bool:
+    """Whether a value depends on what the network is given."""
+    if isinstance(value, ArraySequence):
+        return any(map(_is_open, value.arrays))
+    return isinstance(value, Tensor)
+
+
 def _kind(value: Any) -> Any:
+    if isinstance(value, ArraySequence):
+        return "sequence", *map(_kind, value.arrays)
     return None if value is None else (str(value.dtype), tuple(value.shape))
 
 
 def _type_proto(value: Any) -> bytes:
     if value is None:
         return bytes(onnx().TypeProto().SerializeToString())
+    if isinstance(value, ArraySequence):
+        return _sequence_type(value)
     element = onnx().helper.np_dtype_to_tensor_dtype(np.dtype(value.dtype))
     return bytes(onnx().helper.make_tensor_type_proto(element, list(value.shape)).SerializeToString())
+
+
+def _sequence_type(sequence: ArraySequence) -> bytes:
+    package = onnx()
+    if not sequence.arrays:
+        inner = package.helper.make_tensor_type_proto(package.TensorProto.FLOAT, None)
+    else:
+        element = package.helper.np_dtype_to_tensor_dtype(np.dtype(sequence.arrays[0].dtype))
+        inner = package.helper.make_tensor_type_proto(element, None)
+    return bytes(package.helper.make_sequence_type_proto(inner).SerializeToString())
 
 
 def _listed(answer: Any) -> list[Any]:
@@ -187,4 +210,6 @@ def _listed(answer: Any) -> list[Any]:
 
 
 def _elements(value: Any) -> Any:
+    if isinstance(value, ArraySequence):
+        return ArraySequence(tuple(map(_elements, value.arrays)))
     return value.numpy() if isinstance(value, Tensor) else value

@@ -11,6 +11,7 @@ import numpy as np
 from ... import nn
 from ...errors import ConfigurationError
 from ...tensor import Parameter, asarray
+from .call import ArraySequence
 from .graphs import GraphBody, Library
 from .package import BUFFERS, PARAMETERS
 from .stored import array_of
@@ -72,11 +73,23 @@ class OnnxModule(nn.Module):
         return module, _free(module, last)
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """The outputs for the inputs: one tensor, or a tuple of them."""
+        """The outputs for the inputs: one tensor, or a tuple of them. A sequence of arrays is a list."""
         given = _in_order(self.input_names, inputs, named)
         stored = {name: getattr(module, part) for name, (module, part) in self._places.items()}
-        outputs = [asarray(each) for each in self._body.run(list(map(asarray, given)), stored, self.training)]
+        outputs = [_given_back(each) for each in self._body.run(list(map(_taken, given)), stored, self.training)]
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def _taken(given: Any) -> Any:
+    if isinstance(given, list):
+        return ArraySequence(tuple(map(asarray, given)))
+    return None if given is None else asarray(given)
+
+
+def _given_back(value: Any) -> Any:
+    if isinstance(value, ArraySequence):
+        return list(map(asarray, value.arrays))
+    return None if value is None else asarray(value)
 
 
 def _roles(proto: Any) -> tuple[dict[str, str], str]:

@@ -83,3 +83,22 @@ def _diagonal(x: Any, first: int, second: int) -> Any:
     size = front.shape[0]
     rows = fn.reshape(front, (size * size, *front.shape[2:]))[np.arange(size) * (size + 1)]
     return fn.moveaxis(rows, 0, -1)
+
+
+@operator("Det")
+def _det(call: Call, x: Any) -> Any:
+    """Elimination with the largest pivot of each column; the determinant is the product of the pivots."""
+    rows = fn.asarray(x)
+    size = shape_of(rows)[-1]
+    product = fn.ones(shape_of(rows)[:-2], rows.dtype)
+    for _ in range(size):
+        column = rows[..., 0]
+        place = fn.argmax(fn.abs(column), axis=-1, keepdims=True)
+        pivot = fn.take_along_axis(rows, fn.broadcast_to(place[..., None], (*place.shape, shape_of(rows)[-1])), axis=-2)
+        others = fn.where(fn.asarray(np.arange(shape_of(rows)[-2])) == place, fn.asarray(rows[..., :1, 0]), column)
+        swapped = fn.where((np.arange(shape_of(rows)[-2]) == place)[..., None], rows[..., :1, :], rows)
+        lead = pivot[..., 0, 0]
+        product = product * lead * fn.where(place[..., 0] == 0, fn.ones_like(lead), -fn.ones_like(lead))
+        factor = others / fn.where(lead == 0, fn.ones_like(lead), lead)[..., None]
+        rows = (swapped - factor[..., None] * pivot)[..., 1:, 1:]
+    return product
