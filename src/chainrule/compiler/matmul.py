@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .emit import Function, Reg, const, word
 from .product import Plan, Product, equal_parts
@@ -23,13 +23,14 @@ SMALL_FLOPS = 1 << 15
 
 @dataclass(frozen=True)
 class _Task:
-    """What a task works on: pointers to one product, its panels, its tiles."""
+    """What a task works on: pointers to one product, its panels, its tiles; where it keeps B."""
 
     a: Reg
     b: Reg
     c: Reg
     panels: tuple[Reg, Reg]
     tiles: tuple[Reg, Reg]
+    kept: Reg | None
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,12 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Panel:
-    """Some rows: where they begin in A and C, how many."""
+    """Some rows: where they begin in A and C, how many, whether they are the first of a task."""
 
     a: Reg
     c: Reg
     rows: int
+    first: Reg
 
 
 class ProductKernel:
@@ -70,12 +72,12 @@ class ProductKernel:
             number, block = split(f, index, plan.column_blocks)
             offsets = batch_offsets(f, product.batch, [product.a_batch, b_batch, product.c_batch], number)
             here = [f.at(each, self.element, offset) for each, offset in zip((a, b, c), offsets)]
-            if own_b is not None:
+            if own_b is not None and plan.pack_b == "turn":
                 PackingOfB(f, product, plan).pack_all(here[1], own_b)
                 here[1] = own_b
             tiles = -(-product.n // plan.columns)
             columns = [self._start(tiles, plan.column_blocks, each) for each in (block, f.add(block, 1))]
-            self._sum_blocks(_Task(here[0], here[1], here[2], panels, (columns[0], columns[1])), own_a)
+            self._sum_blocks(_Task(here[0], here[1], here[2], panels, (columns[0], columns[1]), own_b), own_a)
 
     @contextmanager
     def _products(self, begin: Reg, end: Reg) -> Iterator[tuple[Reg, tuple[Reg, Reg]]]:
@@ -127,11 +129,12 @@ class ProductKernel:
                 row = f.add(f.times(loop.index, rows), skipped)
                 a = f.at(block.a, self.element, f.times(row, self.product.a_m))
                 c = f.at(task.c, self.element, f.times(row, self.product.c_m))
+                panel = _Panel(a, c, rows, f.compare("icmp eq", loop.index, low))
                 if own_a is None:
-                    self._tiles(task, block, _Panel(a, c, rows))
+                    self._tiles(task, block, panel)
                 else:
                     count = f.minimum(word(step), f.add(stop, f.times(loop.index, -1)))
-                    self._packed_panels(task, block, _Panel(a, c, rows), own_a, count)
+                    self._packed_panels(task, block, panel, own_a, count)
             first += many
 
     def _packed_panels(self, task: _Task, block: _Block, first: _Panel, own: Reg, count: Reg) -> None:
@@ -140,7 +143,8 @@ class ProductKernel:
         with f.loop(0, count) as loop:
             a = f.at(own, self.element, f.times(loop.index, self.packing.panel_elements))
             c = f.at(first.c, self.element, f.times(loop.index, rows * self.product.c_m))
-            self._tiles(task, block, _Panel(a, c, rows))
+            is_first = f.binary("and", first.first, f.compare("icmp eq", loop.index, word(0)))
+            self._tiles(task, block, _Panel(a, c, rows, is_first))
 
     # -- tiles of columns
 
@@ -162,19 +166,28 @@ class ProductKernel:
 
     def _tile(self, task: _Task, block: _Block, panel: _Panel, columns: int, tile: Reg) -> None:
         f, product, plan, rows = self.f, self.product, self.plan, panel.rows
-        if plan.pack_b:
-            b_step = plan.padded(columns)
-            b = f.at(task.b, self.element, f.times(tile, plan.columns * product.k))
-        else:
-            b_step = product.b_k
-            b = f.at(task.b, self.element, f.times(tile, plan.columns))
+        packed, padded = plan.pack_b in ("copy", "turn"), plan.padded(columns)
+        b_step = padded if packed else product.b_k
+        b = f.at(task.b, self.element, f.times(tile, plan.columns * (product.k if packed else 1)))
         b = f.at(b, self.element, f.times(block.b_row, b_step))
-        kind = TileKind(self.element, rows, columns, b_whole=bool(plan.pack_b))
-        strides = Strides(*map(word, (*self.packing.strides(rows), b_step)))
-        pointers = panel.a, b, f.at(panel.c, self.element, f.times(tile, plan.columns))
+        c = f.at(panel.c, self.element, f.times(tile, plan.columns))
+        kind = TileKind(self.element, rows, columns, b_whole=packed)
+        terms = Terms(block.length, block.adds)
         in_one = plan.sum_length >= product.k  # else the kernel goes from block to block of k
-        if in_one and 2 * product.m * product.n * product.k <= SMALL_FLOPS:
+        if task.kept is not None and plan.pack_b == "keep":
+            number = f.add(tile, f.times(task.tiles[0], -1))
+            kept = f.at(task.kept, self.element, f.times(number, plan.columns * plan.sum_length))
+            with f.when(panel.first):
+                self._call(replace(kind, keeps=True), (panel.a, b, c), b_step, replace(terms, kept=kept))
+            with f.when(f.binary("xor", panel.first, const("i1", 1))):
+                self._call(replace(kind, b_whole=True), (panel.a, kept, c), padded, terms)
+        elif in_one and 2 * product.m * product.n * product.k <= SMALL_FLOPS:
             terms = Terms(word(product.k), const("i1", 0))
-            write_tile(f, self.target, kind, pointers, strides, word(product.c_m), terms)
+            strides = Strides(*map(word, (*self.packing.strides(rows), b_step)))
+            write_tile(f, self.target, kind, (panel.a, b, c), strides, word(product.c_m), terms)
         else:
-            call_tile(f, self.target, kind, pointers, strides, product.c_m, Terms(block.length, block.adds))
+            self._call(kind, (panel.a, b, c), b_step, terms)
+
+    def _call(self, kind: TileKind, pointers: tuple[Reg, Reg, Reg], b_step: int, terms: Terms) -> None:
+        strides = Strides(*map(word, (*self.packing.strides(kind.rows), b_step)))
+        call_tile(self.f, self.target, kind, pointers, strides, self.product.c_m, terms)

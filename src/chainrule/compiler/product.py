@@ -22,10 +22,9 @@ TASK_FLOPS = 1 << 18
 FEW_PRODUCTS = 8
 MEETING, FEW_ROWS = 2 << 10, 6
 """So many bytes apart, or a multiple of it, more rows than so many push one another out of the first cache."""
-NEAR, FAR = 1 << 10, 2 << 10
-FEW_PANELS, MANY_PANELS = 8, 32
-"""Bytes between rows of B from which on packing pays where many panels of A read it, and where a few do."""
-
+FAR, FEW_PANELS = 1 << 10, 3
+"""Bytes between rows of B from which on packing pays, and panels of A that read it."""
+KEPT = 0.1
 COPIED, TURNED, SCATTERED, FETCHED = 0.3, 0.45, 1.5, 1.0
 """Cycles an element that is packed: from rows, from columns in squares, one by one; more where it comes from afar."""
 SECOND_CACHE_ALL = 1 << 20
@@ -65,7 +64,8 @@ class Plan:
     """rows, columns: of the largest tile; panels: of rows, as equal as can be, the taller ones first.
 
     pack_a: whether each task packs A for itself, all rows of one k side by side.
-    pack_b: "" or "copy" or "turn"; private: by each task for itself, not by a kernel of its own.
+    pack_b: "" or "copy" or "turn" or "keep", a copy that the first panel makes as it reads B.
+    private: B is packed by each task for itself, not by a kernel of its own.
     """
 
     rows: int
@@ -85,8 +85,11 @@ class Plan:
         return -(-columns // self.width) * self.width
 
     def packed_size(self, product: Product) -> int:
-        """Elements of one packed B."""
-        return product.k * self.padded(product.n)
+        """Elements of one packed B, or of the block of it that is kept."""
+        if self.pack_b != "keep":
+            return product.k * self.padded(product.n)
+        tiles = -(-product.n // self.columns)
+        return self.sum_length * self.columns * -(-tiles // self.column_blocks)
 
     def tasks(self, product: Product) -> int:
         """How many tasks a product has."""
@@ -107,9 +110,9 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     sum_length = -(-product.k // sum_blocks // 16) * 16 if sum_blocks > 1 else max(product.k, 1)
     pack_a = _packing_of_a(product, size, -(-product.n // columns))
     small = product.k * vectors * width * size <= PRIVATE_BYTES
-    alone = bool(pack_b) and not known and small and product.different_b >= FEW_PRODUCTS
+    alone = pack_b == "turn" and not known and small and product.different_b >= FEW_PRODUCTS
     row_tasks, column_blocks = (1, 1) if alone else _tasks(product, panels, columns, sum_length * size)
-    private = bool(pack_b) and not known and small and row_tasks == column_blocks == 1
+    private = pack_b == "keep" or (pack_b == "turn" and not known and small and row_tasks == column_blocks == 1)
     cycles = tile_cycles(rows, wide, product.m, vectors) * product.k * math.prod(product.batch)
     cycles += _packing_cycles(product, size, pack_a, pack_b if not known else "", column_blocks)
     return Plan(rows, columns, panels, row_tasks, column_blocks, sum_length, pack_a, pack_b, private, width, cycles)
@@ -126,8 +129,10 @@ def _heights(product: Product, size: int, target: Target) -> dict[int, int]:
 def _packing_cycles(product: Product, size: int, pack_a: bool, pack_b: str, column_blocks: int) -> float:
     """What packing costs; A is packed for each block of columns."""
     cycles = 0.0
-    if pack_b:
-        elements = product.k * product.n * product.different_b
+    elements = product.k * product.n * product.different_b
+    if pack_b == "keep":
+        cycles += KEPT * elements
+    elif pack_b:
         each = COPIED if pack_b == "copy" else TURNED if product.b_k == 1 else SCATTERED
         cycles += elements * (each + (FETCHED if 2 * elements * size > SECOND_CACHE_ALL else 0.0))
     if pack_a:
@@ -154,14 +159,12 @@ def tile_cycles(height: int, wide: int, rows: int, vectors: int) -> float:
 
 
 def _packing_of_b(product: Product, size: int, panels: int, known: bool) -> str:
-    """Packing costs one copy of B: worth it where B's rows lie far apart and several panels read them."""
+    """Rows of B that lie far apart are packed if several panels read them."""
     if product.b_n != 1 and product.n > 1:
         return "turn"
-    if product.k * min(product.n * size, 256) <= 8 << 10:
+    if product.k * min(product.n * size, 256) <= 8 << 10 or product.b_k * size < FAR:
         return ""
-    apart = product.b_k * size
-    enough = 1 if known else MANY_PANELS if apart < FAR else FEW_PANELS
-    return "copy" if apart >= NEAR and panels >= enough else ""
+    return "copy" if known else "keep" if panels >= FEW_PANELS else ""
 
 
 def _packing_of_a(product: Product, size: int, tiles: int) -> bool:
