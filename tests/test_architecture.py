@@ -53,6 +53,9 @@ STRANGERS = [("reference", "compiler"), ("compiler", "reference"), ("optim", "nn
 STRANGERS += [("nn", "data"), ("optim", "data"), ("nn", "optim"), ("gradient_check", "nn"), ("interop", "train")]
 """(who, whom): parts of one layer, or worth naming, that never import one another."""
 
+OPENED_BY_THE_USER = {"interop.sklearn": ("train", "sklearn")}
+"""A folder that nothing else imports -> the part, and the optional package, that it may import all the same."""
+
 MAY_IMPORT_THE_PACKAGE = {"cli", "__main__"}
 """Who may say `import chainrule`, which is the user's view and lies above everything else."""
 
@@ -178,7 +181,24 @@ def test_imports_go_down() -> None:
 
 
 def test_strangers_do_not_import_one_another() -> None:
-    wrong = [each.place for each in internal_imports() if (part(each.module), part(each.target)) in STRANGERS]
+    wrong = [
+        each.place
+        for each in internal_imports()
+        if (part(each.module), part(each.target)) in STRANGERS and part(each.target) not in opened(each.module)
+    ]
+    assert not wrong
+
+
+def opened(module: str) -> tuple[str, ...]:
+    return next((free for folder, free in OPENED_BY_THE_USER.items() if f"{module}.".startswith(f"{folder}.")), ())
+
+
+def test_what_the_user_opens_is_imported_by_nothing_else() -> None:
+    wrong = [
+        each.place
+        for each in internal_imports()
+        if opened(each.target) and not opened(each.module) and not each.only_for_types
+    ]
     assert not wrong
 
 
@@ -198,6 +218,7 @@ def test_optional_packages_are_imported_where_they_are_used() -> None:
         each.place
         for each in external_imports()
         if each.target.split(".")[0] in OPTIONAL and each.at_module_level and not each.only_for_types
+        if each.target.split(".")[0] not in opened(each.module)
     ]
     assert not wrong
 

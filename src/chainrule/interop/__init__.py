@@ -6,14 +6,16 @@ from .safetensors import load_file, read_metadata, save_file
 from .tensorboard import TensorBoard
 
 if TYPE_CHECKING:
-    from . import c, onnx
+    from . import c, onnx, scipy, sklearn
 
-__all__ = ["TensorBoard", "c", "load_file", "onnx", "read_metadata", "save_file"]
+LATER = ("c", "onnx", "scipy", "sklearn")
+
+__all__ = ["TensorBoard", "c", "load_file", "onnx", "read_metadata", "save_file", "scipy", "sklearn"]
 
 
 def __getattr__(name: str) -> object:
-    """C and ONNX are loaded when they are first used: a training needs neither."""
-    if name not in ("c", "onnx"):
+    """These are loaded when they are first used: a training needs none of them."""
+    if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
