@@ -8,6 +8,7 @@ Ends with a non-zero status when any step failed; every step runs, so that one l
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -21,16 +22,17 @@ STEPS = {
     "format": ["ruff", "format", "--check", *FOLDERS],
     "lint": ["ruff", "check", *FOLDERS],
     "types": ["mypy"],
-    "tests": ["pytest", "-n", "2", "-rs", "-m", "not slow"],
+    "tests": ["pytest", "-n", "2", "--dist", "worksteal", "-rs", "-m", "not slow"],
     "slow tests": ["pytest", "-m", "slow"],
 }
 
 
 def run(name: str, command: list[str]) -> bool:
-    """Run one step as `python -m ...`; whether it passed."""
+    """Run one step as `python -m ...`; whether it passed. The many processes of tests read what one has compiled."""
     print(f"== {name}: {' '.join(command)}", flush=True)
     start = time.monotonic()
-    passed = subprocess.run([sys.executable, "-m", *command], cwd=ROOT).returncode == 0
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    passed = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=environment).returncode == 0
     print(f"== {name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - start:.0f} s\n", flush=True)
     return passed
 
