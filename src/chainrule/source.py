@@ -35,8 +35,14 @@ _internal: dict[str, bool] = {}
 def _is_internal(file: str) -> bool:
     known = _internal.get(file)
     if known is None:
-        known = _internal[file] = file.startswith(INTERNAL_FOLDERS)
+        known = _internal[file] = file.startswith(INTERNAL_FOLDERS) or _is_of_the_command(file)
     return known
+
+
+def _is_of_the_command(file: str) -> bool:
+    """Whether a file only carries the command line: the script that pip installs, and what reads its options."""
+    script = os.path.splitext(os.path.basename(file))[0] in ("chainrule", "chainrule-script")
+    return f"{os.sep}site-packages{os.sep}click{os.sep}" in file or (script and not file.endswith(".py"))
 
 
 def user_source() -> SourceLine | None:

@@ -138,10 +138,9 @@ def test_a_learning_rate_that_is_too_large(native: bool, tmp_path: Path) -> None
         progress=False,
     )
     assert error.trail.births
-    if native:
-        assert Path(error.file).parent == tmp_path / "run"
-        assert "smaller learning rate" in str(error)
-        assert all(np.isfinite(array).all() for array in model.state_dict().values())
+    assert Path(error.file).parent == tmp_path / "run"
+    assert "smaller learning rate" in str(error)
+    assert all(np.isfinite(array).all() for array in model.state_dict().values())
 
 
 def test_a_saved_step_is_replayed_to_the_same_cause() -> None:
@@ -170,7 +169,12 @@ def test_eagerly() -> None:
         assert error.trail.births[0].operation == "log"
         x = cr.tensor(0.0, requires_grad=True)
         error = raised(lambda: cr.sqrt(x * x).backward())  # ∞ · 0
-        assert error.trail.births[0].derives[0] == "multiply"
+        assert [birth.derives[0] for birth in error.trail.births] == ["sqrt", "multiply"]
+        error = raised(lambda: cr.softmax(cr.tensor([-np.inf, -np.inf])))
+        assert [birth.operation for birth in error.trail.births] == ["", "subtract"]
+        assert replay(error.file)[1].births[1].operation == "subtract"
+        masked = cr.softmax(cr.where(np.tri(3, dtype=bool), cr.ones((3, 3)), -np.inf))
+        assert masked.numpy()[0, 0] == 1
     assert np.isnan(cr.log(cr.tensor(-1.0)).item())  # outside the block nothing is asked
 
 
@@ -209,3 +213,36 @@ def test_masks_of_minus_infinity_are_no_alarm() -> None:
     mask = np.tri(5, dtype=bool)
     attend = cr.compile(lambda x: cr.softmax(cr.where(mask, x @ x.T, -cr.inf)).sum(), check_finite=True)
     assert attend(INPUTS[:5]).item() == pytest.approx(5, rel=1e-5)
+
+
+def test_the_round_of_a_loop_and_its_line_are_named() -> None:
+    def total(x: Any) -> Any:
+        def body(carry: Any, row: Any) -> Any:
+            return carry + cr.log(row), None  # in the body
+
+        return cr.scan(body, cr.zeros(2), x)[0].sum()
+
+    rows = np.array([[1, 2], [3, -4], [5, 6]], np.float32)
+    for call in (cr.compile(total, check_finite=True), total):
+        with cr.check_finite():
+            error = raised(call, rows)
+        (birth,) = error.trail.births
+        assert (birth.operation, birth.inside) == ("log", "slice 1 of scan, counted from 0")
+        assert "# in the body" in str(error) and birth.operands[0].low == -4
+
+    looped = cr.compile(lambda x: cr.while_loop(lambda c: c < 1e30, cr.exp, x), check_finite=True)
+    assert raised(looped, np.float32(2)).trail.births[0].inside == "round 2 of while_loop, counted from 0"
+    chosen = cr.compile(lambda x: cr.cond(x.sum() > 0, lambda: cr.sqrt(x - 10), lambda: x), check_finite=True)
+    assert raised(chosen, rows).trail.births[0].inside == "the branch of cond for True"
+
+
+def test_the_layer_is_named_and_no_line_of_the_command_line(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, 2))
+    birth = raised(cr.compile(lambda x: cr.log(model(x) - 100).sum(), check_finite=True), INPUTS).trail.births[0]
+    assert (birth.operation, birth.layer) == ("log", "2")
+    table = tmp_path / "numbers.csv"
+    table.write_text("a,b\n" + "\n".join(f"{np.sin(number):.3f},{np.cos(number):.3f}" for number in range(40)))
+    options = ["--target", "b", "--check-finite", "--lr", "1e38", "--optimizer", "sgd", "--epochs", "3"]
+    shown = CliRunner().invoke(command, ["train", str(table), *options, "--run", str(tmp_path / "run")])
+    assert "is not finite" in shown.output and "chainrule replay" in shown.output, shown.output
+    assert "behind the weights of layer" in shown.output and "click" not in shown.output

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..errors import NonFiniteError
 from ..ir.build import checking
-from ..ir.graph import Value
-from ..ir.types import NumpyArray
+from ..ir.graph import Equation, Graph, Value
+from ..ir.primitive import Primitive
+from ..ir.types import ArrayType, NumpyArray
 from ..source import SourceLine, user_source
 from .message import told
-from .operand import operand
-from .trail import Birth, Trail, bad_rows, has_nan
+from .store import SavedStep, save
+from .trail import Birth, Trail, follow, has_nan, is_bad
+
+Derives = tuple[str, SourceLine | None] | None
+MOST_KNOWN = 1_000
+_files = itertools.count(1)
 
 
 @contextmanager
 def check_finite() -> Iterator[None]:
     """Inside the block, an operation that makes NaN of numbers raises NonFiniteError, with its line and its operands.
+
+    Infinities are no error, as those of a mask are none; the one that NaN comes from is told too. The operation is
+    saved for `chainrule replay`.
 
     For code that runs eagerly, backward passes too. Compiled functions are asked with
     `cr.compile(f, check_finite=True)`, trainings with `fit(..., check_finite=True)`.
@@ -29,23 +43,73 @@ def check_finite() -> Iterator[None]:
     Traceback (most recent call last):
     chainrule.errors.NonFiniteError: The result of log is not finite. The first cause is NaN in log...
     """
-    with checking(_check):
+    with checking(_Check()):
         yield
 
 
-def _check(
-    primitive: Any,
-    inputs: Sequence[Value],
-    results: Sequence[NumpyArray],
-    derives: tuple[str, SourceLine | None] | None,
-) -> None:
-    wrong = [result for result in results if has_nan(result)]
-    if not wrong or any(value.data is not None and has_nan(value.data) for value in inputs):
-        return
-    given = [operand(f"operand {place}", value.data) for place, value in enumerate(inputs, 1) if value.data is not None]
-    rows = tuple(int(row) for row in bad_rows(wrong[0]))
-    result = operand("result", wrong[0])
-    birth = Birth(primitive.name, "NaN", tuple(given), result, user_source(), derives, rows)
-    trail = Trail(f"the result of {primitive.name}", (birth,))
-    batch = wrong[0].shape[0] if wrong[0].ndim else None
-    raise NonFiniteError(told(trail, batch), trail)
+class _Check:
+    """What is asked of each operation. causes: by id of an array, where its infinities were made."""
+
+    def __init__(self) -> None:
+        self.causes: dict[int, tuple[weakref.ref[NumpyArray], tuple[Birth, ...]]] = {}
+
+    def __call__(
+        self,
+        primitive: Primitive,
+        inputs: Sequence[Value],
+        params: Mapping[str, Any],
+        results: Sequence[NumpyArray],
+        derives: Derives,
+    ) -> None:
+        if not any(map(is_bad, results)):
+            return
+        given = [np.asarray(value.data) for value in inputs]
+        if any(map(has_nan, given)):
+            return
+        known = next((cause for array in given if (cause := self._cause(array))), ())
+        is_nan = any(map(has_nan, results))
+        if known and not is_nan:
+            self._note(results, known)
+            return
+        step = _alone(primitive, given, params, [ArrayType(each.shape, each.dtype) for each in results], derives)
+        trail = follow(step.graph, step.inputs, step.names, step.outputs)
+        if trail is None:
+            return
+        if is_nan:
+            raise _error(step, Trail(trail.noticed, (*known, *trail.births[-1:])) if known else trail)
+        self._note(results, trail.births)
+
+    def _note(self, results: Sequence[NumpyArray], births: tuple[Birth, ...]) -> None:
+        if len(self.causes) > MOST_KNOWN:
+            self.causes = {key: kept for key, kept in self.causes.items() if kept[0]() is not None}
+        for result in filter(is_bad, results):
+            self.causes[id(result)] = weakref.ref(result), births
+
+    def _cause(self, array: NumpyArray) -> tuple[Birth, ...]:
+        """Where the infinities of an operand were made, if they were inside the block."""
+        known = self.causes.get(id(array))
+        return known[1] if known is not None and known[0]() is array else ()
+
+
+def _alone(
+    primitive: Primitive,
+    given: Sequence[NumpyArray],
+    params: Mapping[str, Any],
+    kinds: Sequence[ArrayType],
+    derives: Derives,
+) -> SavedStep:
+    """One operation as a step that can be saved."""
+    inputs = tuple(Value(ArrayType(array.shape, array.dtype)) for array in given)
+    equation = Equation(primitive, inputs, params, user_source())
+    equation.derives = derives
+    names = tuple(f"operand {place}" for place in range(1, len(given) + 1))
+    outputs = equation.produce(kinds, False)
+    graph = Graph(inputs, (equation,), outputs, primitive.name)
+    batch = kinds[0].shape[0] if kinds[0].shape else None
+    return SavedStep(graph, tuple(given), names, (f"the result of {primitive.name}",) * len(outputs), batch)
+
+
+def _error(step: SavedStep, trail: Trail) -> NonFiniteError:
+    file = Path(tempfile.mkdtemp(prefix="chainrule-")) / f"not-finite-{next(_files)}.npz"
+    text = f"{told(trail, step.batch)}\nTo see the operation again: chainrule replay {save(step, file)}"
+    return NonFiniteError(text, trail, str(file))

@@ -54,10 +54,12 @@ def _operation(birth: Birth) -> str:
     """The operation and its line; of a derivative the line that it derives, which is the one people know."""
     if not birth.operation:
         return birth.result.name
+    where = f", in {birth.inside}" if birth.inside else ""
+    where += f", behind the weights of layer {birth.layer}" if birth.layer else ""
     if birth.derives is None:
-        return f"{birth.operation}{_at(birth.source)}"
+        return f"{birth.operation}{where}{_at(birth.source)}"
     name, source = birth.derives
-    return f"{birth.operation}, in the derivative of {name}{_at(source or birth.source)}"
+    return f"{birth.operation}, in the derivative of {name}{where}{_at(source or birth.source)}"
 
 
 def _at(source: SourceLine | None) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..ir.build import evaluate
 from ..ir.graph import Equation, Graph, Value
 from ..ir.types import NumpyArray
 from ..source import SourceLine
+from .inside import computed, inside
 from .operand import Operand, operand
 
 Test = Callable[[NumpyArray], bool]
@@ -31,7 +31,8 @@ class Birth:
     """Where something not finite was made, or where it came in.
 
     operation: the primitive, or "" for an input. what: "NaN" or "an infinity". rows: where in the batch, if that can
-    be told. derives: the operation and line whose derivative it belongs to.
+    be told. derives: the operation and line whose derivative it belongs to. layer: whose weights were used last on
+    the way there; inside: the round of a loop, or the branch.
     """
 
     operation: str
@@ -41,6 +42,8 @@ class Birth:
     source: SourceLine | None
     derives: tuple[str, SourceLine | None] | None
     rows: tuple[int, ...]
+    layer: str = ""
+    inside: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,25 @@ class _Run:
         self.known = {id(value): np.asarray(array) for value, array in zip(graph.inputs, inputs)}
         self.names = {id(value): name for value, name in zip(graph.inputs, names)}
         self.places = {id(value): number - len(inputs) for number, value in enumerate(graph.inputs)}
+        self.layers: dict[
+            int, tuple[int, str]
+        ] = {}  # by id of a value: when weights were used last, and of which layer
         for number, equation in enumerate(graph.equations):
-            types = tuple(value.type for value in equation.outputs)
-            read = [self.array(value) for value in equation.inputs]
-            results = evaluate(equation.primitive, read, dict(equation.params), types)
-            for value, result in zip(equation.outputs, results):
+            for value, result in zip(
+                equation.outputs, computed(equation, [self.array(each) for each in equation.inputs])
+            ):
                 self.known[id(value)] = result
                 self.places[id(value)] = number
+                self.layers[id(value)] = self._layer(equation, number)
+
+    def _layer(self, equation: Equation, number: int) -> tuple[int, str]:
+        found = [(-1, "")]
+        for value in equation.inputs:
+            kind, _, path = self.names.get(id(value), "").partition(" ")
+            if kind == "parameter" and path and equation.derives is None:
+                found.append((number, path.rpartition(".")[0]))
+            found.append(self.layers.get(id(value), (-1, "")))
+        return max(found)
 
     def array(self, value: Value) -> NumpyArray:
         """The elements of a value."""
@@ -101,11 +116,23 @@ class _Run:
                 value = min(bad, key=self.order)
                 continue
             what = "NaN" if test is has_nan else "an infinity"
-            found.insert(0, (self._birth(value, what), value))
+            found = [*((birth, value) for birth in self._births(value, what, test)), *found]
             infinite = [each for each in equation.inputs if is_bad(self.array(each))] if equation is not None else []
             if not infinite:
                 return found
             value, test = min(infinite, key=self.order), is_bad
+
+    def _births(self, value: Value, what: str, test: Test) -> list[Birth]:
+        """One, or those in the round of a loop that it came from."""
+        equation = value.equation
+        inner = None if equation is None else inside(equation, [self.array(each) for each in equation.inputs], test)
+        if equation is None or inner is None:
+            return [self._birth(value, what)]
+        names = [self.names.get(id(each), "") for each in equation.inputs[len(equation.inputs) - len(inner.given) :]]
+        run = _Run(inner.body, inner.given, inner.named(names))
+        trails = [run.trail(each) for each in inner.body.outputs if test(run.array(each))]
+        births, _ = zip(*min(trails, key=lambda found: run.order(found[0][1])))
+        return [replace(birth, inside=f"{birth.inside}{', ' * bool(birth.inside)}{inner.label}") for birth in births]
 
     def _birth(self, value: Value, what: str) -> Birth:
         equation = value.equation
@@ -116,7 +143,8 @@ class _Run:
             return Birth("", what, (), result, None, None, rows)
         operands = tuple(operand(name, self.array(each)) for name, each in zip(self._named(equation), equation.inputs))
         result = operand("result", array)
-        return Birth(equation.primitive.name, what, operands, result, equation.source, equation.derives, rows)
+        layer = self.layers[id(value)][1]
+        return Birth(equation.primitive.name, what, operands, result, equation.source, equation.derives, rows, layer)
 
     def _named(self, equation: Equation) -> list[str]:
         """What an operand is: an input by its name, a constant, or its place."""

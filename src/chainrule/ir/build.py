@@ -90,7 +90,7 @@ def deriving(equation: Equation) -> Iterator[None]:
 
 @contextmanager
 def checking(check: Callable[..., None] | None) -> Iterator[None]:
-    """Inside the block every operation that is computed at once is shown to check(primitive, arrays, results, ...)."""
+    """Inside the block every operation that is computed at once is shown to check(primitive, inputs, params, ...)."""
     before, _context.check = _context.check, check
     try:
         yield
@@ -137,7 +137,7 @@ def _compute(
 ) -> tuple[Value, ...]:
     arrays = evaluate(primitive, [value.data for value in inputs], params, types)
     if _context.check is not None:
-        _context.check(primitive, inputs, arrays, _context.derives)
+        _context.check(primitive, inputs, params, arrays, _context.derives)
     if not tracked:
         return tuple([Value(kind, array) for kind, array in zip(types, arrays)])
     equation = Equation(primitive, inputs, params, user_source())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +12,10 @@ import numpy as np
 
 from .. import random
 from ..errors import DivergenceError
-from ..finite import check_finite as checked
 from ..ir.types import NumpyArray
 from ..optim.schedules.base import current_rate
 from ..tensor import Tensor
+from .checked_step import CheckedStep
 from .compiled import CompiledSteps
 from .early_stopping import Best
 from .evaluate import figures
@@ -99,9 +98,10 @@ class Loop:
 
     def _eager_steps(self) -> Iterator[None]:
         """One step after the other; between them the run can be stopped or saved."""
+        folder = self.directory.path if self.directory is not None else None
+        step = CheckedStep(self.training, folder) if self.check_finite else self.training
         for arrays in self.feed.epoch():
-            with checked() if self.check_finite else nullcontext():
-                loss, outputs = self.training(*map(Tensor, arrays))
+            loss, outputs = step(*map(Tensor, arrays))
             self._require_finite(loss.item())
             self.rate.after_step()
             self._count(loss.item(), outputs.numpy(), *arrays[1:])
