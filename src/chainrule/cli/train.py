@@ -32,6 +32,7 @@ Examples:
   chainrule train houses.csv --target price
   chainrule train houses.csv --target price --ignore id,notes --hidden 64,64
   chainrule train photos/ --image-size 48 --epochs 40
+  chainrule train digits --record credit,flow
   chainrule train --resume runs/digits-1
 """
 
@@ -54,6 +55,7 @@ def train(
 ) -> None:
     """Start a run, or resume one."""
     from . import training
+    from .recording import Records
 
     if resume is not None:
         _check_alone(ctx)
@@ -62,7 +64,8 @@ def train(
     if source is None:
         raise click.UsageError("say what to train on, such as `chainrule train digits`", ctx)
     wishes = Wishes(**{entry.name: given[entry.name] for entry in fields(Wishes)})
-    training.start(_source(source, given), wishes, given["run_directory"], quiet, watch, check_finite)
+    records = Records(given["record"], str(given["tensorboard"] or ""))
+    training.start(_source(source, given), wishes, given["run_directory"], quiet, watch, check_finite, records)
 
 
 def _source(given_source: str, given: dict[str, Any]) -> Source:

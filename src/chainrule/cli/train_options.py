@@ -265,6 +265,23 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     option(
         RUN,
+        "--record",
+        multiple=True,
+        callback=names,
+        metavar="WHAT",
+        help="Record while it trains, for `explain` and `report`: credit (how much each weight contributed, in 50 spans), "
+        "flow (whether the error gets through), or both: credit,flow. Changes no bit of the result, but takes time: "
+        "credit several times that of the training. --resume goes on recording.",
+    ),
+    option(
+        RUN,
+        "--tensorboard",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
+        help="Write event files for TensorBoard there. Needs chainrule[tensorboard].",
+    ),
+    option(
+        RUN,
         "--check-finite",
         is_flag=True,
         help="Where the loss becomes NaN or infinite: tell the operation that made it and the example it comes from, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from .. import nn, random
 from ..interop.atomic import write_json
-from ..train import EarlyStopping, History, Metric, fit, predict
+from ..train import EarlyStopping, History, Metric, Recorder, fit, predict
 from ..train.progress import Display
 from . import directories, display, pages
 from .baseline import Baseline, judge
@@ -26,11 +26,13 @@ from .optimisers import make_optimizer, make_schedule
 from .problem import Encoder, Problem, load, number_target
 from .progress import TrainingProgress
 from .record import Record
+from .recording import Records, recorders
 from .runs import judged_by, load_unchanged
 from .settings import Settings
 from .source import Source
 
 RESULT_FILE = "result.json"
+NOTHING = Records()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,7 @@ class Training:
     quiet: bool
     watch: bool = False
     check_finite: bool = False
+    recorders: Sequence[Recorder] = ()
 
 
 def start(
@@ -53,6 +56,7 @@ def start(
     quiet: bool,
     watch: bool = False,
     check_finite: bool = False,
+    records: Records = NOTHING,
 ) -> None:
     """A new run. Its directory is made only when all has been understood, so that a mistake leaves nothing behind."""
     directories.check_free(directory)
@@ -62,16 +66,19 @@ def start(
     module = _seeded(record)
     make_optimizer(settings, module)  # these tell what is wrong with the settings
     class_weight_of(settings, problem.encoder)
+    readers = recorders(records, problem, settings)
     path = directories.make(directory, source.name)
     record.write(path)
-    _run(Training(record, problem, module, path, quiet, watch, check_finite), resume=False)
+    records.write(path)
+    _run(Training(record, problem, module, path, quiet, watch, check_finite, readers), resume=False)
 
 
 def resume(path: Path, quiet: bool, watch: bool = False, check_finite: bool = False) -> None:
     """Go on from the last checkpoint; from the beginning, where the run was stopped before the first."""
     record = Record.read(path)
     problem = load_unchanged(record)
-    _run(Training(record, problem, _seeded(record), path, quiet, watch, check_finite), resume=True)
+    readers = recorders(Records.read(path), problem, record.settings)
+    _run(Training(record, problem, _seeded(record), path, quiet, watch, check_finite, readers), resume=True)
 
 
 def _seeded(record: Record) -> nn.Module:
@@ -135,6 +142,7 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
         checkpoint_steps=settings.checkpoint_every or None,
         check_finite=training.check_finite,
         progress=progress,
+        recorders=training.recorders,
     )
 
 
