@@ -26,6 +26,10 @@ SPANS = 50
 FLOW_LOOKS = 40
 PROBE = 100
 """Examples whose loss is shared out."""
+SMALL = 10_000
+"""Weights up to which each example's kinks are looked for; in larger networks that takes long, and what is left over
+without it is told."""
+CHEAP = 12.0
 
 
 @dataclass(frozen=True)
@@ -58,20 +62,21 @@ class Records:
             raise CheckpointError(f"{path} is damaged: {error!r}") from error
 
 
-def recorders(records: Records, problem: Problem, settings: Settings) -> Sequence[Recorder]:
+def recorders(records: Records, problem: Problem, settings: Settings, weights: int) -> Sequence[Recorder]:
     """The recorders that were asked for, each looking about as often whatever the length of the training."""
     if not records.kinds and not records.tensorboard:
         return ()
     from ..explain import CreditRecorder, FlowRecorder
     from ..interop import TensorBoard
-    from ..reports.credit import chosen_rows
+    from ..reports.credit import BUDGET, chosen_rows
 
     updates = _updates(settings, len(problem.training.inputs))
     rows = chosen_rows(problem.training.pair, PROBE)
     probe = (rows.inputs, rows.targets)
     found: list[Recorder] = []
     if CREDIT in records.kinds:
-        found.append(CreditRecorder(max(1, updates // SPANS), probe))
+        budget = BUDGET if weights <= SMALL else CHEAP
+        found.append(CreditRecorder(max(1, updates // SPANS), probe, budget=budget))
     if FLOW in records.kinds:
         found.append(FlowRecorder(max(2, updates // FLOW_LOOKS), probe))
     if records.tensorboard:

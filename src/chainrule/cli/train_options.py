@@ -269,7 +269,7 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         callback=names,
         metavar="WHAT",
-        help="Record while it trains, for `explain` and `report`: credit (how much each weight contributed, in 50 spans), "
+        help="Record while it trains, for `explain` and `report`: credit (how much each weight contributed), "
         "flow (whether the error gets through), or both: credit,flow. Changes no bit of the result, but takes time: "
         "credit several times that of the training. --resume goes on recording.",
     ),

@@ -66,7 +66,7 @@ def start(
     module = _seeded(record)
     make_optimizer(settings, module)  # these tell what is wrong with the settings
     class_weight_of(settings, problem.encoder)
-    readers = recorders(records, problem, settings)
+    readers = recorders(records, problem, settings, weight_count(module))
     path = directories.make(directory, source.name)
     record.write(path)
     records.write(path)
@@ -77,8 +77,9 @@ def resume(path: Path, quiet: bool, watch: bool = False, check_finite: bool = Fa
     """Go on from the last checkpoint; from the beginning, where the run was stopped before the first."""
     record = Record.read(path)
     problem = load_unchanged(record)
-    readers = recorders(Records.read(path), problem, record.settings)
-    _run(Training(record, problem, _seeded(record), path, quiet, watch, check_finite, readers), resume=True)
+    module = _seeded(record)
+    readers = recorders(Records.read(path), problem, record.settings, weight_count(module))
+    _run(Training(record, problem, module, path, quiet, watch, check_finite, readers), resume=True)
 
 
 def _seeded(record: Record) -> nn.Module:
