@@ -13,9 +13,10 @@ from ..ir.operand import MEANING
 from . import elementwise, structure
 from .pullback import Flags, Joint, cut_out, extended, or_zeros, with_pullback
 
-REMADE = frozenset((structure.broadcast_to, structure.reshape, structure.permute_dims, elementwise.sigmoid))
+VIEWS = (structure.broadcast_to, structure.reshape, structure.permute_dims)
+REMADE = frozenset((*VIEWS, elementwise.sigmoid, elementwise.tanh))
 """Primitives whose results are not worth keeping: they only show what they read in another form, or their derivative
-reads that as well (of a sigmoid, the sigmoid of -x: compiled, both come from one exponential)."""
+reads that as well, and to compute them again takes less than to write and read them."""
 
 
 class Source(NamedTuple):
