@@ -106,3 +106,30 @@ def test_gates_are_computed_part_by_part_and_stacked_whole(reverse: bool) -> Non
         carry = np.tanh(one) * two + three * carry
     for found, wanted in zip(run_once(compiled, [x, start]), (carry, stack), strict=True):
         np.testing.assert_allclose(found, -wanted, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("row_first", [False, True])
+def test_a_bias_is_added_in_the_loop(row_first: bool) -> None:
+    into = np.random.default_rng(6).standard_normal((WIDTH, 2 * WIDTH))
+    bias = np.arange(2.0 * WIDTH)
+
+    def program(x: Any, start: Any, bias: Any) -> Any:
+        def cell(carry: Any, gates: Any) -> Any:
+            both = gates + cr.concat([carry, carry], axis=1)
+            return cr.tanh(both[:, :WIDTH]) - both[:, WIDTH:], cr.sum(gates)
+
+        gates = bias + x @ into if row_first else x @ into + bias
+        carry, sums = cr.scan(cell, start, gates)
+        return -carry, -sums
+
+    x, start = arrays()
+    compiled = compile_graph(trace(program)(x, start, bias))
+    before = [call.label for call in compiled.program.instructions if not isinstance(call, Repeat)]
+    assert not any("add" in label for label in before)
+    carry, sums = start, []
+    for gates in x @ into + bias:
+        both = gates + np.concatenate([carry, carry], axis=1)
+        carry = np.tanh(both[:, :WIDTH]) - both[:, WIDTH:]
+        sums.append(gates.sum())
+    for found, wanted in zip(run_once(compiled, [x, start, bias]), (carry, np.array(sums)), strict=True):
+        np.testing.assert_allclose(found, -wanted, rtol=1e-12)

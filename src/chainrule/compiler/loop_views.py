@@ -27,7 +27,7 @@ def _handed_on(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> tuple[
         return None
     kept = [value for value in results if id(value) not in stack_of]
     changed = Graph(body.inputs, body.equations, (*body.outputs[:carry], *kept), body.name)
-    found = iter(with_body(rewriter, equation, inputs, changed))
+    found = iter(with_body(rewriter, equation, inputs, body=changed))
     state = [next(found) for _ in range(carry)]
     return (*state, *(stack_of[id(value)] if id(value) in stack_of else next(found) for value in results))
 
@@ -42,7 +42,7 @@ def _parts_after(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> tupl
     if len(kept) < carry or any(value is not other for value, other in zip(body.outputs[:carry], kept)):
         return None  # a part is carried, too
     changed = Graph(body.inputs, body.equations, (*kept, whole), body.name)
-    stacks = with_body(rewriter, equation, inputs, changed)
+    stacks = with_body(rewriter, equation, inputs, body=changed)
     stack_of = {id(value): stack for value, stack in zip(changed.outputs[carry:], stacks[carry:])}
     return (*stacks[:carry], *(_read(rewriter, value, stack_of, whole) for value in body.outputs[carry:]))
 
@@ -65,9 +65,9 @@ def _source(value: Value) -> Value | None:
     return source if source.equation is not None and source.data is None else None
 
 
-def with_body(rewriter: Rewriter, old: Equation, inputs: Inputs, body: Graph) -> tuple[Value, ...]:
-    """Write a loop again with another body."""
-    params = {**old.params, "body": body}
+def with_body(rewriter: Rewriter, old: Equation, inputs: Inputs, **changes: object) -> tuple[Value, ...]:
+    """Write a loop again, with another body."""
+    params = {**old.params, **changes}
     kinds = old.primitive.type_rule(*[value.type for value in inputs], **params)
     copy = Equation(old.primitive, inputs, params, old.source)
     rewriter.equations.append(copy)
