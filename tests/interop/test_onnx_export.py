@@ -136,6 +136,25 @@ def test_a_primitive_gives_in_onnxruntime_what_numpy_gives(name: str, tmp_path: 
             np.testing.assert_allclose(other, mine, rtol=2e-5, atol=2e-6)
 
 
+OF_THE_BATCH: dict[str, Callable[[Any], Any]] = {
+    "sort": lambda x: cr.sort(x, axis=1),
+    "mean over the batch": lambda x: cr.mean(x) + cr.var(x, axis=0, correction=-1),
+    "numbers of examples": lambda x: x + 2 * cr.arange(x.shape[0])[:, None] + 1,
+    "twice as many rows": lambda x: cr.stack([x, x[::-1]], axis=1).reshape((2 * x.shape[0], -1)),
+    "pieces": lambda x: cr.pad(x[1:] - x[:-1], [(1, 2), (0, 0)]),
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_BATCH)
+def test_what_follows_from_the_size_of_the_batch(name: str, tmp_path: Path) -> None:
+    function = OF_THE_BATCH[name]
+    path = export(function, floats(4, 3), tmp_path / "model.onnx")
+    for batch in (1, 2, 9):
+        x = floats(batch, 3)
+        (other,) = run(path, [x])
+        np.testing.assert_allclose(other, function(cr.tensor(x)).numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_branches_and_loops(tmp_path: Path) -> None:
     def function(x: Any) -> Any:
         chosen = cr.cond(cr.sum(x) > 0, lambda x: x * 2, lambda x: x - 1, x)
@@ -154,5 +173,7 @@ def test_random_numbers_and_training_steps_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="must not change anything outside"):
         export(lambda x: nn.functional.dropout(x, 0.5), floats(2, 3), tmp_path / "model.onnx")
     with pytest.raises(TraceError, match="batch_axis=None"):
-        export(lambda x: x + cr.arange(x.shape[0])[:, None], floats(2, 3), tmp_path / "model.onnx")
+        export(lambda x: cr.tril(x @ x.T), floats(2, 3), tmp_path / "model.onnx")
+    with pytest.raises(TraceError, match="grows unevenly"):
+        export(lambda x: cr.broadcast_to(x[0, 0], (x.shape[0] ** 2,)), floats(2, 3), tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

@@ -23,6 +23,7 @@ from ...passes import run_passes
 from ...tensor import Parameter
 from ..atomic import write_bytes
 from .control import CONTROL
+from .counted import counted
 from .elementwise import ELEMENTWISE
 from .package import BUFFERS, IR_VERSION, OPSET, PARAMETERS, onnx
 from .sizes import Twins
@@ -31,8 +32,8 @@ from .windows import WINDOWS
 from .writer import Writer
 
 EMITTERS = {**ELEMENTWISE, **STRUCTURE, **WINDOWS, **CONTROL}
-BATCHES = (3, 4)
-"""Two batch sizes to trace for; neither is 1, which broadcasts."""
+BATCHES = (3, 4, 7)
+"""Batch sizes to trace for; none is 1, which broadcasts."""
 
 
 def export(
@@ -106,12 +107,12 @@ def _check(captured: Captured) -> None:
 
 
 def _paired(graphs: list[Graph]) -> tuple[Graph, Twins]:
-    """The graph to write, simplified if both traces are simplified alike."""
+    """The graph to write, simplified if all traces are simplified alike."""
     simple = [run_passes(graph) for graph in graphs]
     try:
-        return simple[0], Twins(simple[0], simple[1] if len(simple) > 1 else None, BATCHES)
+        return simple[0], Twins(simple, BATCHES)
     except TraceError:
-        return graphs[0], Twins(graphs[0], graphs[1], BATCHES)
+        return graphs[0], Twins(graphs, BATCHES)
 
 
 def _argument_names(model: Any, count: int) -> list[str]:
@@ -135,14 +136,16 @@ def _model(
     output_names: Sequence[str],
     batch_axis: int | None,
 ) -> Any:
-    writer, helper = Writer(twins, EMITTERS), onnx().helper
+    writer, helper = Writer(twins, EMITTERS, counted), onnx().helper
     captured, count = captures[0], captures[0].argument_count
     for value, name in zip(graph.inputs, input_names):
         writer.set_name(value, name)
-    for value, cell, other in zip(graph.inputs[count:], captured.cells, captures[-1].cells):
-        assert isinstance(cell, TensorCell) and isinstance(other, TensorCell)
-        if cell.owner is not other.owner:  # made by the function itself
-            writer.set_constant(value, cell.owner.numpy(), other.owner.numpy())
+    for value, *cells in zip(graph.inputs[count:], *(each.cells for each in captures)):
+        cell = cells[0]
+        owners = [each.owner for each in cells if isinstance(each, TensorCell)]
+        assert isinstance(cell, TensorCell)
+        if any(owner is not cell.owner for owner in owners):  # made by the function itself
+            writer.set_constant(value, [owner.numpy() for owner in owners])
             continue
         name = known.get(id(cell.owner)) or writer.fresh("tensor")
         name = f"{name}_parameter" if name in input_names else name

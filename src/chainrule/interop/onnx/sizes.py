@@ -1,5 +1,5 @@
-"""Sizes that depend on the batch: a function is traced for two batch sizes, and what differs between the traces is
-a multiple of the batch plus a number."""
+"""Sizes that depend on the batch: a function is traced for several batch sizes, and what differs between the traces
+must be a multiple of the batch plus a number. Two traces would fit any line: the third says whether it is one."""
 
 from __future__ import annotations
 
@@ -35,64 +35,67 @@ class Size:
 
 
 class Twins:
-    """Each value of a graph with the one that takes its place in the graph for another batch size."""
+    """Each value of a graph with those that take its place in the graphs for other batch sizes."""
 
-    def __init__(self, graph: Graph, other: Graph | None, batches: tuple[int, int]) -> None:
-        self.batches, self.graph = batches, graph
-        self._values: dict[int, Value] = {}
-        self._equations: dict[int, Equation] = {}
-        if other is not None:
-            self._pair(graph, other)
+    def __init__(self, graphs: Sequence[Graph], batches: Sequence[int]) -> None:
+        self.batches = list(batches)
+        self._values: list[dict[int, Value]] = [{} for _ in graphs[1:]]
+        self._equations: list[dict[int, Equation]] = [{} for _ in graphs[1:]]
+        for place, other in enumerate(graphs[1:]):
+            self._pair(graphs[0], other, place)
 
-    def _pair(self, graph: Graph, other: Graph) -> None:
+    def _pair(self, graph: Graph, other: Graph, place: int) -> None:
         if len(graph.equations) != len(other.equations):
             raise TraceError(UNLIKE.format(what="the operations of the function change"))
+        values = self._values[place]
         for value, twin in zip(graph.inputs, other.inputs):
-            self._values[id(value)] = twin
+            values[id(value)] = twin
         for equation, twin_equation in zip(graph.equations, other.equations):
-            self._check(equation, twin_equation)
-            self._equations[id(equation)] = twin_equation
+            self._check(equation, twin_equation, values)
+            self._equations[place][id(equation)] = twin_equation
             for value, twin in zip(equation.outputs, twin_equation.outputs):
-                self._values[id(value)] = twin
+                values[id(value)] = twin
             for body, twin_body in zip(_bodies(equation), _bodies(twin_equation)):
-                self._pair(body, twin_body)
+                self._pair(body, twin_body, place)
         for value, twin in zip(graph.outputs, other.outputs):
-            self._values.setdefault(id(value), twin)
+            values.setdefault(id(value), twin)
 
-    def _check(self, equation: Equation, twin: Equation) -> None:
+    def _check(self, equation: Equation, twin: Equation, values: dict[int, Value]) -> None:
         alike = equation.primitive is twin.primitive and len(equation.inputs) == len(twin.inputs)
         for value, other in zip(equation.inputs, twin.inputs):
             if value.is_constant and other.is_constant:
-                self._values[id(value)] = other
-            elif self._values.get(id(value)) is not other:
+                values[id(value)] = other
+            elif values.get(id(value)) is not other:
                 alike = False
         if not alike:
             raise TraceError(UNLIKE.format(what="the operations of the function change"))
 
-    def of(self, value: Value) -> Value:
-        """The twin; the value itself where there is only one graph."""
-        return self._values.get(id(value), value)
+    def of(self, value: Value) -> list[Value]:
+        """The value in each of the graphs."""
+        return [value, *(values.get(id(value), value) for values in self._values)]
 
-    def size(self, here: int, there: int) -> Size:
-        """A number that is `here` in this graph and `there` in the other."""
-        first, second = self.batches
-        if here == there:
-            return Size(here)
-        per_example, rest = divmod(there - here, second - first)
-        if rest:
+    def size(self, *numbers: int) -> Size:
+        """A number that is another one in each graph."""
+        if len(set(numbers)) == 1:
+            return Size(numbers[0])
+        first, second = self.batches[:2]
+        per_example = (numbers[1] - numbers[0]) // (second - first)
+        found = Size(numbers[0] - per_example * first, per_example)
+        if any(found.base + per_example * batch != number for batch, number in zip(self.batches, numbers)):
             raise TraceError(UNLIKE.format(what="a size in the function grows unevenly"))
-        return Size(here - per_example * first, per_example)
+        return found
 
     def shape(self, value: Value) -> list[Size]:
         """The sizes of the axes of a value."""
-        return [self.size(here, there) for here, there in zip(value.shape, self.of(value).shape)]
+        return [self.size(*sizes) for sizes in zip(*(each.shape for each in self.of(value)))]
 
     def param(self, equation: Equation, name: str) -> Any:
         """A parameter of an equation that is a size or a tuple of sizes."""
-        here, there = equation.params[name], self._equations.get(id(equation), equation).params[name]
-        if isinstance(here, int):
-            return self.size(here, there)
-        return [self.size(one, other) for one, other in zip(here, there)]
+        equations = [equation, *(each.get(id(equation), equation) for each in self._equations)]
+        found = [each.params[name] for each in equations]
+        if isinstance(found[0], int):
+            return self.size(*found)
+        return [self.size(*numbers) for numbers in zip(*found)]
 
 
 def known(sizes: Sequence[Size]) -> list[int]:

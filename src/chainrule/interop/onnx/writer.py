@@ -13,12 +13,15 @@ from ...errors import TraceError
 from ...ir.graph import Equation, Graph, Value
 from ...ir.types import ArrayType, NumpyArray
 from .package import onnx
-from .sizes import UNLIKE, Size, Twins
+from .sizes import Size, Twins
 
 BATCH = "batch"
 
 Emitter = Callable[["Writer", Equation], str | Sequence[str]]
 """Writes the nodes of an equation and gives the names of its outputs."""
+
+Counted = Callable[["Writer", Value, Sequence[NumpyArray]], str]
+"""Writes an array that follows from the size of the batch, given what it is in each graph."""
 
 
 @dataclass
@@ -32,8 +35,8 @@ class Scope:
 class Writer:
     """The nodes written so far, and the names of values."""
 
-    def __init__(self, twins: Twins, emitters: dict[str, Emitter]) -> None:
-        self.twins, self.emitters = twins, emitters
+    def __init__(self, twins: Twins, emitters: dict[str, Emitter], counted: Counted) -> None:
+        self.twins, self.emitters, self.counted = twins, emitters, counted
         self.initializers: dict[str, NumpyArray] = {}
         self.batch: str | None = None
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
@@ -66,6 +69,8 @@ class Writer:
             if id(value) in scope.names:
                 return scope.names[id(value)]
         source = self._stretched(value)
+        if id(value) in self._scopes[0].names:  # it follows from the batch
+            return self._scopes[0].names[id(value)]
         if source is not None:
             name = self.node("Expand", self.name(source), self.sizes(self.twins.shape(value)))
         else:
@@ -76,23 +81,24 @@ class Writer:
     def _stretched(self, value: Value) -> Value | None:
         """What a value is an enlarged copy of, if it is one: constants are where they grow with the batch."""
         if id(value) not in self._broadcasts and value.data is not None:
-            twin = self.twins.of(value)
-            if twin.data is not None and twin is not value:
-                self.set_constant(value, value.data, twin.data)
+            found = [each.data for each in self.twins.of(value)]
+            if all(each is not value.data for each in found[1:]):
+                self.set_constant(value, [each for each in found if each is not None])
         return self._broadcasts.get(id(value))
 
-    def set_constant(self, value: Value, here: NumpyArray, there: NumpyArray) -> None:
-        """A value is a known array, another one in the other graph: they may differ by how often parts are repeated."""
-        if here.shape == there.shape and _same(here, there):
-            part = here
-        else:
-            first = tuple(slice(0, 1) if a != b else slice(None) for a, b in zip(here.shape, there.shape))
-            part = here[first]
-            if not all(_same(np.broadcast_to(part, array.shape), array) for array in (here, there)):
-                raise TraceError(UNLIKE.format(what="an array that the function makes changes"))
+    def set_constant(self, value: Value, arrays: Sequence[NumpyArray]) -> None:
+        """A value is a known array, another one in each graph: they may differ by how often parts are repeated, or as
+        far as they count the batch."""
+        part = arrays[0]
+        if not all(_same(part, each) for each in arrays):
+            differ = [len(set(sizes)) > 1 for sizes in zip(*(each.shape for each in arrays))]
+            part = part[tuple(slice(0, 1) if each else slice(None) for each in differ)]
+            if not all(_same(np.broadcast_to(part, each.shape), each) for each in arrays):
+                self._scopes[0].names[id(value)] = self.counted(self, value, arrays)
+                self._kept.append(value)
+                return
         if part is not value.data:
-            source = Value(ArrayType(part.shape, part.dtype), np.ascontiguousarray(part))
-            self._broadcasts[id(value)] = source
+            self._broadcasts[id(value)] = Value(ArrayType(part.shape, part.dtype), np.ascontiguousarray(part))
             self._kept.append(value)
 
     # -- nodes
@@ -104,6 +110,10 @@ class Writer:
     def nodes_of(self, operator: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
         """Append a node with several outputs."""
         return self._append(self._scopes[-1], operator, inputs, count, attributes)
+
+    def in_main(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Append a node with one output to the main graph, wherever we are."""
+        return self._append(self._scopes[0], operator, inputs, 1, attributes)[0]
 
     def _append(
         self, scope: Scope, operator: str, inputs: Sequence[str], count: int, attributes: dict[str, Any]
@@ -138,8 +148,7 @@ class Writer:
             assert self.batch is not None
             per_example = self.constant(np.array([size.per_example for size in sizes], np.int64))
             base = self.constant(np.array([size.base for size in sizes], np.int64))
-            (product,) = self._append(self._scopes[0], "Mul", [self.batch, per_example], 1, {})
-            (self._shapes[key],) = self._append(self._scopes[0], "Add", [product, base], 1, {})
+            self._shapes[key] = self.in_main("Add", self.in_main("Mul", self.batch, per_example), base)
         return self._shapes[key]
 
     def reshape(self, name: str, sizes: Sequence[Size]) -> str:
@@ -167,13 +176,13 @@ class Writer:
     def _fit(self, values: Sequence[Value], sources: Sequence[Value], result: Value, inner: int) -> bool:
         if any(source.ndim < inner for source in sources):
             return False
-        for which in (lambda value: value, self.twins.of):
-            shapes = [which(source).shape for source in sources]
+        for place, wanted in enumerate(each.shape for each in self.twins.of(result)):
+            shapes = [self.twins.of(source)[place].shape for source in sources]
             outer = [shape[: len(shape) - inner] for shape in shapes]
-            wanted = which(result).shape
             if np.broadcast_shapes(*outer) != wanted[: len(wanted) - inner]:
                 return False
-            if inner and any(shape[-inner:] != which(value).shape[-inner:] for shape, value in zip(shapes, values)):
+            full = [self.twins.of(value)[place].shape for value in values]
+            if inner and any(shape[-inner:] != each[-inner:] for shape, each in zip(shapes, full)):
                 return False
         return True
 
