@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Range = tuple[Reg, Reg]
 
-MOST_PRODUCTS = 96
+MOST_PRODUCTS = 60
 """Multiplications in the body of a loop, at most."""
 CACHE_LINE = 64
 WEIGHT_BYTES = 1 << 19
