@@ -11,8 +11,6 @@ from ..ir.types import ArrayType, int64, uint8
 from .array import Array
 from .contraction import lower_product
 from .control import lower_control
-from .convolution import laid_out, lower_convolution
-from .convolution_small import lower_small_convolution
 from .emit import Function, Module, Reg
 from .lower import LOWERINGS
 from .lower_unit import lower_nest
@@ -208,9 +206,18 @@ class Lowering:
             return
         if lower_control(self, equation) or lower_vector_product(self, equation) or lower_product(self, equation):
             return
-        if lower_small_convolution(self, equation) or lower_convolution(self, equation) or lower_parts(self, equation):
+        if self._convolution(equation) or lower_parts(self, equation):
             return
         self._equation(equation)
+
+    def _convolution(self, equation: Equation) -> bool:
+        """Whether it is a convolution, now lowered; programs without any need not load how that is done."""
+        if not equation.primitive.name.startswith("convolution"):
+            return False
+        from .convolution import lower_convolution
+        from .convolution_small import lower_small_convolution
+
+        return lower_small_convolution(self, equation) or lower_convolution(self, equation)
 
     def _equation(self, equation: Equation) -> None:
         inputs = [self.place_of(value) for value in equation.inputs]
@@ -226,6 +233,8 @@ class Lowering:
 
         That of the positions, where there are any: they lie as the images did on the way forward.
         """
+        from .convolution import laid_out
+
         leading = inputs[-1]
         order = leading.order if all(leading.strides) else tuple(range(len(leading.shape)))
         inputs = [
