@@ -170,12 +170,11 @@ class Lowering:
 
     def tasks_of(self, key: Any, count: Callable[[], int]) -> int:
         """How many tasks a kernel of this key has; counted once."""
-        known = self._tasks.get(key) if key is not None else None
-        if known is None:
-            known = count()
-            if key is not None:
-                self._tasks[key] = known
-        return known
+        if key is None:
+            return count()
+        if key not in self._tasks:
+            self._tasks[key] = count()
+        return self._tasks[key]
 
     def _kernel(self, writer: Writer, count: int, label: str) -> str:
         parameters = [Reg("ptr", f"%a{number}") for number in range(count)]
@@ -204,20 +203,10 @@ class Lowering:
             for value in equation.outputs:
                 self.allocate(value)
             return
-        if lower_control(self, equation) or lower_vector_product(self, equation) or lower_product(self, equation):
-            return
-        if self._convolution(equation) or lower_parts(self, equation):
+        ways = (lower_control, lower_vector_product, lower_product, _lower_convolution, lower_parts)
+        if any(way(self, equation) for way in ways):
             return
         self._equation(equation)
-
-    def _convolution(self, equation: Equation) -> bool:
-        """Whether it is a convolution, now lowered; programs without any need not load how that is done."""
-        if not equation.primitive.name.startswith("convolution"):
-            return False
-        from .convolution import lower_convolution
-        from .convolution_small import lower_small_convolution
-
-        return lower_small_convolution(self, equation) or lower_convolution(self, equation)
 
     def _equation(self, equation: Equation) -> None:
         inputs = [self.place_of(value) for value in equation.inputs]
@@ -278,9 +267,8 @@ class Lowering:
             lowering.emit(f, arrays[:count], arrays[count:], params, begin, end, space, error)
 
         cost = 2.0 * max(sum(kind.size for kind in out_types), sum(kind.size for kind in in_types))
-        key = None
-        if name == "copy":
-            key = ("copy", *((place.dtype, place.shape, place.strides) for place in (*inputs, *outputs)))
+        layouts = [(place.dtype, place.shape, place.strides) for place in (*inputs, *outputs)]
+        key = ("copy", *layouts) if name == "copy" else None
         self.call(write, pointers, tasks, cost, written, label, source, key)
 
     def error_cell(self) -> Buffer:
@@ -290,6 +278,16 @@ class Lowering:
         if self.errors is None:
             self.errors = Buffer(int64, 8, Kind.SLOT, "errors")
         return self.errors
+
+
+def _lower_convolution(lowering: Lowering, equation: Equation) -> bool:
+    """Whether it is a convolution, now lowered; programs without any need not load how that is done."""
+    if not equation.primitive.name.startswith("convolution"):
+        return False
+    from .convolution import lower_convolution
+    from .convolution_small import lower_small_convolution
+
+    return lower_small_convolution(lowering, equation) or lower_convolution(lowering, equation)
 
 
 def _line(equation: Equation) -> str:
