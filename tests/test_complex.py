@@ -141,6 +141,31 @@ def test_gradients_to_second_order_eager_and_compiled(name: str) -> None:
             np.testing.assert_allclose(cr.compile(function)(z).numpy(), function(z).numpy(), rtol=1e-12, atol=1e-12)
 
 
+DERIVATIVES: dict[str, Callable[[complex], complex]] = {
+    "exp": cmath.exp,
+    "expm1": cmath.exp,
+    "sinh": cmath.cosh,
+    "cosh": cmath.sinh,
+    "tanh": lambda z: 1 / cmath.cosh(z) ** 2,
+    "sin": cmath.cos,
+    "cos": lambda z: -cmath.sin(z),
+    "tan": lambda z: 1 / cmath.cos(z) ** 2,
+    "log": lambda z: 1 / z,
+    "sqrt": lambda z: 0.5 / cmath.sqrt(z),
+    "asinh": lambda z: 1 / cmath.sqrt(1 + z * z),
+    "atan": lambda z: 1 / (1 + z * z),
+    "reciprocal": lambda z: -1 / (z * z),
+}
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_derivatives_on_the_axes(name: str) -> None:
+    """Where a part is exactly 0, as of real numbers made complex: conj(f'(z)) for the real part of f."""
+    points = np.array([0.7, 1.0, 2j / 3, 0.25j, 21.0 if name != "tan" else 0.1])
+    found = cr.grad(lambda z: cr.sum(cr.real(getattr(cr, name)(z))))(points).numpy()
+    np.testing.assert_allclose(found, np.conj([DERIVATIVES[name](complex(z)) for z in points]), rtol=1e-12, atol=1e-16)
+
+
 def test_the_gradient_points_where_the_loss_grows() -> None:
     w = cr.Parameter(np.array([3 + 4j]))
     (w.real**2 + w.imag**2).sum().backward()

@@ -102,10 +102,8 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
 
 
 def can_cast(from_: Any, to: Any) -> bool:
-    """Whether a mixed operation of both types has the type `to`: nothing is lost on the way."""
+    """Whether a mixed operation of both types has the type `to`."""
     source, target = _dtype_of(from_), _dtype_of(to)
-    if target.kind == "f" and source.kind in "iu":
-        return False  # mixed kinds: the standard leaves them open, and digits may be lost
     try:
         return promote(source, target) == target
     except DtypeError:

@@ -24,6 +24,10 @@ class ShapeError(EngineError, ValueError):
     """Shapes that do not fit an operation."""
 
 
+class AxisError(ShapeError, IndexError):
+    """An axis that an array does not have."""
+
+
 class DtypeError(EngineError, TypeError):
     """An element type that an operation does not take."""
 

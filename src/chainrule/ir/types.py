@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError, ShapeError
+from ..errors import AxisError, DtypeError, ShapeError
 
 Shape = tuple[int, ...]
 DType = np.dtype[Any]
@@ -177,11 +177,11 @@ def as_shape(shape: Any) -> Shape:
 
 
 def normalize_axis(axis: int, ndim: int) -> int:
-    """`axis` counted from the front; an axis outside -ndim..ndim-1 is a ShapeError."""
+    """`axis` counted from the front; an axis outside -ndim..ndim-1 is an AxisError."""
     place = as_integer(axis, "an axis")
     if not -ndim <= place < ndim:
         allowed = f"expected {-ndim} to {ndim - 1}" if ndim else "it has no axis"
-        raise ShapeError(f"axis {place} is out of range for an array of {ndim} axes: {allowed}")
+        raise AxisError(f"axis {place} is out of range for an array of {ndim} axes: {allowed}")
     return place % ndim
 
 
