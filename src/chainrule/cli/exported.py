@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from .. import nn
 from ..errors import ConfigurationError
-from ..train.compiled import step_function
 from ..train.evaluate import evaluating
 from ..train.step import TrainingStep
 from .optimisers import make_optimizer
@@ -25,7 +24,10 @@ def example(run: OpenedRun, count: int) -> NDArray[np.float32]:
 
 
 def c_routines(run: OpenedRun, batch_size: int) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
-    """`train`, on a batch, and `predict`, of one example. Moments start afresh, at the run's learning rate."""
+    """`train`, on a batch, and `predict`, of one example. Moments start afresh, at the run's learning rate.
+
+    Where the run weighs classes, `train` takes the weight of each example as a third input.
+    """
     settings, encoder = run.record.settings, run.record.encoder
     if settings.optimizer == "lbfgs":
         raise ConfigurationError("L-BFGS looks at the loss to decide how often to look again, which C can't be given")
@@ -39,8 +41,31 @@ def c_routines(run: OpenedRun, batch_size: int) -> dict[str, tuple[Callable[...,
     )
     inputs = example(run, batch_size)
     targets = np.zeros(batch_size, np.int64) if is_classification else np.zeros((batch_size, 1), np.float32)
-    train = step_function(training, outputs=False)
-    return {"train": (train, (inputs, targets)), "predict": (_prediction(run.module), (inputs[:1],))}
+    given = (inputs, targets, np.ones(batch_size, np.float32)) if settings.class_weight else (inputs, targets)
+    train = _weighted_step(training) if settings.class_weight else _step(training)
+    return {"train": (train, given), "predict": (_prediction(run.module), (inputs[:1],))}
+
+
+def _step(training: TrainingStep) -> Callable[..., Any]:
+    """A step that leaves no gradients behind."""
+
+    def train(inputs: Any, targets: Any) -> Any:
+        loss, _ = training(inputs, targets)
+        training.optimizer.zero_grad()
+        return loss
+
+    return train
+
+
+def _weighted_step(training: TrainingStep) -> Callable[..., Any]:
+    """The same; how much each example counts is an input."""
+
+    def train(inputs: Any, targets: Any, weights: Any) -> Any:
+        loss, _ = training(inputs, targets, weights)
+        training.optimizer.zero_grad()
+        return loss
+
+    return train
 
 
 def _prediction(module: nn.Module) -> Callable[..., Any]:
