@@ -131,3 +131,14 @@ def test_characters_are_learned_and_written(network: str, tmp_path: Path, capsys
     assert losses[-1] < 0.9 * losses[0] and losses[0] < 2.5  # ln(5) = 1.6 for a guess
     shown = capsys.readouterr().out
     assert shown.startswith("600 characters, 5 different") and set(shown.splitlines()[-1]) <= set("abcd ")
+
+
+def test_credit_adds_up_and_shows_the_middle_of_the_picture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    module = load("credit")
+    credit = module.main(["--steps", "8", "--budget", "5", "--page", str(tmp_path / "credit.html")])
+    assert credit.relative_residual < 1e-2 and credit.change < 0
+    assert credit.change == pytest.approx(sum(credit.by_class().values()), rel=1e-2)
+    lines = module.picture(credit)
+    assert all(len(line) == 28 for line in lines) and lines[0].strip() == "" and lines[6].strip() != ""
+    assert "of the weights helped" in capsys.readouterr().out
+    assert (tmp_path / "credit.html").stat().st_size > 10_000

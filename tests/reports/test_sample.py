@@ -95,3 +95,32 @@ def test_mistakes_are_told() -> None:
         cr.explain.sample(classic(), "mse", [0.0, 1.0, 1.0], [1.0, 0.0], lr=-1)
     with pytest.raises(DataError, match="numbers"):
         cr.explain.sample(classic(), "mse", ["a"], [1.0])
+
+
+def test_the_terms_of_a_weight_of_a_convolution() -> None:
+    """Against the convolution written out in loops: stride, padding, dilation and groups."""
+    cr.random.manual_seed(1)
+    layer = nn.Conv2d(2, 4, 3, stride=2, padding=1, dilation=2, groups=2)
+    model = nn.Sequential(layer, nn.Flatten(), nn.Linear(4 * 9, 2))
+    image = np.random.default_rng(0).normal(size=(2, 8, 8))
+    found = cr.explain.sample(model, "cross_entropy", image, 1, top=1000)
+    (path,) = [each for each in found.layers if each.kind == "Conv2d"]
+    assert path.cotangent is not None and path.cotangent.shape == (4, 3, 3)
+    padded = np.pad(image, ((0, 0), (1, 1), (1, 1)))
+    changes = [each for each in found.changes if each.parameter == "0.weight" and each.places]
+    assert len(changes) == 36
+    for change in changes:
+        out, _, row, column = change.index
+        terms = {
+            (y, x): (path.cotangent[out, y, x], padded[out // 2, 2 * y + 2 * row, 2 * x + 2 * column])
+            for y in range(3)
+            for x in range(3)
+        }
+        assert sum(a * b for a, b in terms.values()) == pytest.approx(change.gradient, rel=1e-9)
+        assert change.place_count == 9 and len(change.places) == 5
+        for each in change.places:
+            assert (each.cotangent, each.activation) == pytest.approx(terms[each.output])
+            assert each.input == (2 * each.output[0] + 2 * row - 1, 2 * each.output[1] + 2 * column - 1)
+        sizes = sorted((abs(a * b) for a, b in terms.values()), reverse=True)
+        assert [abs(e.cotangent * e.activation) for e in change.places] == pytest.approx(sizes[:5])
+    assert "is a sum over 9 places" in str(found)

@@ -7,11 +7,15 @@ the `residual`, which is always stated.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..interop.atomic import write_text
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -164,6 +168,15 @@ class Credit:
     def helped(self, tensor: str) -> NDArray[np.bool_]:
         """Which weights of a tensor helped over everything; `weights[tensor] > 0` hurt, `== 0` did nothing."""
         return np.asarray(self.weights[tensor] < 0)
+
+    def save(self, path: str | os.PathLike[str], image: tuple[int, ...] | None = None) -> Path:
+        """Write a page that stands alone. image: (channels, height, width) of the network's inputs, where they are."""
+        from .pages.credit import credit_section
+        from .pages.document import Document
+
+        target = Path(path)
+        write_text(target, Document("Credit", [credit_section(self, image)]).text())
+        return target
 
     def _repr_html_(self) -> str:
         """In a notebook: the same view as on a page."""

@@ -14,6 +14,7 @@ from ..ir.types import NumpyArray, float64
 from ..tensor import Tensor
 from ..train import as_loss
 from .observed import Layer, Observed, observe
+from .sample_places import places_of
 from .sample_record import Floats, LayerPath, SampleExplanation, WeightChange
 
 
@@ -140,15 +141,13 @@ def _change(
     found: Observed,
     lr: float,
 ) -> WeightChange:
-    gradient = float(gradients[name][index])
-    change = WeightChange(name, index, float(weights[name][index]), gradient, -lr * gradient)
+    gradient, value = float(gradients[name][index]), float(weights[name][index])
     path, _, own = name.rpartition(".")
-    layer = next((each for each in found.layers if each.path == path and each.kind == "Linear"), None)
-    if layer is None or layer.cotangent is None or layer.outputs.ndim != 2 or own not in ("weight", "bias"):
-        return change
-    activation = 1.0 if own == "bias" else float(layer.inputs[0, index[1]])
-    return WeightChange(*_fields(change), float(layer.cotangent[0, index[0]]), activation)
-
-
-def _fields(change: WeightChange) -> tuple[str, tuple[int, ...], float, float, float]:
-    return change.parameter, change.index, change.value, change.gradient, change.change
+    calls = [each for each in found.layers if each.path == path]
+    layer = calls[0] if calls else None
+    cotangent = activation = None
+    if layer is not None and layer.kind == "Linear" and layer.cotangent is not None and layer.outputs.ndim == 2:
+        cotangent = float(layer.cotangent[0, index[0]])
+        activation = 1.0 if own == "bias" else float(layer.inputs[0, index[1]])
+    places, count = ((), 0) if layer is None else places_of(layer, own, index, gradient)
+    return WeightChange(name, index, value, gradient, -lr * gradient, cotangent, activation, places, count)

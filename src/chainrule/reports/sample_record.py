@@ -36,11 +36,25 @@ class LayerPath:
 
 
 @dataclass(frozen=True)
+class WeightPlace:
+    """One term of the gradient of a weight of a convolution: cotangent * activation.
+
+    output, input: where in its channel of the output and of the input (outside of it in the padding; () for a bias).
+    """
+
+    output: tuple[int, ...]
+    input: tuple[int, ...]
+    cotangent: float
+    activation: float
+
+
+@dataclass(frozen=True)
 class WeightChange:
     """A weight that this example would change: change = -learning_rate * gradient.
 
     gradient = cotangent * activation for a weight of a dense layer (`index` = (unit, input)), whose `cotangent` (dE/d
     net input of the unit) and `activation` (of the input) are given then, else None. For a bias the activation is 1.
+    A weight of a convolution works at `place_count` places; `places` has the largest terms of the sum over them.
     """
 
     parameter: str
@@ -50,6 +64,8 @@ class WeightChange:
     change: float
     cotangent: float | None = None
     activation: float | None = None
+    places: tuple[WeightPlace, ...] = ()
+    place_count: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .sample_record import LayerPath, SampleExplanation, WeightChange
+from .sample_record import LayerPath, SampleExplanation, WeightChange, WeightPlace
 
 SHOWN = 6
 """Numbers of an array that are shown."""
@@ -62,6 +62,9 @@ def _changes(found: SampleExplanation) -> Iterator[str]:
     for change in found.changes:
         place = f"{change.parameter}[{', '.join(map(str, change.index))}]"
         yield f"  {place:<22}{_number(change.value)} {_worked(change, found.learning_rate)}"
+        if change.places:
+            yield f"  {'':<22}-dE/dw is a sum over {change.place_count} places; its largest terms, delta · o:"
+            yield from (f"  {'':<24}{_term(each)}" for each in change.places)
 
 
 def _worked(change: WeightChange, lr: float) -> str:
@@ -69,6 +72,12 @@ def _worked(change: WeightChange, lr: float) -> str:
     if change.cotangent is None or change.activation is None:
         return f"- {lr:g} · {_number(change.gradient)} {after}"
     return f"+ {lr:g} · delta {_number(-change.cotangent)} · o {_number(change.activation)} {after}"
+
+
+def _term(place: WeightPlace) -> str:
+    where = f"at {list(place.output)}" + (f", of the input at {list(place.input)}" if place.input else "")
+    product = -place.cotangent * place.activation
+    return f"{_number(-place.cotangent)} · {_number(place.activation)} = {_number(product)} {where}"
 
 
 def _title(layer: LayerPath) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def _data(sample: SampleExplanation, image: tuple[int, ...] | None) -> Any:
         "loss": sample.loss,
         "loss_after": sample.loss_after,
         "image": None if image is None else list(image),
-        "changes": [vars(each) for each in sample.changes],
+        "changes": [asdict(each) for each in sample.changes],
         "layers": [_layer_data(layer, after) for layer, after in zip(sample.layers, [*sample.layers[1:], None])],
         "shapes": {name: list(each.shape) for name, each in sample.weights.items()},
     }
