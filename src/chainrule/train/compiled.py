@@ -80,8 +80,8 @@ class CompiledSteps:
 def step_function(training: TrainingStep, outputs: bool) -> Callable[..., Any]:
     """A step that leaves no gradients behind: they need not be written to memory for anyone."""
 
-    def step(*arrays: Tensor) -> Any:
-        loss, predictions = training(*arrays)
+    def step(inputs: Tensor, targets: Tensor, *weights: Tensor) -> Any:
+        loss, predictions = training(inputs, targets, *weights)
         training.optimizer.zero_grad()
         return (loss, predictions) if outputs else loss
 
