@@ -70,3 +70,67 @@ def test_memory_and_numbers(function: Callable[..., Any], count: int | None) -> 
     np.testing.assert_allclose(found, function(cr.tensor(X), cr.tensor(W)).numpy(), rtol=1e-11)
     if count is not None:
         assert shared(compiled) == count
+
+
+# -- in loops
+
+STEPS, ROWS, WIDTH = 6, 5, 8
+TALL, SQUARE = random.standard_normal((STEPS * ROWS, WIDTH)), random.standard_normal((WIDTH, WIDTH))
+
+
+def running(inputs: Any) -> Any:
+    """(steps, rows, width): a running average, and the sine of each slice behind it."""
+
+    def cell(carry: Any, row: Any) -> Any:
+        following = cr.sin(row) * 0.5 + carry * 0.25
+        return following, following * 2 - row
+
+    return cr.scan(cell, cr.zeros(inputs.shape[1:], dtype=cr.float64), inputs)[1]
+
+
+def stack_over_stack(x: Any, w: Any) -> Any:
+    return running((x @ w).reshape((STEPS, ROWS, WIDTH))).reshape((-1, WIDTH)) @ w
+
+
+def stack_read_later(x: Any, w: Any) -> Any:
+    product = x @ w
+    return running(product.reshape((STEPS, ROWS, WIDTH))).reshape((-1, WIDTH)) @ w + product
+
+
+def stack_gone_through_again(x: Any, w: Any) -> Any:
+    """The inner loop reads all of its stack in every round of the outer one."""
+    product = (x @ w).reshape((STEPS, ROWS, WIDTH))
+
+    def outer(carry: Any, number: Any) -> Any:
+        stack = running(product) * number
+        return carry + cr.sum(stack, axis=0), stack
+
+    total, stacks = cr.scan(outer, cr.zeros((ROWS, WIDTH), dtype=cr.float64), np.arange(1.0, 4.0))
+    return total @ w + cr.sum(stacks, axis=(0, 1)) @ w
+
+
+def constant_in_all_rounds(x: Any, w: Any) -> Any:
+    """A product that is the same in all rounds, read by the nest that writes a result of each."""
+    product = w @ (w * 0.01)  # so small that the loop forgets what is rounded
+
+    def cell(carry: Any, row: Any) -> Any:
+        return cr.sin(carry + product) @ product, cr.sum(row)
+
+    return cr.scan(cell, cr.zeros((WIDTH, WIDTH), dtype=cr.float64), x)[0] @ w
+
+
+@pytest.mark.parametrize(
+    ("function", "count"),
+    [(stack_over_stack, 1), (stack_read_later, 0), (stack_gone_through_again, None), (constant_in_all_rounds, None)],
+)
+def test_stacks_of_loops(function: Callable[..., Any], count: int | None) -> None:
+    compiled = compile_graph(trace(function)(TALL, SQUARE))
+    (found,) = run_once(compiled, [TALL, SQUARE], threads=2)
+    np.testing.assert_allclose(found, function(cr.tensor(TALL), cr.tensor(SQUARE)).numpy(), rtol=1e-10)
+    if count is not None:
+        known = lives(compiled.program.instructions)
+        stacks = [buffer for buffer in known if buffer.nbytes == TALL.nbytes]
+        pairs = [(one, other) for one in stacks for other in stacks if one.number < other.number]
+        assert (
+            sum(one.offset == other.offset and known[one].last == known[other].first for one, other in pairs) == count
+        )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .place import Buffer, Kind
-from .program import Call, Instruction
+from .program import Call, Instruction, Repeat
 
 ALIGNMENT = 64
 
@@ -65,11 +65,11 @@ def _shared(instructions: Sequence[Instruction]) -> list[tuple[list[Buffer], Lif
     group: dict[Buffer, list[Buffer]] = {}
     taken: set[Buffer] = set()
     for buffer, life in sorted(known.items(), key=lambda item: (item[1].first, item[0].number)):
-        heir_of = next(
-            (other for other in buffer.over if other in group and other not in taken and _ends(other, life, known)),
-            None,
-        )
-        if heir_of is None or not isinstance(instructions[life.first], Call):
+        where = instructions[life.first]
+        candidates = buffer.over if isinstance(where, Call) else buffer.over_slices
+        free = (other for other in candidates if other in group and other not in taken and _ends(other, life, known))
+        heir_of = next((other for other in free if _in_one_kernel(where, other, buffer)), None)
+        if heir_of is None:
             group[buffer] = [buffer]
             continue
         taken.add(heir_of)
@@ -77,6 +77,15 @@ def _shared(instructions: Sequence[Instruction]) -> list[tuple[list[Buffer], Lif
         group[buffer].append(buffer)
     found = {id(buffers): buffers for buffers in group.values()}
     return [(buffers, Life(known[buffers[0]].first, known[buffers[-1]].last)) for buffers in found.values()]
+
+
+def _in_one_kernel(instruction: Instruction, before: Buffer, after: Buffer) -> bool:
+    """Whether one kernel alone, in each round of a loop, touches the one buffer and writes the other."""
+    if isinstance(instruction, Call):
+        return True
+    calls = [each for each in instruction.parts if before in each.reads or after in each.writes]
+    alone = len(calls) == 1 and before in calls[0].reads and after in calls[0].writes
+    return isinstance(instruction, Repeat) and alone and isinstance(calls[0], Call)
 
 
 def _ends(other: Buffer, life: Life, known: Mapping[Buffer, Life]) -> bool:

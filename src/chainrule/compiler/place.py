@@ -30,7 +30,8 @@ class Buffer:
     """A block of memory for `size` elements. slot: which address of the call; data: the elements of a constant.
 
     over: others whose memory it may take over if they are needed no longer than until the kernel that first writes to
-    it: that reads each element of theirs before it writes its own.
+    it: that reads each element of theirs before it writes its own. over_slices: the same of a kernel in a loop that
+    is in no other, slice by slice.
     """
 
     dtype: DType
@@ -41,6 +42,7 @@ class Buffer:
     data: NumpyArray | None = None
     offset: int = -1
     over: tuple[Buffer, ...] = ()
+    over_slices: tuple[Buffer, ...] = ()
     number: int = field(default_factory=lambda: next(_numbers))
 
     @property

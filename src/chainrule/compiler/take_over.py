@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..ir.types import Shape
 from .nest_plan import last_reads, levels, phase_of
-from .place import Kind, Place, same_layout
+from .place import Buffer, Kind, Place, same_layout
 from .unit import Unit, root_of
 
 
 def note_overwritten(unit: Unit, operands: Mapping[int, Place], stores: Mapping[int, Place], new: set[int]) -> None:
     """Note for each new buffer among the stores whose memory it may take over. new: ids of values."""
+    _note_slices(unit, operands, stores)
     known, last = levels(unit), last_reads(unit, set(stores))
     candidates = _candidates(unit, operands, stores, last)
     for equation in unit.members:
@@ -28,6 +30,36 @@ def note_overwritten(unit: Unit, operands: Mapping[int, Place], stores: Mapping[
             for value, other in candidates.items()
             if value != key and last[value] <= phase and _is_alike(unit, other, place)
         )
+
+
+_Form = tuple[int, int, Shape, tuple[int, ...], tuple[tuple[int, int], ...]]
+
+
+def _note_slices(unit: Unit, operands: Mapping[int, Place], stores: Mapping[int, Place]) -> None:
+    """In a loop: results stacked in the memory of what is gone through, each slice where that of its round lay."""
+    if unit.axes is not None:
+        return
+    read, written = _slices(operands), _slices(stores)
+    for buffer, places in written.items():
+        buffer.over_slices += tuple(
+            other
+            for other, others in read.items()
+            if other is not buffer and other.nbytes == buffer.nbytes and others == places
+        )
+
+
+def _slices(places: Mapping[int, Place]) -> dict[Buffer, set[_Form]]:
+    """By buffer in the arena: what a nest touches of it, if that is another part in each round of an outermost loop."""
+    found: dict[Buffer, set[_Form]] = {}
+    for place in places.values():
+        if place.buffer.kind is Kind.ARENA:
+            form = (place.dtype.itemsize, place.offset, place.shape, place.strides, place.steps)
+            found.setdefault(place.buffer, set()).add(form)
+    return {buffer: forms for buffer, forms in found.items() if all(_moves_on(form[-1]) for form in forms)}
+
+
+def _moves_on(steps: tuple[tuple[int, int], ...]) -> bool:
+    return len(steps) == 1 and steps[0][0] == 0 and steps[0][1] != 0
 
 
 def _candidates(
