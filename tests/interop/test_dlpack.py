@@ -54,8 +54,8 @@ def test_jax_both_ways() -> None:
 
 
 def test_what_can_not_be_taken_is_named() -> None:
-    with pytest.raises(DtypeError, match="complex128"):
-        cr.from_dlpack(np.zeros(2, complex))
+    with pytest.raises(DtypeError, match="float16"):
+        cr.from_dlpack(np.zeros(2, np.float16))
 
     def function(x: Any) -> Any:
         return np.from_dlpack(x)
