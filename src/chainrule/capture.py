@@ -253,9 +253,10 @@ def capture(
     numbers = list(trace.numbers.values())
     graph_inputs = (*inputs.values(), *(value for _, value in trace.cells), *(value for _, value in numbers))
     name = getattr(function, "__name__", "function")
+    typed = {id(equation): equation for equation in trace.equations}  # bind has just asked their type rules
     graph = Graph(graph_inputs, tuple(trace.equations), (*results, *contents), name)
     return Captured(
-        check_graph(graph),
+        check_graph(graph, typed=typed),
         len(inputs),
         tuple(cell for cell, _ in trace.cells),
         tuple(number for number, _ in numbers),

@@ -48,9 +48,11 @@ def _is_of_the_command(file: str) -> bool:
 def user_source() -> SourceLine | None:
     """The innermost line outside this package, or None when the package itself is the program."""
     frame: FrameType | None = sys._getframe(1)
+    known = _internal  # asked here, not in a function: every equation of a trace looks through some ten frames
     while frame is not None:
         code = frame.f_code
-        if not _is_internal(code.co_filename):
-            return SourceLine(code.co_filename, frame.f_lineno, code.co_name)
+        file = code.co_filename
+        if not (known[file] if file in known else _is_internal(file)):
+            return SourceLine(file, frame.f_lineno, code.co_name)
         frame = frame.f_back
     return None
