@@ -171,7 +171,7 @@ class ProductKernel:
         b = f.at(task.b, self.element, f.times(tile, plan.columns * (product.k if packed else 1)))
         b = f.at(b, self.element, f.times(block.b_row, b_step))
         c = f.at(panel.c, self.element, f.times(tile, plan.columns))
-        kind = TileKind(self.element, rows, columns, b_whole=packed)
+        kind = TileKind(self.element, rows, columns, b_whole=packed, pairs=product.k % 2 == plan.sum_length % 2 == 0)
         terms = Terms(block.length, block.adds)
         in_one = plan.sum_length >= product.k  # else the kernel goes from block to block of k
         if task.kept is not None and plan.pack_b == "keep":

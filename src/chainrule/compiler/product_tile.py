@@ -39,6 +39,7 @@ class TileKind:
     """rows by columns of C. a_row, a_step: the strides of A that its code knows, 1 or nothing.
 
     b_whole: whether B may be read up to a whole vector beyond the columns. keeps: whether B is packed as it is read.
+    pairs: whether all sums have an even number of terms, so that no code for one alone is needed.
     """
 
     element: str
@@ -48,12 +49,14 @@ class TileKind:
     a_step: int | None = None
     b_whole: bool = False
     keeps: bool = False
+    pairs: bool = False
 
     @property
     def name(self) -> str:
         """The name of its function."""
         known = ("_lines" if self.a_row else "") + ("_rows" if self.a_step else "")
         marks = ("_whole" if self.b_whole else "") + ("_keeps" if self.keeps else "")
+        marks += "_pairs" if self.pairs else ""
         return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}"
 
     def knows(self, target: Target, strides: Strides) -> TileKind:
@@ -147,11 +150,13 @@ class _Tile:
         f, length = self.f, terms.length
         if is_literal(length):
             middle = word(int(length.name) // UNROLLED * UNROLLED)
+        elif self.kind.pairs:
+            middle = length
         else:
             middle = f.binary("and", length, word(-UNROLLED))
         carried, own = [*self.head, *totals, of_c.first], len(self.head) + len(totals)
         for low, high, count in ((word(0), middle, UNROLLED), (middle, length, 1)):
-            if is_literal(low) and is_literal(high) and low.name == high.name:
+            if low.name == high.name:
                 continue
             with f.loop(low, high, count, carried) as loop:
                 row = of_c.ask(loop.carried[own]) if count > 1 else loop.carried[own]
