@@ -9,8 +9,9 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.reports.graph import Node, ProgramGraph, graph
+from chainrule.reports.graph import ProgramGraph, graph
 from chainrule.reports.graph_fold import MOST_MEMBERS, Group
+from chainrule.reports.graph_node import Node
 from chainrule.reports.statistics import Statistics
 
 
@@ -160,3 +161,28 @@ def test_loops_show_what_is_inside():
     found = graph(lambda x: cr.scan(lambda c, _: (c * 1.5, c), x, None, length=4)[0], cr.tensor(1.0))
     node = next(node for node in found.nodes if node.kind == "scan")
     assert "its body: " in node.formula and node.value.elements == (1.5**4,)
+
+
+def test_the_body_of_a_loop_opens():
+    """Its numbers are those of the first round; every node of it lies in a group of its own, under the loop's."""
+
+    def loss(x, ys):
+        return cr.scan(lambda c, y: (cr.tanh(c) * y, c), x, ys)[0].sum()
+
+    x, ys = np.array([0.5, -1.0]), np.array([[2.0, 3.0], [4.0, 5.0]])
+    found = graph(loss, cr.tensor(x), cr.tensor(ys))
+    loop = next(node for node in found.nodes if node.kind == "scan" and node.phase == "forward")
+    inside = [node for node in found.nodes if node.scope[-1:] == (f"{loop.name}, body",)]
+    tanh = next(node for node in inside if node.kind == "tanh")
+    product = next(node for node in inside if node.kind == "multiply")
+    assert tanh.value.elements == tuple(np.tanh(x)) and tanh.rule.startswith("da = ")
+    assert product.value.elements == tuple(np.tanh(x) * ys[0])
+    carried = next(node for node in inside if node.kind == "input")
+    assert carried.value.elements == tuple(x) and carried.inputs[0] in range(len(found.nodes))
+    assert any(group.name == f"{loop.name}, body" for group in groups(found.tree))
+    assert sorted(_numbers(found.tree)) == list(range(len(found.nodes)))
+
+
+def test_both_branches_open():
+    found = graph(lambda x: cr.cond(x.sum() > 0, lambda x: cr.exp(x), lambda x: cr.sin(x), x).sum(), cr.ones(2))
+    assert {"exp", "sin"} <= {node.kind for node in found.nodes}

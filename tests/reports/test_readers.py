@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.compiler.entry import Entry
 from chainrule.train import Recorder
 from chainrule.train.recording import Recorders
 
@@ -78,3 +80,25 @@ def test_nothing_recorded_asks_for_no_stop() -> None:
     assert none.steps_to_look(5, 1000) == 1000
     assert Recorders(every_recorder()).steps_to_look(5, 1000) == 1
     assert Recorders(every_recorder()[:1]).steps_to_look(4, 1000) == 2
+
+
+def test_the_training_program_is_the_same_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorders add no equation to it; without them no program but it is made."""
+    found: list[str] = []
+    begin = Entry.__init__
+
+    def noted(entry: Entry, captured: Any, *rest: Any) -> None:
+        found.append(re.sub(r"\s+", " ", str(captured.graph)))
+        begin(entry, captured, *rest)
+
+    monkeypatch.setattr(Entry, "__init__", noted)
+    data = DRAW.normal(size=(6, 3)).astype(np.float32), DRAW.normal(size=(6, 1)).astype(np.float32)
+    programs = []
+    for recorders in ([], every_recorder()):
+        cr.random.manual_seed(0)
+        model = nn.Linear(3, 1)
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        cr.train.fit(model, optimizer, "mse", data, batch_size=3, epochs=2, progress=False, recorders=recorders)
+        programs.append(list(found))
+        found.clear()
+    assert len(programs[0]) == 1 and programs[0] == programs[1]

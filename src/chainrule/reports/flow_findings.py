@@ -9,8 +9,8 @@ from .flow_record import FlowFinding, FlowRow
 
 VANISHING, EXPLODING = 1e-3, 1e3
 """Error at the first layer with weights over that at the last."""
-DEAD, SATURATED = 0.2, 0.5
-"""Shares of units worth a warning."""
+DEAD, SOME_DEAD, SATURATED = 0.2, 0.05, 0.5
+"""Shares of units worth a warning, a note, and a warning."""
 LARGEST_UPDATE, SMALLEST_UPDATE = 0.05, 1e-6
 """Of update over weights; about 1e-3 is usual."""
 WARNING, NOTE = "warning", "note"
@@ -76,14 +76,15 @@ def _within_layers(rows: Sequence[FlowRow]) -> Iterator[FlowFinding]:
 
 
 def _units(rows: Sequence[FlowRow]) -> Iterator[FlowFinding]:
-    dead = _where(rows, lambda row: row.units and row.dead_units and row.dead_units / row.units >= DEAD)
+    dead = _where(rows, lambda row: row.units and row.dead_units and row.dead_units / row.units >= SOME_DEAD)
     if dead and dead[-1] is rows[-1]:
         last = dead[-1]
+        assert last.dead_units and last.units
         stuck = "sat in saturation" if last.saturated_share is not None else "gave 0"
         yield _finding(
             dead,
             "dead units",
-            WARNING,
+            WARNING if last.dead_units / last.units >= DEAD else NOTE,
             f"{last.dead_units} of {last.units} units {stuck} for every example of the probe: they learn nothing",
             "lower the learning rate, start with smaller biases, or use LeakyReLU, GELU or a layer of normalisation",
         )

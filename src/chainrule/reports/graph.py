@@ -16,44 +16,17 @@ from ..autodiff import gradients
 from ..captured import Captured, Number, TensorCell
 from ..interop.atomic import write_text
 from ..ir.graph import Equation, Value
-from ..ir.show import is_splat, show_parameter, splat_text
+from ..ir.show import is_splat, splat_text
 from ..ir.types import ArrayType, NumpyArray
-from ..ir.walk import bodies
 from ..ops.operators import lift
 from ..reference import bind_inputs, steps
-from ..source import SourceLine
 from ..tensor import Parameter, Tensor, unwrap
+from .graph_bodies import BodyReader, first_round
 from .graph_fold import Group, folded
+from .graph_node import INPUT, PARAMETER, Node, formula_text, line_text
 from .graph_origin import BACKWARD, FORWARD, UPDATE, Notes, Origin, noted_capture
 from .rules import derivative_rule
 from .statistics import Statistics
-
-INPUT, PARAMETER = "input", "parameter"
-
-
-@dataclass(frozen=True)
-class Node:
-    """One value that goes in, or one equation.
-
-    kind: "input", "parameter", or the primitive's name. phase: forward, backward or update. scope: modules and
-    functions around it. formula: what it computes, with {0}, {1} for its inputs, whose texts are `arguments` and whose
-    nodes, where they are not constants, are `inputs`. rule: how a cotangent g passes it. derives: the node whose
-    derivative it is a part of. value, gradient: what its elements are like, and the derivatives of the loss by them.
-    """
-
-    name: str
-    kind: str
-    phase: str
-    scope: tuple[str, ...]
-    type: str
-    formula: str
-    arguments: tuple[str, ...]
-    inputs: tuple[int, ...]
-    rule: str
-    source: str
-    derives: int | None
-    value: Statistics | None
-    gradient: Statistics | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,10 +153,12 @@ class _Reader:
         self.statistics.update((id(value), Statistics.of(arrays[id(value)])) for value in graph.inputs)
         for equation, results in steps(graph, arrays):
             self.statistics.update((id(v), Statistics.of(array)) for v, array in zip(equation.outputs, results))
+            self.statistics.update(first_round(equation, arrays))
         first_reader = self._first_readers()
         nodes = [self._input(value, first_reader) for value in graph.inputs]
         for equation in graph.equations:
-            nodes.append(self._equation(equation, len(nodes)))
+            node = self._equation(equation, len(nodes))
+            nodes += [node, *self._bodies(equation, node, len(nodes) + 1)]
         loss = self._loss()
         return ProgramGraph(name, tuple(nodes), folded(name, self._scopes(nodes)), loss)
 
@@ -243,15 +218,21 @@ class _Reader:
             origin.phase,
             origin.scope,
             ", ".join(str(value.type) for value in equation.outputs),
-            _formula(equation),
+            formula_text(equation),
             tuple(self._text(value) for value in equation.inputs),
             tuple(dict.fromkeys(self.numbers[id(v)] for v in equation.inputs if id(v) in self.numbers)),
             self._rule(equation) if is_forward else "",
-            _line(equation.source),
+            line_text(equation.source),
             derived,
             self.statistics.get(id(output)),
             self._gradient(output) if is_forward else None,
         )
+
+    def _bodies(self, equation: Equation, node: Node, number: int) -> list[Node]:
+        """What a loop repeats or a branch chooses, in a group of its own beside the equation."""
+        reader = BodyReader(self.statistics, self._rule)
+        given = [self.numbers.get(id(value)) for value in equation.inputs]
+        return reader.read(equation, node, given, number)
 
     def _text(self, value: Value) -> str:
         known = self.texts.get(id(value))
@@ -271,17 +252,3 @@ class _Reader:
         if key not in self.rules:
             self.rules[key] = derivative_rule(equation)
         return self.rules[key]
-
-
-def _line(source: SourceLine | None) -> str:
-    """The user's line; nothing where the program is the command line, whose only lines are those of a library."""
-    return "" if source is None or f"{os.sep}site-packages{os.sep}" in source.file else str(source)
-
-
-def _formula(equation: Equation) -> str:
-    """The primitive's formula with its parameters filled in, and {0}, {1} left for its inputs."""
-    shown = {name: show_parameter(each) for name, each in equation.params.items()}
-    places = [f"{{{place}}}" for place in range(len(equation.inputs))]
-    text = equation.primitive.formula.format(*places, all=", ".join(places), **shown)
-    inside = sum(len(body.equations) for body in bodies(equation))
-    return f"{text} (its body: {inside} equations)" if inside else text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..graph import Node, ProgramGraph
+from ..graph import ProgramGraph
+from ..graph_node import Node
 from .document import Section
 from .markup import Markup, element, json_script
 from .numbers import count, plain, show
