@@ -81,7 +81,7 @@ def test_an_index_outside_is_an_error() -> None:
 
 def test_short_loops_are_written_out_long_ones_are_not() -> None:
     """LLVM takes half a minute for a sum of a thousand products that is written out."""
-    for tasks, rounds, expected in ((2, 8, 2), (100, 8, 1), (2, 1000, 0)):
+    for tasks, rounds, expected in ((2, 8, 2), (100, 8, 1), (2, 1000, 0), (None, 8, 1)):
         module = Module()
         begin, end = Reg("i64", "%begin"), Reg("i64", "%end")
         f = Function(module, "kernel", [begin, end])

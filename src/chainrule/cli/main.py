@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .. import __version__
+from .bench import bench
 from .cache import cache
 from .check import check
 from .evaluate import evaluate
@@ -40,6 +41,7 @@ Each run is kept in a folder of its own, so that you can use it later:
   chainrule explain runs/houses-1                 which weights contributed, and how much?
   chainrule check runs/houses-1                   are its gradients right?
   chainrule export runs/houses-1 --c device       train and predict in C
+  chainrule bench runs/houses-1                   how fast does it train on this machine?
 
 \b
 Backpropagation itself, every number worked out on a page:
@@ -70,7 +72,7 @@ def chainrule() -> None:
     """The command line's root."""
 
 
-for command in (train, evaluate, predict, report, explain, check, export, learn, replay, cache):
+for command in (train, evaluate, predict, report, explain, check, export, learn, bench, replay, cache):
     chainrule.add_command(command)
 
 

@@ -37,7 +37,7 @@ def write_body(program: Program, attributes: str) -> None:
     """Make the kernels part of whoever calls them, and add `body(ptr...)`: one parameter a place of the table."""
     module = program.module
     tasks = {call.kernel: call.tasks for call in _calls(program.instructions)}
-    module.functions = [_inside(written_out(text, module, tasks.get(_name(text), 1))) for text in module.functions]
+    module.functions = [_inside(written_out(text, module, tasks.get(_name(text)))) for text in module.functions]
     writer = _BodyWriter(program, attributes)
     writer.write()
     module.functions[-1] = _inside(module.functions[-1])

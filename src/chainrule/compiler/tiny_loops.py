@@ -26,9 +26,13 @@ class _Loop:
     lines: int = 0
 
 
-def written_out(function: str, module: Module, tasks: int) -> str:
-    """The text of a kernel whose short loops LLVM is asked to write out. tasks: how many it is called for."""
-    given = {"%begin": 0, "%end": tasks}
+def written_out(function: str, module: Module, tasks: int | None) -> str:
+    """The text of a function whose short loops LLVM is asked to write out.
+
+    tasks: how many a kernel is called for; None of functions that kernels call, whose bounds may not be known. What
+    LLVM can't do it complains of.
+    """
+    given = {} if tasks is None else {"%begin": 0, "%end": tasks}
     lines = function.split("\n")
     open_loops = [_Loop("", "0")]
     for number, line in enumerate(lines):
