@@ -17,7 +17,7 @@ from ..captured import Captured, Cell, Number
 from ..ir.types import ArrayType, NumpyArray, float64
 from .cells import key_of, memory_of, updated_in_place
 from .compile import Job
-from .emit import Function, Module, Reg, const, word
+from .emit import Function, Module, Reg, bytes_of, const, word
 from .entry import ERROR_CELL
 from .memory import ALIGNMENT
 from .runtime import Target, compiling_for, library, processor
@@ -91,6 +91,7 @@ class Library:
     state: State
     routines: tuple[Routine, ...]
     target: Target
+    stack_bytes: int
 
 
 def make_library(name: str, routines: Sequence[Routine], target: Target, embed: bool) -> Library:
@@ -104,7 +105,8 @@ def make_library(name: str, routines: Sequence[Routine], target: Target, embed: 
         ]
         if embed:
             texts.append((_init(name, state), False))
-        return Library(library(texts), state, tuple(routines), target)
+        stack = max(_stack_bytes(text) for text, _ in texts)
+        return Library(library(texts), state, tuple(routines), target, stack)
 
 
 def _lowered(captured: Captured, state: State) -> Lowered:
@@ -126,6 +128,19 @@ def _number_key(number: Number) -> Any:
 
 
 # -- code
+
+ROOM = re.compile(r"alloca (?:\[(\d+) x )?([\w ]+)")
+FRAMES = 4096
+"""Bytes of the stack for registers that don't fit, and for the calls themselves."""
+
+
+def _stack_bytes(text: str) -> int:
+    """About how much of the stack a call takes: the table, and the largest kernel, since they run one after another."""
+    sizes = [
+        sum(int(count or 1) * bytes_of(element) for count, element in ROOM.findall(function))
+        for function in re.split(r"^define ", text, flags=re.MULTILINE)
+    ]
+    return _rounded(sum(sorted(sizes)[-3:]) + FRAMES)  # of the function C calls, the step, a kernel
 
 
 def _text(name: str, captured: Captured, lowered: Lowered, state: State) -> str:

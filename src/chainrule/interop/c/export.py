@@ -127,7 +127,7 @@ def _contents(name: str, library: Library, routines: Routines, embed: bool) -> C
     signatures = tuple(_signature(routine, function) for routine, function in zip(library.routines, functions))
     target = f"{library.target.triple}, processor {library.target.cpu or 'generic'}"
     state = library.state
-    return Contents(name, target, signatures, parts, state.saved_bytes, state.total_bytes, embed)
+    return Contents(name, target, signatures, parts, state.saved_bytes, state.total_bytes, library.stack_bytes, embed)
 
 
 def _signature(routine: Routine, function: Callable[..., Any]) -> Any:

@@ -63,6 +63,7 @@ class Contents:
     parts: tuple[Array, ...]
     saved_bytes: int
     total_bytes: int
+    stack_bytes: int
     has_init: bool
 
 
@@ -72,8 +73,8 @@ HEAD = """\
    All functions work on one block of {upper}_STATE_BYTES bytes, aligned to 64, that you provide. Its first
    {upper}_SAVED_BYTES bytes hold weights, moments and options; they may be copied, saved and loaded. The rest is used
    during a call only. Arrays are dense, the last axis innermost, and don't overlap one another. A call runs on the
-   thread that makes it and takes no memory but the stack; two threads may work on two blocks at once. Functions return
-   0, or 1 where an index or a label was out of range. */
+   thread that makes it and takes nothing but the stack, of which about {upper}_STACK_BYTES bytes; two threads may
+   work on two blocks at once. Functions return 0, or 1 where an index or a label was out of range. */
 
 #ifndef {upper}_H
 #define {upper}_H
@@ -86,6 +87,7 @@ extern "C" {{
 
 #define {upper}_SAVED_BYTES {saved}
 #define {upper}_STATE_BYTES {total}
+#define {upper}_STACK_BYTES {stack}
 """
 TAIL = """
 #ifdef __cplusplus
@@ -112,6 +114,7 @@ def header(contents: Contents) -> str:
         upper=upper,
         saved=contents.saved_bytes,
         total=contents.total_bytes,
+        stack=contents.stack_bytes,
     )
     start = (INIT if contents.has_init else LOAD).format(name=contents.name, upper=upper)
     functions = [_prototype(contents.name, each) for each in contents.functions]

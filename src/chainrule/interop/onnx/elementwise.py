@@ -161,6 +161,17 @@ def _remainder(w: Writer, equation: Equation) -> str:
     return w.node("Sub", a, w.node("Mul", w.node("Floor", w.node("Div", a, b)), b))
 
 
+@emitter("copysign")
+def _copysign(w: Writer, equation: Equation) -> str:
+    size, sign = w.operands(equation.inputs, equation.outputs[0])
+    kind = equation.outputs[0]
+    zero, size = w.like(kind, 0), w.node("Abs", size)
+    below = w.node(
+        "Or", w.node("Less", sign, zero), w.node("Less", w.node("Div", w.like(kind, 1), sign), zero)
+    )  # of -0
+    return w.node("Where", below, w.node("Neg", size), size)
+
+
 @emitter("atan2")
 def _atan2(w: Writer, equation: Equation) -> str:
     y, x = w.operands(equation.inputs, equation.outputs[0])

@@ -151,6 +151,11 @@ def _matmul(w: Writer, equation: Equation) -> str:
     return w.node("MatMul", *w.operands(equation.inputs, equation.outputs[0], inner=2))
 
 
+@emitter("det")
+def _det(w: Writer, equation: Equation) -> str:
+    return w.node("Det", w.name(equation.inputs[0]))
+
+
 def _indices(w: Writer, equation: Equation) -> str:
     indices = equation.inputs[1]
     return w.name(indices) if indices.dtype in (np.int32, np.int64) else w.cast(w.name(indices), np.int64)
