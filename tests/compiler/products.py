@@ -48,6 +48,7 @@ def cases(dtype: str) -> Iterator[Case]:
     yield Case("every other", lambda a, b: a[:, ::2] @ b[::2, ::3], array(50, 200), array(200, 150))
     yield Case("rows far apart", lambda a, b: a[:, :48] @ b[:48, :70], array(40, 2048), array(64, 4096))
     yield Case("turned and far apart", lambda a, b: a[:70].T @ b[:70, :64], array(80, 2048), array(80, 4096))
+    yield Case("more behind it", lambda a, b: (a @ b) * 2.0 + 1.0, array(400, 30), array(30, 350))
     yield Case("backwards", lambda a, b: a[::-1, ::-1] @ b[:, ::-1], array(30, 50), array(50, 40))
 
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from ..ir.graph import Equation, Value
 from ..ir.types import ArrayType
 from .emit import Function, Reg, element_type
+from .epilogue import Finishable
 from .matmul import ProductKernel
 from .parts import usable
 from .place import Place, dense, is_view, same_layout
 from .product import Plan, Product, make_plan
 from .product_dots import dot_plan, dot_tasks, write_dots
 from .product_pack import PackingOfB
-from .program import pointer_to
+from .program import Call, pointer_to
 from .unit import is_elementwise, root_of, seen_through
 
 if TYPE_CHECKING:
@@ -201,6 +202,10 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
         source,
         ("product", product, plan),
     )
+    if plan is not None:
+        last = lowering.instructions[-1]
+        assert isinstance(last, Call)
+        lowering.finishable = Finishable(last, product, plan, place)
 
 
 def _packed(lowering: Lowering, root: Value, b: Place, product: Product, plan: Plan) -> Place:

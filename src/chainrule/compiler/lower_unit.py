@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ir.graph import Value
 from .emit import Function, Reg
+from .epilogue import lower_behind
 from .nest import Nest
 from .nest_key import nest_key
 from .nest_plan import EXPENSIVE, Operand, over_domain, spilled
@@ -30,7 +31,7 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
     stores = _stores(lowering, unit, stored, order)
     wished = {id(place.buffer) for place in lowering.wishes.values()}
     note_overwritten(unit, operands, stores, {key for key, place in stores.items() if id(place.buffer) not in wished})
-    arrays = _Arrays(unit)
+    arrays = Arrays(unit)
     for value, place in operands.items():
         arrays.add("in", value, place)
     for value, place in stores.items():
@@ -43,8 +44,10 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
     def count_tasks() -> int:
         return nest(Function(lowering.module, "none", []), [Reg("ptr", "%none")] * len(arrays.pointers)).tasks
 
+    if lower_behind(lowering, unit, arrays, literals, _cost(unit)):
+        return
     key = nest_key(unit, arrays.numbered("in"), literals, arrays.numbered("out"), order)
-    tasks = lowering.tasks_of(key, count_tasks)
+    tasks = lowering.kernels.tasks_of(key, count_tasks)
     lowering.call(
         lambda f, registers, begin, end: nest(f, registers).write(begin, end),
         arrays.pointers,
@@ -58,7 +61,7 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
 
 
 @dataclass
-class _Arrays:
+class Arrays:
     """What a kernel gets: pointers, each once, and which of them every array is."""
 
     unit: Unit
@@ -121,12 +124,13 @@ def _order(lowering: Lowering, unit: Unit, operands: dict[int, Place]) -> tuple[
     """The axes of the domain from the outermost to the innermost: as the operands that matter most lie."""
     natural = tuple(range(len(unit.domain)))
     full = [place for place in operands.values() if place.shape == unit.domain and any(place.strides)]
-    owned = [place for place in full if place.buffer.kind is Kind.SLOT]
-    wished = any(id(equation.outputs[0]) in lowering.wishes for equation in unit.members)
-    if not full or (wished and owned):
-        return natural if not full else owned[0].order
+    if not full:
+        return natural
     most = max(sum(1 for stride in place.strides if stride) for place in full)
     chosen = [place for place in full if sum(1 for stride in place.strides if stride) == most]
+    owned = [place for place in chosen if place.buffer.kind is Kind.SLOT]
+    if owned and any(id(equation.outputs[0]) in lowering.wishes for equation in unit.members):
+        return owned[0].order
     orders = [place.order for place in chosen]
     return max(orders, key=orders.count)
 

@@ -7,7 +7,7 @@ in the first cache, the block of B in the second.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -17,19 +17,23 @@ from .product_pack import PANELS_AT_ONCE, PackingOfA, PackingOfB, batch_offsets,
 from .product_tile import Strides, Terms, TileKind, call_tile, write_tile
 from .runtime import Target
 
+Finish = Callable[[Reg, int, Reg], None]
+"""(first row, rows, block of columns) -> writes what is done with them when their sums are whole."""
+
 SMALL_FLOPS = 1 << 15
 """Work of a product up to which its tiles stand in its own kernel."""
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What a task works on: pointers to one product, its panels, its tiles; where it keeps B."""
+    """What a task works on: pointers to one product, its panels, its tiles, its block of columns; where it keeps B."""
 
     a: Reg
     b: Reg
     c: Reg
     panels: tuple[Reg, Reg]
     tiles: tuple[Reg, Reg]
+    block: Reg
     kept: Reg | None
 
 
@@ -45,10 +49,11 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Panel:
-    """Some rows: where they begin in A and C, how many, whether they are the first of a task."""
+    """Some rows: where they begin in A and C, which they are, how many, whether they are the first of a task."""
 
     a: Reg
     c: Reg
+    row: Reg
     rows: int
     first: Reg
 
@@ -56,9 +61,9 @@ class _Panel:
 class ProductKernel:
     """Writes the body of a kernel for one product: pointers to A, B (packed if the plan says so), C."""
 
-    def __init__(self, f: Function, product: Product, plan: Plan, target: Target) -> None:
+    def __init__(self, f: Function, product: Product, plan: Plan, target: Target, finish: Finish | None = None) -> None:
         self.f, self.product, self.plan, self.target, self.element = f, product, plan, target, product.element
-        self.packing = PackingOfA(f, product, plan)
+        self.packing, self.finish = PackingOfA(f, product, plan), finish
 
     def write(self, a: Reg, b: Reg, c: Reg, begin: Reg, end: Reg) -> None:
         """The whole body: for each task its product, its block of columns and its panels."""
@@ -77,7 +82,7 @@ class ProductKernel:
                 here[1] = own_b
             tiles = -(-product.n // plan.columns)
             columns = [self._start(tiles, plan.column_blocks, each) for each in (block, f.add(block, 1))]
-            self._sum_blocks(_Task(here[0], here[1], here[2], panels, (columns[0], columns[1]), own_b), own_a)
+            self._sum_blocks(_Task(here[0], here[1], here[2], panels, (columns[0], columns[1]), block, own_b), own_a)
 
     @contextmanager
     def _products(self, begin: Reg, end: Reg) -> Iterator[tuple[Reg, tuple[Reg, Reg]]]:
@@ -129,9 +134,9 @@ class ProductKernel:
                 row = f.add(f.times(loop.index, rows), skipped)
                 a = f.at(block.a, self.element, f.times(row, self.product.a_m))
                 c = f.at(task.c, self.element, f.times(row, self.product.c_m))
-                panel = _Panel(a, c, rows, f.compare("icmp eq", loop.index, low))
+                panel = _Panel(a, c, row, rows, f.compare("icmp eq", loop.index, low))
                 if own_a is None:
-                    self._tiles(task, block, panel)
+                    self._panel(task, block, panel)
                 else:
                     count = f.minimum(word(step), f.add(stop, f.times(loop.index, -1)))
                     self._packed_panels(task, block, panel, own_a, count)
@@ -144,12 +149,20 @@ class ProductKernel:
             a = f.at(own, self.element, f.times(loop.index, self.packing.panel_elements))
             c = f.at(first.c, self.element, f.times(loop.index, rows * self.product.c_m))
             is_first = f.binary("and", first.first, f.compare("icmp eq", loop.index, word(0)))
-            self._tiles(task, block, _Panel(a, c, rows, is_first))
+            row = f.add(first.row, f.times(loop.index, rows))
+            self._panel(task, block, _Panel(a, c, row, rows, is_first))
+
+    def _panel(self, task: _Task, block: _Block, panel: _Panel) -> None:
+        """A panel times all tiles of a block, and what follows when its sums are whole."""
+        f, product = self.f, self.product
+        self._tiles(task, block, panel)
+        if self.finish is not None:
+            with f.when(f.compare("icmp sge", f.add(block.b_row, block.length), word(product.k))):
+                self.finish(panel.row, panel.rows, task.block)
 
     # -- tiles of columns
 
     def _tiles(self, task: _Task, block: _Block, panel: _Panel) -> None:
-        """A panel times all tiles of a block."""
         f, product, columns = self.f, self.product, self.plan.columns
         whole, rest = divmod(product.n, columns)
         low, high = task.tiles

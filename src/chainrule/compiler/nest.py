@@ -36,12 +36,14 @@ class Nest:
         stores: Mapping[int, Operand],
         order: Sequence[int],
         vector_bytes: int,
+        joined: bool = True,
     ) -> None:
+        """joined: whether axes that memory goes through as one are one loop."""
         self.f, self.unit, self.operands, self.literals, self.stores = function, unit, operands, literals, stores
         self.levels = levels(unit)
         self.by_value = {id(equation.outputs[0]): equation for equation in unit.members}
         every = [operand.strides for operand in (*operands.values(), *stores.values())]
-        axes = collapse(unit, order, every)
+        axes = collapse(unit, order, every) if joined else [Axis(unit.domain[axis], False, axis) for axis in order]
         self.whole = order if fits_one_vector(unit, axes, vector_bytes) else None  # all lanes at once
         self.lane_axis = axes[-1] if axes else None
         self.outer = [axis for axis in axes if not axis.reduced and axis is not self.lane_axis]

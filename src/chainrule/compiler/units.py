@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,8 @@ from .array import Array
 from .contraction import lower_product
 from .control import lower_control
 from .emit import Function, Module, Reg
+from .epilogue import Finishable
+from .kernels import Kernels, Writer
 from .lower import LOWERINGS
 from .lower_unit import lower_nest
 from .parts import lower_parts
@@ -22,9 +23,6 @@ from .runtime import Target
 from .unit import Unit
 
 LAID_OUT_ALIKE = frozenset({"window_max", "window_scatter", "window_pick", "window_sum", "window_spread"})
-
-Writer = Callable[[Function, Sequence[Reg], Reg, Reg], None]
-"""(function, pointers, begin, end) -> writes the body of a kernel."""
 
 
 class Lowering:
@@ -40,13 +38,12 @@ class Lowering:
         self.relaid: dict[int, dict[Any, Place]] = {}  # by number of a buffer: copies of it in other layouts, shared
         self.wholes: dict[int, Place] = {}  # id of a concatenation's value -> where its parts are wanted
         self.errors: Buffer | None = None
-        self._kernels: dict[str, str] = {} if outer is None else outer._kernels
-        self._by_key: dict[Any, str] = {} if outer is None else outer._by_key
-        self._tasks: dict[Any, int] = {} if outer is None else outer._tasks
+        self.kernels: Kernels = Kernels(module, target) if outer is None else outer.kernels
         self.local: set[int] = set()  # numbers of buffers that are written in this graph, or between its rounds
         self.users = self._count_users()
         self.output_ids = {id(value) for value in graph.outputs}
         self.outside: set[int] = set()  # ids of the values that must lie in memory
+        self.finishable: Finishable | None = None  # the last product
 
     def _count_users(self) -> dict[int, list[Equation]]:
         found: dict[int, list[Equation]] = {}
@@ -158,38 +155,16 @@ class Lowering:
         """Append a kernel; one with the same text is written once, one with the same key not even looked at."""
         if tasks == 0:
             return
-        kernel = self._by_key.get(key) if key is not None else None
-        if kernel is None:
-            kernel = self._kernel(writer, len(pointers), label)
-            if key is not None:
-                self._by_key[key] = kernel
+        kernel = self.kernels.named(writer, len(pointers), label, key)
         writes = frozenset(written)
         reads = frozenset(pointer.buffer for pointer in pointers)
         self.instructions.append(Call(kernel, tuple(pointers), tasks, cost, reads, writes, label, source))
         self._forget_copies(written)
 
-    def tasks_of(self, key: Any, count: Callable[[], int]) -> int:
-        """How many tasks a kernel of this key has; counted once."""
-        if key is None:
-            return count()
-        if key not in self._tasks:
-            self._tasks[key] = count()
-        return self._tasks[key]
-
-    def _kernel(self, writer: Writer, count: int, label: str) -> str:
-        parameters = [Reg("ptr", f"%a{number}") for number in range(count)]
-        begin, end = Reg("i64", "%begin"), Reg("i64", "%end")
-        f = Function(self.module, "KERNEL", [*parameters, begin, end], f"noinline {self.target.attributes}")
-        writer(f, parameters, begin, end)
-        f.finish()
-        text = self.module.functions.pop()
-        key = hashlib.sha256(text.encode()).hexdigest()
-        name = self._kernels.get(key)
-        if name is None:
-            name = f"k{len(self._kernels)}_{_identifier(label)}"
-            self._kernels[key] = name
-            self.module.functions.append(text.replace("@KERNEL(", f"@{name}(", 1))
-        return name
+    def take_back(self, call: Call) -> None:
+        """The last call is not made after all."""
+        self.instructions.remove(call)
+        self.kernels.take_back(call.kernel)
 
     # -- units
 
@@ -292,8 +267,3 @@ def _lower_convolution(lowering: Lowering, equation: Equation) -> bool:
 
 def _line(equation: Equation) -> str:
     return str(equation.source) if equation.source else ""
-
-
-def _identifier(label: str) -> str:
-    kept = "".join(character if character.isalnum() else "_" for character in label)
-    return "_".join(part for part in kept.split("_") if part)[:48]
