@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,7 @@ def read_parquet(file: Path, columns: Sequence[str] | None = None) -> Table:
 
     Columns of other types (lists, structs, bytes) are left out, with the reason in `skipped`.
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise missing_dependency("pyarrow", f"reading {file.name}, a Parquet file,", "parquet") from error
+    pyarrow = _pyarrow(file)
     try:
         _check_names(file, pyarrow.parquet.read_schema(file).names)
         table = pyarrow.parquet.read_table(file)
@@ -34,6 +30,34 @@ def read_parquet(file: Path, columns: Sequence[str] | None = None) -> Table:
     if columns is None:
         return whole
     return Table({name: whole.column(name) for name in columns}, file.name)
+
+
+def stream_parquet(file: Path, batch_size: int, start: int = 0) -> Iterator[Table]:
+    """A Parquet file as small tables of `batch_size` rows at most, from row `start` on; earlier groups are not read."""
+    pyarrow = _pyarrow(file)
+    try:
+        with pyarrow.parquet.ParquetFile(file) as opened:
+            _check_names(file, opened.schema_arrow.names)
+            groups, passed = list(range(opened.num_row_groups)), start
+            while groups and passed >= opened.metadata.row_group(groups[0]).num_rows:
+                passed -= opened.metadata.row_group(groups.pop(0)).num_rows
+            for batch in opened.iter_batches(batch_size, row_groups=groups) if groups else ():
+                rows = pyarrow.Table.from_batches([batch]).slice(passed)
+                passed = max(0, passed - batch.num_rows)
+                if rows.num_rows:
+                    cells, skipped = _convert(pyarrow, rows)
+                    yield Table(cells, file.name, skipped=skipped)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{file.name} can't be read as Parquet: {error}") from error
+
+
+def _pyarrow(file: Path) -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise missing_dependency("pyarrow", f"reading {file.name}, a Parquet file,", "parquet") from error
+    return pyarrow
 
 
 def _check_names(file: Path, names: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -52,25 +53,29 @@ def stream_table(
     delimiter: str | None = None,
     header: bool | None = None,
     encoding: str | None = None,
+    start: int = 0,
 ) -> Iterator[Table]:
-    """Read a text table as a stream of small tables of `batch_size` rows, never whole, for training in mode `online`.
+    """Read a table as a stream of small tables of `batch_size` rows, never whole, for training in mode `online`.
 
-    Options and errors as in `read_table`; an error in a row comes when that row is reached.
+    start: how many rows to pass over first. Options and errors as in `read_table`; an error in a row comes when that
+    row is reached.
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise ConfigurationError(f"batch_size is an integer of at least 1, not {batch_size!r}")
     file = existing_file(path)
     if file.suffix.lower() in PARQUET_SUFFIXES:
-        raise DataError(f"{file.name}: only text tables (CSV, TSV) can be read as a stream; read_table reads Parquet")
-    return _small_tables(file, batch_size, delimiter, header, encoding)
+        from .parquet import stream_parquet
+
+        return stream_parquet(file, batch_size, start)
+    return _small_tables(file, batch_size, delimiter, header, encoding, start)
 
 
 def _small_tables(
-    file: Path, batch_size: int, delimiter: str | None, header: bool | None, encoding: str | None
+    file: Path, batch_size: int, delimiter: str | None, header: bool | None, encoding: str | None, start: int
 ) -> Iterator[Table]:
     with open_rows(file, delimiter, header, encoding) as (names, rows, header_found):
         waiting: list[Row] = []
-        for row in rows:
+        for row in itertools.islice(rows, start, None):
             waiting.append(row)
             if len(waiting) == batch_size:
                 yield _to_table(file.name, names, waiting, header_found)

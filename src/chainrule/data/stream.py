@@ -34,12 +34,12 @@ def _batches(examples: Iterable[Nested], batch_size: int) -> Iterator[Nested]:
         _check_form(number, form, expected)
         waiting.append(arrays)
         if len(waiting) == batch_size:
-            yield _stack(waiting)
+            yield stack_examples(waiting)
             waiting = []
     if expected is None:
         raise DataError("the stream has no examples")
     if waiting:
-        yield _stack(waiting)
+        yield stack_examples(waiting)
 
 
 def _check_form(
@@ -59,11 +59,12 @@ def _check_form(
             )
 
 
-def _stack(examples: list[Nested]) -> Nested:
+def stack_examples(examples: list[Nested]) -> Nested:
+    """Examples of one structure as a nest of arrays, with an axis of examples in front."""
     first = examples[0]
     if not is_container(first):
         stacked: Array = np.stack(examples)
         return stacked
     keys = list(first) if isinstance(first, dict) else list(range(len(first)))
-    columns = iter([_stack([example[key] for example in examples]) for key in keys])
+    columns = iter([stack_examples([example[key] for example in examples]) for key in keys])
     return map_children(lambda child, key: next(columns), first)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .. import nn
-from ..data import split
+from ..data import Batches, Loader, split
 from ..data.weights import BALANCED, ClassWeight, as_table, example_weights
 from ..errors import ConfigurationError
 from ..ir.types import NumpyArray
 from .feed import ArrayFeed, Feed, StreamFeed
+from .feed_loader import LoaderFeed
 from .modes import Pace, pace
 from .step import Loss
 from .validate import as_pair, check_labels, output_shape
@@ -46,6 +47,8 @@ def feed_of(
     """Where batches come from, what is held out, and the pace."""
     if data is None:
         raise ConfigurationError("fit needs data=(inputs, targets)")
+    if isinstance(data, Loader | Batches):
+        return _of_loader(model, data, validation, loss, wanted)
     if wanted.mode == "online" and not isinstance(data, tuple | list):
         tempo = wanted.pace(None)
         return StreamFeed(data, tempo, _table(wanted)), _held_out(model, validation, loss), tempo
@@ -58,6 +61,21 @@ def feed_of(
     held_out = _held_out(model, validation, loss)
     tempo = wanted.pace(len(arrays[0]))
     return ArrayFeed(arrays, tempo, wanted.seed, _sampling(wanted, arrays[1])), held_out, tempo
+
+
+def _of_loader(
+    model: nn.Module, data: Loader | Batches, validation: Any, loss: Loss, wanted: Wanted
+) -> tuple[Feed, Arrays | None, Pace]:
+    given = {"batch_size": wanted.batch_size, "shuffle": wanted.shuffle}
+    own = [name for name, value in given.items() if value is not None]
+    if own or wanted.mode not in ("mini-batch", "online"):
+        what = f"{own[0]}={given[own[0]]}" if own else f"mode {wanted.mode!r}"
+        raise ConfigurationError(f"a loader makes its batches itself, so {what} can't be: say it to the loader")
+    if isinstance(validation, float):
+        raise ConfigurationError("nothing can be held out of a loader: give validation=(inputs, targets)")
+    tempo = replace(wanted, batch_size=data.batch_size).pace(None)
+    feed = LoaderFeed(data, model, loss, wanted.accumulate, _table(wanted))
+    return feed, _held_out(model, validation, loss), tempo
 
 
 def _weights(wanted: Wanted, targets: NumpyArray, dtype: Any) -> tuple[NumpyArray, ...]:

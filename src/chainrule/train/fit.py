@@ -9,11 +9,13 @@ from typing import Any
 from .. import nn
 from ..data.weights import ClassWeight
 from ..errors import CheckpointError, ConfigurationError
-from ..optim import Optimizer
+from ..optim import LBFGS, Optimizer
 from .checkpoint import differences
 from .compiled import compiled_steps
+from .compiled_batches import CompiledBatches
 from .early_stopping import Best, EarlyStopping, as_early_stopping
 from .feed import ArrayFeed, Feed
+from .feed_loader import LoaderFeed
 from .feeds import Wanted, feed_of
 from .history import History
 from .loop import Loop
@@ -63,7 +65,8 @@ def fit(
     """Train `model` on `data` and give the history of its figures.
 
     loss: a name ("cross_entropy", "mse", "bce_with_logits", ...), a module, or a function (outputs, targets).
-    data: (inputs, targets), arrays with one row an example; in mode "online" also any iterable of (input, target).
+    data: (inputs, targets), arrays with one row an example; a `data.loader(...)`, for data that need not fit into
+        memory, images to augment, sequences in buckets; in mode "online" also any iterable of (input, target).
     batch_size: examples an update, 64 by default. epochs: passes over the data, 10 by default.
     mode: "batch", "stochastic", "mini-batch" or "online"; see `chainrule.train.MODES`.
     validation: a fraction of the data to hold out, or (inputs, targets).
@@ -113,7 +116,10 @@ def fit(
         native = compiled_steps(
             training, feed.arrays, tempo.batch_size, threads, compile, bool(chosen_metrics), check_finite, run_directory
         )
-    description["threads"] = (threads or 1) if native is None else "any"
+    stepper = None
+    if isinstance(feed, LoaderFeed) and compile is not False and not isinstance(optimizer, LBFGS):
+        stepper = CompiledBatches(training, threads, compile is True, check_finite, run_directory)
+    description["threads"] = (threads or 1) if native is None and stepper is None else "any"
     directory = None if run_directory is None else RunDirectory(run_directory)
     saved = directory.load() if directory is not None and resume and directory.has_checkpoint else None
     if saved is not None:
@@ -136,6 +142,7 @@ def fit(
         threads=threads,
         description=description,
         compiled=native,
+        stepper=stepper,
         recorders=Recorders(recorders),
         check_finite=check_finite,
     )

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import random
+from .. import random, tree
 from ..errors import DivergenceError
 from ..ir.types import NumpyArray
 from ..optim.schedules.base import current_rate
 from ..tensor import Tensor
 from .checked_step import CheckedStep
 from .compiled import CompiledSteps
+from .compiled_batches import CompiledBatches
 from .early_stopping import Best
 from .evaluate import figures
 from .feed import ArrayFeed, Feed
@@ -53,6 +54,7 @@ class Loop:
     threads: int | None
     description: dict[str, Any]
     compiled: CompiledSteps | None = None
+    stepper: CompiledBatches | None = None
     recorders: Recorders = field(default_factory=lambda: Recorders(()))
     check_finite: bool = False
 
@@ -99,9 +101,10 @@ class Loop:
     def _eager_steps(self) -> Iterator[None]:
         """One step after the other; between them the run can be stopped or saved."""
         folder = self.directory.path if self.directory is not None else None
-        step = CheckedStep(self.training, folder) if self.check_finite else self.training
+        eager = CheckedStep(self.training, folder) if self.check_finite else self.training
+        step = eager if self.stepper is None else self.stepper
         for arrays in self.feed.epoch():
-            loss, outputs = step(*map(Tensor, arrays))
+            loss, outputs = step(*tree.map(Tensor, arrays))
             self._require_finite(loss.item())
             self.rate.after_step()
             self._count(loss.item(), outputs.numpy(), *arrays[1:])
