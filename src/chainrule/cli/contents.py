@@ -79,7 +79,7 @@ def trained_of(opened: OpenedRun, problem: Problem) -> Trained:
         baseline=max(counts) / max(1, sum(counts)) if counts else None,
         first=_first_weights(record),
         optimizer=lambda module: make_optimizer(settings, module),
-        batch_size=batch_size_of(settings, len(problem.training)),
+        batch_size=batch_size_of(settings, problem.count),
         rate=settings.lr,
         image=shape if len(shape) == 3 else None,
     )

@@ -73,7 +73,7 @@ def choose_settings(wishes: Wishes, problem: Problem) -> Settings:
     return Settings(
         epochs=1 if mode == "online" else _chosen(wishes.epochs, recipe.epochs),
         mode=mode,
-        batch_size=_batch_size(wishes, recipe, mode, len(problem.training)),
+        batch_size=_batch_size(wishes, recipe, mode, problem.count),
         optimizer=optimizer,
         lr=_chosen(wishes.lr, _rate(optimizer, recipe, mode)),
         schedule=_schedule(wishes, recipe, mode, optimizer),
@@ -106,7 +106,7 @@ def choose_network(wishes: Wishes, problem: Problem) -> NetworkSpec:
 def _widths(problem: Problem) -> tuple[int, ...]:
     if problem.source.kind != "table":
         return (WIDEST,)
-    rows = len(problem.training)
+    rows = problem.count
     width = next((width for most, width in TABLE_WIDTHS if rows <= most), WIDEST)
     return (width, width)
 

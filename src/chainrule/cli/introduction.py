@@ -52,7 +52,7 @@ def _read(encoder: TableEncoder) -> list[str]:
 
 def _parts(problem: Problem) -> str:
     """How the examples are used."""
-    parts = [f"{len(problem.training):,} for training"]
+    parts = [f"{problem.count:,} for training"]
     if problem.validation is not None:
         parts.append(f"{len(problem.validation):,} for validation")
     if problem.test is not None:

@@ -17,6 +17,7 @@ from ..data import ImageEncoder, ImageFolder, Table, TableEncoder, digits, read_
 from ..data.target import NumberTarget
 from ..errors import DataError
 from .source import ImageOptions, Source
+from .streamed import HEAD, Streamed, open_streamed
 from .tables import fit_on_rows
 
 Encoder: TypeAlias = TableEncoder | ImageEncoder
@@ -51,6 +52,7 @@ class Problem:
     """Examples to learn from, to watch (validation) and to judge by (test); either of these may be None.
 
     tables: the rows of each part as they stand in the file, by "Training", "Validation", "Test"; empty for images.
+    streamed: where the table is too large to hold; `training` is then the first rows of it, to look at.
     """
 
     source: Source
@@ -60,6 +62,7 @@ class Problem:
     test: Examples | None
     notes: tuple[str, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
+    streamed: Streamed | None = None
 
     @property
     def is_classification(self) -> bool:
@@ -70,12 +73,19 @@ class Problem:
         return self.encoder.outputs
 
     @property
+    def count(self) -> int:
+        """Examples to learn from."""
+        return len(self.training) if self.streamed is None else self.streamed.training.length or 0
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         return self.training.inputs.shape[1:]
 
     def fingerprint(self) -> str:
         """A digest of every number trained on: two problems with the same one train the same."""
         digest = hashlib.sha256()
+        if self.streamed is not None:
+            digest.update(f"{self.count} {self.streamed.checksum}".encode())
         for examples in (self.training, self.validation):
             for array in examples.pair if examples else ():
                 digest.update(f"{array.dtype}{array.shape}".encode())
@@ -92,7 +102,19 @@ def number_target(encoder: Encoder) -> NumberTarget | None:
 
 def load(source: Source) -> Problem:
     """Read and split a data set; raises DataError on anything that can't be learnt from."""
+    if source.streamed:
+        return _load_streamed(source)
     return {"digits": _load_digits, "table": _load_table, "images": _load_images}[source.kind](source)
+
+
+def _load_streamed(source: Source) -> Problem:
+    streamed = open_streamed(source)
+    parts = [None if table is None else _encoded(streamed.encoder, table) for table in streamed.held]
+    if parts[0] is None:
+        raise DataError(f"{source.name}: no rows are left for training: hold out less by --test and --validation")
+    named = {title: table for title, table in zip(PARTS, streamed.held) if table is not None}
+    notes = (f"read as it is trained on; up to {HEAD:,} rows are held for validation and for the test",)
+    return Problem(source, streamed.encoder, parts[0], parts[1], parts[2], notes, named, streamed)
 
 
 def digit_encoder() -> ImageEncoder:

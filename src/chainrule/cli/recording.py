@@ -70,7 +70,7 @@ def recorders(records: Records, problem: Problem, settings: Settings, weights: i
     from ..interop import TensorBoard
     from ..reports.credit import BUDGET, chosen_rows
 
-    updates = _updates(settings, len(problem.training.inputs))
+    updates = _updates(settings, problem.count)
     rows = chosen_rows(problem.training.pair, PROBE)
     probe = (rows.inputs, rows.targets)
     found: list[Recorder] = []

@@ -70,6 +70,7 @@ class Source:
     validation: float = 0.0
     table: TableOptions = TableOptions()
     images: ImageOptions = ImageOptions()
+    streamed: bool = False  # read as it is trained on, because it is too large for memory
 
     @property
     def name(self) -> str:

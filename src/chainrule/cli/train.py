@@ -69,6 +69,8 @@ def train(
 
 
 def _source(given_source: str, given: dict[str, Any]) -> Source:
+    from .streamed import is_streamed
+
     kind = kind_of(given_source)
     own_names = (
         "numbers",
@@ -105,6 +107,7 @@ def _source(given_source: str, given: dict[str, Any]) -> Source:
         VALIDATION_SHARE if given["validation"] is None else given["validation"],
         table,
         images,
+        streamed=kind == "table" and is_streamed(given_source, given["mode"]),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from .. import nn, random
+from ..data import loader
 from ..interop.atomic import write_json
 from ..train import EarlyStopping, History, Metric, Recorder, fit, predict
 from ..train.progress import Display
@@ -126,8 +127,8 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
         training.module,
         make_optimizer(settings, training.module),
         loss=loss_of(problem, settings),
-        data=problem.training.pair,
-        batch_size=None if settings.mode in ("batch", "stochastic") else settings.batch_size,
+        data=data_of(problem, settings),
+        batch_size=None if settings.mode in ("batch", "stochastic") or problem.streamed else settings.batch_size,
         epochs=settings.epochs,
         mode=settings.mode,
         validation=problem.validation.pair if problem.validation else None,
@@ -145,6 +146,13 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
         progress=progress,
         recorders=training.recorders,
     )
+
+
+def data_of(problem: Problem, settings: Settings) -> Any:
+    """What `fit` is given: arrays, or rows as they are read."""
+    if problem.streamed is None:
+        return problem.training.pair
+    return loader(problem.streamed.training, settings.batch_size)
 
 
 def loss_of(problem: Problem, settings: Settings) -> nn.Module:

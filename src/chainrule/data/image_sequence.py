@@ -12,11 +12,11 @@ from .image_encoder import ImageEncoder
 from .images import (
     LONGEST_SIDE,
     FolderPath,
-    _check_options,
-    _choose_size,
-    _class_folders,
-    _existing_folder,
-    _images_of_class,
+    check_options,
+    choose_size,
+    class_folders,
+    existing_folder,
+    images_of_class,
     read_image,
 )
 
@@ -56,12 +56,12 @@ def image_files(
     """
     if encoder is not None:
         size, channels = (encoder.height, encoder.width), encoder.channels
-    _check_options(size, channels, LONGEST_SIDE)
-    root = _existing_folder(folder)
+    check_options(size, channels, LONGEST_SIDE)
+    root = existing_folder(folder)
     pillow(f"reading images from {root.name}")
-    folders, _ = _class_folders(root)
-    found = [_images_of_class(each)[0] for each in folders]
+    folders, _ = class_folders(root)
+    found = [images_of_class(each)[0] for each in folders]
     paths = [path for each in found for path in each]
     labels = [label for label, each in enumerate(found) for _ in each]
-    chosen, _ = _choose_size(paths, size, LONGEST_SIDE)
+    chosen, _ = choose_size(paths, size, LONGEST_SIDE)
     return ImageFiles(paths, labels, tuple(each.name for each in folders), chosen, channels, encoder)

@@ -50,19 +50,19 @@ def read_image_folder(
     the first image counts. Hidden files are passed over, and other files named in `notes`.
     Raises DataError naming the file or folder that can't be used, MissingDependencyError without Pillow.
     """
-    _check_options(size, channels, longest_side)
-    root = _existing_folder(folder)
+    check_options(size, channels, longest_side)
+    root = existing_folder(folder)
     pillow(f"reading images from {root.name}")
-    classes, outside = _class_folders(root)
+    classes, outside = class_folders(root)
     notes = [outside] if outside else []
     paths: list[Path] = []
     labels: list[int] = []
     for label, class_folder in enumerate(classes):
-        found, note = _images_of_class(class_folder)
+        found, note = images_of_class(class_folder)
         notes += [note] if note else []
         paths += found
         labels += [label] * len(found)
-    chosen_size, size_note = _choose_size(paths, size, longest_side)
+    chosen_size, size_note = choose_size(paths, size, longest_side)
     images = np.stack([decode(path, chosen_size) for path in paths])  # (n, 3, height, width)
     reduced, channel_note = _choose_channels(images, channels)
     names = tuple(class_folder.name for class_folder in classes)
@@ -72,7 +72,7 @@ def read_image_folder(
 
 def read_image(path: FolderPath, size: Size, channels: int) -> NDArray[np.uint8]:
     """One image, uint8 (channels, height, width), decoded as `read_image_folder` does; size is (height, width)."""
-    _check_options(size, channels, LONGEST_SIDE)
+    check_options(size, channels, LONGEST_SIDE)
     pillow(f"reading the image {path}")
     file = Path(path)
     if not file.is_file():
@@ -83,7 +83,7 @@ def read_image(path: FolderPath, size: Size, channels: int) -> NDArray[np.uint8]
     return np.asarray(images[0])
 
 
-def _existing_folder(folder: FolderPath) -> Path:
+def existing_folder(folder: FolderPath) -> Path:
     root = Path(folder)
     if not root.exists():
         raise DataError(f"there is no folder {folder}")
@@ -92,7 +92,7 @@ def _existing_folder(folder: FolderPath) -> Path:
     return root
 
 
-def _class_folders(root: Path) -> tuple[list[Path], str]:
+def class_folders(root: Path) -> tuple[list[Path], str]:
     """The class folders, sorted by name, and a note on images that lie outside them."""
     visible = sorted(path for path in root.iterdir() if not _is_hidden(path))
     folders = [path for path in visible if path.is_dir()]
@@ -114,7 +114,7 @@ def _class_folders(root: Path) -> tuple[list[Path], str]:
     return folders, f"left out, as outside the class folders: {_some(loose)}" if loose else ""
 
 
-def _images_of_class(folder: Path) -> tuple[list[Path], str]:
+def images_of_class(folder: Path) -> tuple[list[Path], str]:
     """The image files in a class folder and below it, sorted, and a note on the other files."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not _any_hidden(path.relative_to(folder)))
     images = [path for path in files if path.suffix.lower() in SUFFIXES]
@@ -126,7 +126,7 @@ def _images_of_class(folder: Path) -> tuple[list[Path], str]:
     return images, f"left out in {folder.name}, as no images: {_some(others)}" if others else ""
 
 
-def _choose_size(paths: Sequence[Path], size: Size | int | None, longest_side: int) -> tuple[Size, str]:
+def choose_size(paths: Sequence[Path], size: Size | int | None, longest_side: int) -> tuple[Size, str]:
     if size is not None:
         chosen = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         return chosen, f"{_text(chosen)} pixels, as asked"
@@ -160,7 +160,7 @@ def _median(sizes: Sequence[Size]) -> Size:
     return round(height), round(width)
 
 
-def _check_options(size: Size | int | None, channels: int | None, longest_side: int) -> None:
+def check_options(size: Size | int | None, channels: int | None, longest_side: int) -> None:
     sides = (size, size) if isinstance(size, int) else size
     if sides is not None and (len(sides) != 2 or min(sides) < 1):
         raise ConfigurationError(f"size is (height, width) in pixels, or one number for both, not {size!r}")

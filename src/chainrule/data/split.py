@@ -22,7 +22,7 @@ def split(arrays: Nested, fraction: float, seed: int = 0, stratify: ArrayLike | 
     """
     data = to_arrays(arrays)
     length = common_length(data)
-    held_out_count = _held_out_count(length, fraction)
+    held_out_count = count_held_out(length, fraction)
     kept, held_out = split_indices(length, held_out_count, seed, stratify)
     return map_leaves(lambda array: array[kept], data), map_leaves(lambda array: array[held_out], data)
 
@@ -55,7 +55,7 @@ def _turns(classes: NDArray[np.generic]) -> NDArray[np.float64]:
     return turn
 
 
-def _held_out_count(length: int, fraction: float) -> int:
+def count_held_out(length: int, fraction: float) -> int:
     if isinstance(fraction, bool) or not isinstance(fraction, (float, np.floating)) or not 0 < fraction < 1:
         raise ConfigurationError(f"the held-out fraction lies between 0 and 1, such as 0.1; got {fraction!r}")
     count = round(length * fraction)

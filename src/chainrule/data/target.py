@@ -168,7 +168,7 @@ def _class_target(table: Table, name: str, rules: CellRules, values: NDArray[np.
         classes = tuple(int(v) if v == int(v) else v for v in np.unique(values).tolist())
     else:
         texts = {class_key(text): text for text in reversed(list(rules.texts(table.column(name))))}
-        classes = tuple(sorted(texts.values(), key=_class_order))
+        classes = tuple(sorted(texts.values(), key=class_order))
     if len(classes) == 1:
         raise DataError(
             f"{table.source}: the target {name!r} has one single class, {str(classes[0])!r}: expected at least two"
@@ -181,7 +181,7 @@ def _class_target(table: Table, name: str, rules: CellRules, values: NDArray[np.
     return ClassTarget(name, classes)
 
 
-def _class_order(label: Label) -> tuple[int, float, str]:
+def class_order(label: Label) -> tuple[int, float, str]:
     """Numbers by value, then text by alphabet: 2 before 10."""
     try:
         return (0, float(label), "")

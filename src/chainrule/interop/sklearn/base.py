@@ -194,9 +194,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """All epochs, with a part held out if early stopping asks for it."""
         held_out = None
         if self.early_stopping:
-            from ...data.split import _held_out_count, split_indices
+            from ...data.split import count_held_out, split_indices
 
-            count = _held_out_count(len(X), float(self.validation_fraction))
+            count = count_held_out(len(X), float(self.validation_fraction))
             kept, held = split_indices(len(X), count, self._next_seed(), stratify)
             held_out = X[held], targets[held]
             X, targets, weights = X[kept], targets[kept], weights[kept]
