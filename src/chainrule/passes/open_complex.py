@@ -15,6 +15,7 @@ from ..errors import GraphError
 from ..ir.build import Trace, bind, constant, placeholder, recording, tracing, zeros_like
 from ..ir.graph import Equation, Graph, Value
 from ..ir.types import ArrayType, bool_, part_dtype
+from ..ir.walk import bodies
 from ..ops import elementwise as ew
 from ..ops import linear, structure
 from ..ops.operators import reshape
@@ -51,7 +52,7 @@ def has_complex(graph: Graph) -> bool:
 def _concerns(equation: Equation) -> bool:
     if any(value.type.is_complex for value in (*equation.inputs, *equation.outputs)):
         return True
-    return any(has_complex(each) for each in equation.params.values() if isinstance(each, Graph))
+    return any(map(has_complex, bodies(equation)))
 
 
 def _interleaved(kind: ArrayType) -> ArrayType:

@@ -12,6 +12,7 @@ from typing import Any
 from ..ir.build import Trace, placeholder, recording, tracing
 from ..ir.graph import Equation, Graph, Value
 from ..ir.types import ArrayType
+from ..ir.walk import bodies
 from ..tensor import unwrap, wrap
 from .rewrite import Inputs, Rewriter
 
@@ -30,22 +31,25 @@ class _Opener:
         self.known: dict[Any, Graph] = {}
 
     def graph(self, graph: Graph) -> Graph:
-        if not any(self._concerns(equation) for equation in graph.equations):
+        if not self._needs(graph):
             return graph
         rewriter = Rewriter(graph)
         for equation in graph.equations:
             inputs = rewriter.inputs_of(equation)
             if equation.primitive.name in self.openings:
                 rewriter.replace(equation, put(rewriter, self._opened(equation), inputs))
-            elif _bodies(equation):
+            elif self._concerns(equation):
                 params = {name: self._parameter(each) for name, each in equation.params.items()}
                 rewriter.rewrite(equation, Equation(equation.primitive, inputs, params, equation.source))
             else:
                 rewriter.keep(equation, inputs)
         return rewriter.finish()
 
+    def _needs(self, graph: Graph) -> bool:
+        return any(self._concerns(equation) for equation in graph.equations)
+
     def _concerns(self, equation: Equation) -> bool:
-        return equation.primitive.name in self.openings or bool(_bodies(equation))
+        return equation.primitive.name in self.openings or any(map(self._needs, bodies(equation)))
 
     def _parameter(self, parameter: Any) -> Any:
         if isinstance(parameter, Graph):
@@ -58,10 +62,6 @@ class _Opener:
         if key not in self.known:
             self.known[key] = self.graph(traced(self.openings[equation.primitive.name], kinds, equation.params))
         return self.known[key]
-
-
-def _bodies(equation: Equation) -> bool:
-    return any(isinstance(each, Graph) or type(each) is tuple for each in equation.params.values())
 
 
 def traced(function: Opening, kinds: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Graph:
