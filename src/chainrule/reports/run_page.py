@@ -100,7 +100,7 @@ def _mistakes(trained: Trained, judged: Judged, outputs: NumpyArray) -> list[Mis
             row,
             classes[int(judged.targets[row])],
             classes[int(answered[row])],
-            f"{100 * chances[row, answered[row]]:.1f} % sure, loss {show(losses[row], 4)}",
+            f"{100 * chances[row, answered[row]]:.1f} % sure, cross entropy {show(losses[row], 4)}",
         )
         for row in worst[:MOST_MISTAKES]
     ]
