@@ -67,6 +67,7 @@ NETWORKS: dict[str, tuple[Callable[[], Any], Callable[[int], tuple[Any, ...]]]] 
         lambda: example("family_trees").FamilyNetworks(3, 0.3),
         lambda n: (floats(n, 24), floats(n, 12)),
     ),
+    "credit": (lambda: example("credit").network(), lambda n: (floats(n, 1, 28, 28),)),
     "zip codes": (lambda: example("zip_codes_1989").ZipNetwork(), lambda n: (floats(n, 1, 16, 16),)),
     "characters, LSTM": (lambda: example("characters").Recurrent(20, 16), lambda n: (codes(n, 12),)),
     "characters, transformer": (lambda: example("characters").Attending(20, 16, 12), lambda n: (codes(n, 12),)),
