@@ -134,3 +134,18 @@ def test_stacks_of_loops(function: Callable[..., Any], count: int | None) -> Non
         assert (
             sum(one.offset == other.offset and known[one].last == known[other].first for one, other in pairs) == count
         )
+
+
+def test_what_a_product_of_the_same_kernel_reads_is_not_taken_over() -> None:
+    """Other tasks of the product read the slice that the nest behind it would write over."""
+    rows, width = 256, 512
+    x, w = random.standard_normal((3 * rows, width)), random.standard_normal((width, width)) / width
+
+    def program(x: Any, w: Any) -> Any:
+        slices = (x @ w).reshape((3, rows, width))
+        stack = cr.scan(lambda carry, row: (carry, cr.sin(row @ w) + row), cr.zeros(()), slices)[1]
+        return cr.sum(stack * stack, axis=0)
+
+    (found,) = run_once(compile_graph(trace(program)(x, w)), [x, w], threads=2)
+    slices = (x @ w).reshape(3, rows, width)
+    np.testing.assert_allclose(found, ((np.sin(slices @ w) + slices) ** 2).sum(axis=0), rtol=1e-9)

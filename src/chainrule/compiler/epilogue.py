@@ -130,6 +130,7 @@ def _may_write(arrays: Arrays, ready: Finishable) -> bool:
         place.buffer.over = tuple(
             other for other in place.buffer.over if other is ready.place.buffer or other not in read
         )
+        place.buffer.over_slices = tuple(other for other in place.buffer.over_slices if other not in read)
     return True
 
 
