@@ -15,10 +15,13 @@ from .unit import Unit, root_of
 
 
 def note_overwritten(unit: Unit, operands: Mapping[int, Place], stores: Mapping[int, Place], new: set[int]) -> None:
-    """Note for each new buffer among the stores whose memory it may take over. new: ids of values."""
+    """Note for each new buffer among the stores whose memory it may take over. new: ids of values.
+
+    Never that of another store of the same nest: results were wrong where a member was computed again after it.
+    """
     _note_slices(unit, operands, stores)
     known, last = levels(unit), last_reads(unit, set(stores))
-    candidates = _candidates(unit, operands, stores, last)
+    candidates = {key: place for key, place in _candidates(unit, operands, stores, last).items() if key not in stores}
     for equation in unit.members:
         key = id(equation.outputs[0])
         place = stores.get(key)
