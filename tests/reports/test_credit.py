@@ -61,7 +61,7 @@ def test_every_weight_against_brute_force() -> None:
         z = np.tanh(case.inputs @ w.reshape(3, 2).T + b) @ v.reshape(1, 3).T + c
         return float((np.logaddexp(0, z) - case.targets * z).mean())
 
-    places, step = (np.arange(200) + 0.5) / 200, 1e-5
+    places, step = (np.arange(400) + 0.5) / 400, 1e-5
     expected = np.zeros(13)
     for weight in range(13):
         aside = np.eye(13)[weight] * step
@@ -102,11 +102,11 @@ def test_smooth_networks_need_no_fitting(name: str) -> None:
 
 
 def test_a_small_budget_is_kept_and_its_residual_told() -> None:
-    _, credit = trained(networks.digits(8, 40), 2, budget=9)
+    _, credit = trained(networks.digits(4, 24), 2, budget=9)
     assert credit.steps.evaluations.max() <= 9 and not credit.steps.converged.all()
     assert 1e-6 < credit.relative_residual < 1e-1
     np.testing.assert_allclose(credit.steps.residual, credit.steps.raw_residual, rtol=1e-8)
-    _, more = trained(networks.digits(8, 40), 2, budget=24)
+    _, more = trained(networks.digits(4, 24), 2, budget=24)
     assert more.steps.evaluations.max() <= 24
     assert more.relative_residual < credit.relative_residual
 
@@ -124,24 +124,24 @@ def test_one_kink_by_hand() -> None:
 
 
 def test_single_weights_of_networks_with_kinks_are_right() -> None:
-    """Against a mean over 200 places of the path, which knows nothing of kinks: each weight, not only their sum."""
-    case = networks.digits(8, 40)
+    """Against a mean over 120 places of the path, which knows nothing of kinks: each weight, not only their sum."""
+    case = networks.digits(4, 24)
     before = case.model.state_dict()
     fit(case, 1)
     data = (case.inputs, case.targets)
     found = cr.explain.credit(case.model, case.loss, data, before, by_class=False)
-    probe = Probe(case.model, nn.functional.cross_entropy, *data, [np.arange(40)], compile=False)
+    probe = Probe(case.model, nn.functional.cross_entropy, *data, [np.arange(24)], compile=False)
     start = np.concatenate([before[name].ravel() for name in found.names]).astype(np.float64)
     way = weights_of(case.model) - start
-    places = (np.arange(200) + 0.5) / 200
-    mean = sum(probe.at(start + place * way).gradients[0] for place in places) / 200
+    places = (np.arange(120) + 0.5) / 120
+    mean = sum(probe.at(start + place * way).gradients[0] for place in places) / 120
     given = np.concatenate([found.weights[name].ravel() for name in found.names])
     errors = np.abs(given - mean * way)
-    assert errors.sum() < 3e-3 * np.abs(given).sum()
+    assert errors.sum() < 6e-3 * np.abs(given).sum()
 
 
 def test_fitting_is_asked_for_and_keeps_the_raw_residual() -> None:
-    case = networks.digits(8, 40)
+    case = networks.digits(4, 24)
     before = case.model.state_dict()
     fit(case, 1)
     data = (case.inputs, case.targets)
