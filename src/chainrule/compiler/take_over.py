@@ -17,7 +17,7 @@ from .unit import Unit, root_of
 def note_overwritten(unit: Unit, operands: Mapping[int, Place], stores: Mapping[int, Place], new: set[int]) -> None:
     """Note for each new buffer among the stores whose memory it may take over. new: ids of values.
 
-    Never that of another store of the same nest: results were wrong where a member was computed again after it.
+    Never that of another store of the same nest: random graphs gave wrong results then.
     """
     _note_slices(unit, operands, stores)
     known, last = levels(unit), last_reads(unit, set(stores))
