@@ -27,6 +27,16 @@ def softmax_in_place(x: Any, w: Any) -> Any:
     return (grown / cr.sum(grown, axis=1, keepdims=True)) @ w
 
 
+def read_after_a_result(x: Any, w: Any) -> Any:
+    """Two results of one pass: the second reads what lies where the first is written."""
+    product = x @ w
+    grown = cr.exp(product / 10)
+    total = cr.sum(grown, axis=1, keepdims=True)
+    first = product * total
+    second = grown * total - first
+    return first @ w + (second @ w) * 2.0
+
+
 def read_later(x: Any, w: Any) -> Any:
     product = x @ w
     return (cr.sin(product) @ w) @ cr.permute_dims(product, (1, 0))
@@ -62,7 +72,15 @@ def shared(compiled: Any) -> int:
 
 @pytest.mark.parametrize(
     ("function", "count"),
-    [(in_place, 1), (softmax_in_place, 1), (read_later, 0), (read_both_ways, 0), (read_shifted, 0), (twice, None)],
+    [
+        (in_place, 1),
+        (softmax_in_place, 3),
+        (read_after_a_result, None),
+        (read_later, 0),
+        (read_both_ways, 0),
+        (read_shifted, 0),
+        (twice, None),
+    ],
 )
 def test_memory_and_numbers(function: Callable[..., Any], count: int | None) -> None:
     compiled = compile_graph(trace(function)(X, W))

@@ -95,7 +95,8 @@ class Instructions:
         lanes, size = max(1, vectors[0].lanes), bytes_of(vectors[0].element)
         most = 64 // size
         if lanes > most:
-            pairs = [self.halves(self.resized(each, 2 * most) if lanes < 2 * most else each) for each in vectors]
+            even = most << (-(-lanes // most) - 1).bit_length()  # so that halves of halves are whole, too
+            pairs = [self.halves(self.resized(each, even)) for each in vectors]
             return self.resized(self.joined(*(self._in_pieces(name, [*each]) for each in zip(*pairs))), lanes)
         full = next(width for width in (16 // size, 32 // size, most) if lanes <= width)
         whole = [self.resized(each, full) for each in vectors]

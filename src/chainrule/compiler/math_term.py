@@ -213,9 +213,8 @@ class Term:
 
     @property
     def has_scaling(self) -> bool:
-        """Whether the machine can multiply all lanes by powers of two at once."""
-        full = 16 if self.reg.element == "float" else 8
-        return self.f.module.has_scaling and self.reg.lanes > 0 and self.reg.lanes % full == 0
+        """Whether the machine can multiply by powers of two."""
+        return self.f.module.has_scaling
 
     def scaled(self, n: Term) -> Term:
         """self * 2^n for whole n, rounded once, where `has_scaling`."""

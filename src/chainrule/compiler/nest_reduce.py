@@ -77,8 +77,9 @@ class ReducingPass:
         nest = self.nest
         memo: dict[int, Reg] = {}
         terms = [nest._value(equation.inputs[0], memo, self.phase) for equation in self.reductions]
-        for equation in self.kept:
-            nest._keep(equation, nest._value(equation.outputs[0], memo, self.phase))
+        values = [nest._value(equation.outputs[0], memo, self.phase) for equation in self.kept]
+        for equation, value in zip(self.kept, values):  # what is written may lie over what was read
+            nest._keep(equation, value)
         return [
             combine(nest.f, equation, accumulator, term)
             for equation, accumulator, term in zip(self.reductions, accumulators, terms)

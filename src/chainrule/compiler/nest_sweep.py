@@ -124,8 +124,9 @@ class Sweep:
     def _add(self, place: Reg) -> None:
         nest, memo = self.nest, dict[int, Reg]()
         terms = [nest._value(equation.inputs[0], memo) for equation in self.reductions]
-        for equation in self.kept:
-            nest._keep(equation, nest._value(equation.outputs[0], memo))
+        values = [nest._value(equation.outputs[0], memo) for equation in self.kept]
+        for equation, value in zip(self.kept, values):  # what is written may lie over what was read
+            nest._keep(equation, value)
         for term, (equation, dtype, at) in zip(terms, self._totals(place)):
             before = self.f.load_elements(dtype, nest.lanes, at)
             self.f.store_elements(dtype, combine(self.f, equation, before, term), at)

@@ -17,11 +17,11 @@ from .unit import Unit, root_of
 def note_overwritten(unit: Unit, operands: Mapping[int, Place], stores: Mapping[int, Place], new: set[int]) -> None:
     """Note for each new buffer among the stores whose memory it may take over. new: ids of values.
 
-    Never that of another store of the same nest: random graphs gave wrong results then.
+    A nest reads all it needs at a place before it writes there.
     """
     _note_slices(unit, operands, stores)
     known, last = levels(unit), last_reads(unit, set(stores))
-    candidates = {key: place for key, place in _candidates(unit, operands, stores, last).items() if key not in stores}
+    candidates = _candidates(unit, operands, stores, last)
     for equation in unit.members:
         key = id(equation.outputs[0])
         place = stores.get(key)
