@@ -21,6 +21,7 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.compiler import cache, entry, program
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us in the background had it ignored
 warnings.simplefilter("ignore")  # of fork beside threads, which is what is tried, and of compiling again
 entry.PARALLEL_COST = program.SERIAL_COST = 0
 random = np.random.default_rng(0)
