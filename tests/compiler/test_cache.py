@@ -275,3 +275,11 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache.directory() == tmp_path / "mine"
     cache.set_directory(None)
     assert cache.directory() is None
+
+
+def test_a_block_without_a_cache_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "one"))
+    with cache.nothing_kept():
+        assert cache.directory() is None
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "two"))
+    assert cache.directory() == tmp_path / "two"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +52,7 @@ class Workload:
 def measure(workload: Workload, threads: int, seconds: float) -> Measured:
     """Compile, run for about so many seconds."""
     arrays = _examples(workload)
-    with _no_code_on_disk():
+    with cache.nothing_kept():
         cold = _first_step(_step(workload, threads), arrays, workload.batch)
     _first_step(_step(workload, threads), arrays, workload.batch)  # the code is on disk now, if it may be
     step = _step(workload, threads)
@@ -67,16 +65,6 @@ def measure(workload: Workload, threads: int, seconds: float) -> Measured:
     entry = step.program_for(batch_kinds(arrays, workload.batch))
     work = operations(run_passes(entry.captured.graph))
     return Measured(workload.batch, entry.threads, best, work, entry.memory().total, cold, cached)
-
-
-@contextmanager
-def _no_code_on_disk() -> Iterator[None]:
-    place = cache.directory()
-    cache.set_directory(None)
-    try:
-        yield
-    finally:
-        cache.set_directory(place)
 
 
 def _step(workload: Workload, threads: int) -> CompiledFunction:

@@ -14,7 +14,8 @@ import os
 import re
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,17 @@ _stores = 0
 def set_directory(path: str | os.PathLike[str] | None) -> None:
     """Keep machine code in this directory; None keeps none."""
     _chosen[:] = [None if path is None else Path(path)]
+
+
+@contextmanager
+def nothing_kept() -> Iterator[None]:
+    """Inside the block no machine code is kept or found; afterwards all is as before."""
+    before = list(_chosen)
+    set_directory(None)
+    try:
+        yield
+    finally:
+        _chosen[:] = before
 
 
 def directory() -> Path | None:
