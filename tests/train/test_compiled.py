@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.errors import NonFiniteError, TraceError
 from chainrule.ir.types import NumpyArray
 from chainrule.train import METRICS, Metric, fit
+from chainrule.train.compiled import CompileWarning
 from chainrule.train.metrics import Totals
 
 RANDOM = np.random.default_rng(0)
@@ -89,3 +92,33 @@ def test_figures_of_many_batches_are_those_of_one_after_the_other(metric: Metric
     for start, stop in ((0, 1), (1, 4), (4, 6)):
         together.add_batches(losses[start:stop], 5, outputs[start:stop], targets[start:stop])
     assert singly.state_dict() == together.state_dict()
+
+
+class Looked(nn.Module):
+    """It asks for the elements of an array, so that it can't be traced; from the second batch on it gives NaN."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.seen = nn.Linear(4, 3), 0
+
+    def forward(self, inputs: Any) -> Any:
+        outputs = self.linear(inputs)
+        self.seen += bool(outputs.numpy().size) and len(inputs) > 1
+        return outputs if self.seen < 2 else cr.sqrt(-1 - outputs**2)
+
+
+def test_a_network_that_cannot_be_traced_is_checked_on_a_loader_too(tmp_path: Path) -> None:
+    model = Looked()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    given: dict[str, Any] = {"check_finite": True, "run_directory": tmp_path / "run", "progress": False}
+    with pytest.warns(CompileWarning), pytest.raises(NonFiniteError, match="in sqrt"):
+        fit(model, optimizer, data=cr.data.loader((INPUTS, LABELS), 8), **given)
+    assert all(np.isfinite(array).all() for array in model.state_dict().values())
+
+
+@pytest.mark.parametrize("data", [(INPUTS, LABELS), cr.data.loader((INPUTS, LABELS), 8)], ids=["arrays", "loader"])
+def test_l_bfgs_is_compiled_for_nobody_and_who_asks_is_told(data: Any) -> None:
+    model = nn.Linear(4, 3)
+    with pytest.raises(TraceError, match="LBFGS"):
+        fit(model, optim.LBFGS(model.parameters()), data=data, compile=True, progress=False)
+    assert fit(model, optim.LBFGS(model.parameters()), data=data, epochs=1, progress=False).last["step"]

@@ -103,7 +103,7 @@ def compiled_steps(
     check_finite: see `fit`; folder: where a step that is not finite is saved.
     wanted: True raises TraceError where the network can't be traced; None then warns and trains eagerly.
     """
-    if wanted is False or (wanted is None and isinstance(training.optimizer, LBFGS)):
+    if stays_eager(wanted, training):
         return None
     steps = CompiledSteps(training, arrays, threads, outputs, check_finite, folder)
     try:
@@ -114,7 +114,17 @@ def compiled_steps(
     except TraceError as error:
         if wanted:
             raise
-        why = f"this network is trained eagerly, because it can't be compiled: {error}"
-        warnings.warn(f"{why}. With compile=False it is no surprise", CompileWarning, stacklevel=4)
+        warn_eager(error, stacklevel=3)
         return None
     return steps
+
+
+def stays_eager(wanted: bool | None, training: TrainingStep) -> bool:
+    """Whether native code isn't tried: it isn't wanted, or it can't be had, and nobody asks for the error."""
+    return wanted is False or (wanted is None and isinstance(training.optimizer, LBFGS))
+
+
+def warn_eager(error: TraceError, stacklevel: int) -> None:
+    """Say that a network is trained eagerly. stacklevel: as of `warnings.warn`, for the function that calls this."""
+    why = f"this network is trained eagerly, because it can't be compiled: {error}"
+    warnings.warn(f"{why}. With compile=False it is no surprise", CompileWarning, stacklevel=stacklevel + 1)

@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .. import tree
 from ..dispatch import compiled_function
 from ..errors import TraceError
-from .compiled import CompileWarning
+from .compiled import step_function, warn_eager
 from .step import TrainingStep
 
 
 class CompiledBatches:
-    """The training step as native code, one program for each shape of a batch."""
+    """The training step as native code, one program for each shape of a batch.
+
+    fallback: the step to take where the network can't be traced; required: that is an error then.
+    """
 
     def __init__(
-        self, training: TrainingStep, threads: int | None, required: bool, check_finite: bool, folder: Any
+        self,
+        training: TrainingStep,
+        fallback: Callable[..., Any],
+        threads: int | None,
+        required: bool,
+        check_finite: bool,
+        folder: Path | None,
     ) -> None:
-        def step(*batch: Any) -> Any:
-            loss, predictions = training(*batch)
-            training.optimizer.zero_grad()
-            return loss, predictions
-
-        self.training, self.required = training, required
-        self.function = compiled_function(step, threads, check_finite)
-        self.function.folder = None if folder is None else Path(folder)
+        self.fallback, self.required = fallback, required
+        self.function = compiled_function(step_function(training, True), threads, check_finite)
+        self.function.folder = folder
         self.function.result_names = ("the loss", "the output of the network")
         self.eager = False
+        self._seen: set[Any] = set()
 
     def __call__(self, *batch: Any) -> Any:
         """(loss, outputs) of one update."""
         if not self.eager:
             try:
-                self.function.program(*batch)  # a new shape is expected here, and no reason to warn
+                self._prepare(batch)
+                return self.function(*batch)
             except TraceError as error:
                 if self.required:
                     raise
-                why = f"this network is trained eagerly, because it can't be compiled: {error}"
-                warnings.warn(f"{why}. With compile=False it is no surprise", CompileWarning, stacklevel=2)
+                warn_eager(error, stacklevel=2)
                 self.eager = True
-        return self.training(*batch) if self.eager else self.function(*batch)
+        return self.fallback(*batch)
+
+    def _prepare(self, batch: tuple[Any, ...]) -> None:
+        """Compile for the shapes of this batch, if they are new: that is expected here, and no reason to warn."""
+        leaves, structure = tree.flatten(batch)
+        kinds = (structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
+        if kinds not in self._seen:
+            self.function.program(*batch)
+            self._seen.add(kinds)

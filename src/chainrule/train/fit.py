@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from .. import nn
 from ..data.weights import ClassWeight
 from ..errors import CheckpointError, ConfigurationError
-from ..optim import LBFGS, Optimizer
+from ..optim import Optimizer
+from .checked_step import CheckedStep
 from .checkpoint import differences
-from .compiled import compiled_steps
+from .compiled import compiled_steps, stays_eager
 from .compiled_batches import CompiledBatches
 from .early_stopping import Best, EarlyStopping, as_early_stopping
 from .feed import ArrayFeed, Feed
@@ -111,15 +113,16 @@ def fit(
     rate = as_rate(schedule, optimizer, steps, schedule_each)  # first: it says which options will move
     training = TrainingStep(model, chosen_loss, optimizer, clip_norm, tempo.at_once if tempo.accumulate > 1 else None)
     model.train()
-    native = None
+    folder = None if run_directory is None else Path(run_directory)
+    eager: Callable[..., Any] = CheckedStep(training, folder) if check_finite else training
+    native, step = None, eager
     if isinstance(feed, ArrayFeed):
         native = compiled_steps(
-            training, feed.arrays, tempo.batch_size, threads, compile, bool(chosen_metrics), check_finite, run_directory
+            training, feed.arrays, tempo.batch_size, threads, compile, bool(chosen_metrics), check_finite, folder
         )
-    stepper = None
-    if isinstance(feed, LoaderFeed) and compile is not False and not isinstance(optimizer, LBFGS):
-        stepper = CompiledBatches(training, threads, compile is True, check_finite, run_directory)
-    description["threads"] = (threads or 1) if native is None and stepper is None else "any"
+    elif isinstance(feed, LoaderFeed) and not stays_eager(compile, training):
+        step = CompiledBatches(training, eager, threads, compile is True, check_finite, folder)
+    description["threads"] = (threads or 1) if native is None and step is eager else "any"
     directory = None if run_directory is None else RunDirectory(run_directory)
     saved = directory.load() if directory is not None and resume and directory.has_checkpoint else None
     if saved is not None:
@@ -128,6 +131,7 @@ def fit(
         directory.start({"fit": {**description, "epochs": tempo.epochs}, **(config or {})})
     loop = Loop(
         training=training,
+        step=step,
         feed=feed,
         epochs=tempo.epochs,
         metrics=chosen_metrics,
@@ -142,9 +146,7 @@ def fit(
         threads=threads,
         description=description,
         compiled=native,
-        stepper=stepper,
         recorders=Recorders(recorders),
-        check_finite=check_finite,
     )
     if saved is not None:
         loop.load_state_dict(saved)

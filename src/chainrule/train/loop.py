@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,7 @@ from ..errors import DivergenceError
 from ..ir.types import NumpyArray
 from ..optim.schedules.base import current_rate
 from ..tensor import Tensor
-from .checked_step import CheckedStep
 from .compiled import CompiledSteps
-from .compiled_batches import CompiledBatches
 from .early_stopping import Best
 from .evaluate import figures
 from .feed import ArrayFeed, Feed
@@ -37,9 +35,10 @@ SHORT_EPOCH = 1.0  # seconds: epochs that are shorter don't each write a checkpo
 
 @dataclass
 class Loop:
-    """One run, from where it stands to its end."""
+    """One run, from where it stands to its end. step: takes one batch, where `compiled` doesn't take many."""
 
     training: TrainingStep
+    step: Callable[..., tuple[Tensor, Tensor]]
     feed: Feed
     epochs: int
     metrics: Sequence[Metric]
@@ -54,9 +53,7 @@ class Loop:
     threads: int | None
     description: dict[str, Any]
     compiled: CompiledSteps | None = None
-    stepper: CompiledBatches | None = None
     recorders: Recorders = field(default_factory=lambda: Recorders(()))
-    check_finite: bool = False
 
     def __post_init__(self) -> None:
         self.state = TrainingState(self.training.model, self.training.optimizer, History())
@@ -90,7 +87,7 @@ class Loop:
         """The steps of this epoch that are still to do, and its end; False if a signal came first."""
         self.display.begin_epoch(self.state.epoch + 1, self.epochs, self.feed.batches, self.feed.done())
         self.training.model.train()
-        for _ in self._native_steps() if self.compiled is not None else self._eager_steps():
+        for _ in self._native_steps() if self.compiled is not None else self._single_steps():
             if request.asked:
                 return False
             if self._checkpoint_is_due():
@@ -98,13 +95,10 @@ class Loop:
         self._end_epoch()
         return not request.asked or self.state.epoch >= self.epochs
 
-    def _eager_steps(self) -> Iterator[None]:
+    def _single_steps(self) -> Iterator[None]:
         """One step after the other; between them the run can be stopped or saved."""
-        folder = self.directory.path if self.directory is not None else None
-        eager = CheckedStep(self.training, folder) if self.check_finite else self.training
-        step = eager if self.stepper is None else self.stepper
         for arrays in self.feed.epoch():
-            loss, outputs = step(*tree.map(Tensor, arrays))
+            loss, outputs = self.step(*tree.map(Tensor, arrays))
             self._require_finite(loss.item())
             self.rate.after_step()
             self._count(loss.item(), outputs.numpy(), *arrays[1:])
