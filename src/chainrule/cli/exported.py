@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import nn
 from ..errors import ConfigurationError
+from ..train.compiled import step_function
 from ..train.evaluate import evaluating
 from ..train.step import TrainingStep
 from .optimisers import make_optimizer
@@ -42,23 +43,12 @@ def c_routines(run: OpenedRun, batch_size: int) -> dict[str, tuple[Callable[...,
     inputs = example(run, batch_size)
     targets = np.zeros(batch_size, np.int64) if is_classification else np.zeros((batch_size, 1), np.float32)
     given = (inputs, targets, np.ones(batch_size, np.float32)) if settings.class_weight else (inputs, targets)
-    train = _weighted_step(training) if settings.class_weight else _step(training)
+    train = _weighted_step(training) if settings.class_weight else step_function(training, False)
     return {"train": (train, given), "predict": (_prediction(run.module), (inputs[:1],))}
 
 
-def _step(training: TrainingStep) -> Callable[..., Any]:
-    """A step that leaves no gradients behind."""
-
-    def train(inputs: Any, targets: Any) -> Any:
-        loss, _ = training(inputs, targets)
-        training.optimizer.zero_grad()
-        return loss
-
-    return train
-
-
 def _weighted_step(training: TrainingStep) -> Callable[..., Any]:
-    """The same; how much each example counts is an input."""
+    """A step in which how much each example counts is an input; it leaves no gradients behind either."""
 
     def train(inputs: Any, targets: Any, weights: Any) -> Any:
         loss, _ = training(inputs, targets, weights)

@@ -57,50 +57,33 @@ class TrainingStep:
         """One update of all weights; gives the loss before it, and the outputs. weights: of the examples."""
         if isinstance(self.optimizer, LBFGS):
             return self._by_closure(inputs, targets, weights)
-        if self.rows is not None and self.rows < len(inputs):
-            return self._by_parts(inputs, targets, weights)
-        outputs = self.model(inputs)  # 1. forward pass: the prediction
-        loss = self.error(outputs, targets, weights)  # 2. loss: the error of the prediction
-        self.backward(loss)  # 3. backward pass, 4. gradients
+        loss, outputs = self._gradients(inputs, targets, weights)  # 1. to 4.
         self.optimizer.step()  # 5. weight update: gradient descent
+        return loss, outputs
+
+    def _gradients(self, inputs: Any, targets: Any, weights: Any) -> tuple[Tensor, Tensor]:
+        """Steps 1 to 4: how much each weight contributed to the error of the network."""
+        self.optimizer.zero_grad()
+        if self.rows is None or len(inputs) <= self.rows:
+            outputs = self.model(inputs)  # 1. forward pass: the prediction
+            loss = self.error(outputs, targets, weights)  # 2. loss: the error of the prediction
+            loss.backward()  # 3. backward pass, from the output to the input, by the chain rule
+        else:
+            loss, outputs = accumulated(self, inputs, targets, weights)  # 1. to 3. for one part after the other
+        if self.clip_norm is not None:  # 4. gradients: how much each weight contributed, limited in length if asked to
+            clip_grad_norm_(self.model.parameters(), self.clip_norm)
         return loss, outputs
 
     def error(self, outputs: Any, targets: Any, weights: Any = None) -> Tensor:
         """The loss of a batch; where its examples have weights, their weighted mean."""
         return self.loss(outputs, targets) if weights is None else weighted_loss(self.loss, outputs, targets, weights)
 
-    def backward(self, loss: Tensor) -> None:
-        """Carry the error back to every weight, and limit the length of the gradient if asked to."""
-        self.optimizer.zero_grad()
-        loss.backward()  # 3. backward pass, from the output to the input, by the chain rule
-        self._clip()
-
-    def _clip(self) -> None:
-        if self.clip_norm is not None:  # 4. gradients: how much each weight contributed
-            clip_grad_norm_(self.model.parameters(), self.clip_norm)
-
-    def _by_parts(self, inputs: Any, targets: Any, weights: Any) -> tuple[Tensor, Tensor]:
-        """Steps 1 to 4 for each part of the batch, and one update."""
-        self.optimizer.zero_grad()
-        loss, outputs = accumulated(self, inputs, targets, weights)
-        self._clip()
-        self.optimizer.step()
-        return loss, outputs
-
     def _by_closure(self, inputs: Any, targets: Any, weights: Any) -> tuple[Tensor, Tensor]:
         """L-BFGS looks several times before it moves: it calls steps 1 to 4 itself."""
         seen: list[tuple[Tensor, Tensor]] = []
 
         def evaluate() -> Tensor:
-            if self.rows is not None and self.rows < len(inputs):
-                self.optimizer.zero_grad()
-                seen.append(accumulated(self, inputs, targets, weights))
-                self._clip()
-            else:
-                outputs = self.model(inputs)
-                loss = self.error(outputs, targets, weights)
-                self.backward(loss)
-                seen.append((loss, outputs))
+            seen.append(self._gradients(inputs, targets, weights))
             return seen[-1][0]
 
         self.optimizer.step(evaluate)
