@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -23,7 +22,7 @@ import numpy as np
 from ..captured import Cell, GradientCell, TensorCell
 from ..errors import NonFiniteError
 from ..finite.message import told
-from ..finite.store import SavedStep, save
+from ..finite.store import SavedStep, new_place, save
 from ..finite.trail import follow, is_bad
 from ..ir.types import NumpyArray
 from ..tensor import Parameter, Tensor
@@ -35,7 +34,6 @@ PAYS_OFF = 25.0
 """A copy is made when the runs since the last one took so many times as long as it did, and looking at the cells."""
 MOST_BYTES = 1 << 25
 MOST_RUNS = 10_000
-_files = itertools.count(1)
 
 
 @dataclass
@@ -194,7 +192,7 @@ class Checker:
             None if step.rows is None else tuple(map(int, step.rows)),
         )
         trail = follow(saved.graph, saved.inputs, saved.names, saved.outputs)
-        place = self._place()
+        place = new_place(self.folder)
         save(saved, place)
         text = (
             "native code gave something that is not finite, where NumPy gives none"
@@ -203,11 +201,6 @@ class Checker:
         )
         kept = f"The weights are as they were before this step. To see it again: chainrule replay {place}"
         return NonFiniteError(f"{text}\n{kept}", trail, str(place))
-
-    def _place(self) -> Path:
-        folder = self.folder or Path(tempfile.mkdtemp(prefix="chainrule-"))
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"not-finite-{next(_files)}.npz"
 
 
 def _is_finite(array: NumpyArray) -> bool:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +16,11 @@ from ..ir.primitive import Primitive
 from ..ir.types import ArrayType, NumpyArray
 from ..source import SourceLine, user_source
 from .message import told
-from .store import SavedStep, save
+from .store import SavedStep, new_place, save
 from .trail import Birth, Trail, follow, has_nan, is_bad
 
 Derives = tuple[str, SourceLine | None] | None
 MOST_KNOWN = 1_000
-_files = itertools.count(1)
 
 
 @contextmanager
@@ -110,6 +106,6 @@ def _alone(
 
 
 def _error(step: SavedStep, trail: Trail) -> NonFiniteError:
-    file = Path(tempfile.mkdtemp(prefix="chainrule-")) / f"not-finite-{next(_files)}.npz"
+    file = new_place(None)
     text = f"{told(trail, step.batch)}\nTo see the operation again: chainrule replay {save(step, file)}"
     return NonFiniteError(text, trail, str(file))

@@ -10,6 +10,7 @@ import numpy as np
 from ..ir.build import evaluate
 from ..ir.graph import Equation, Graph
 from ..ir.types import NumpyArray
+from ..ops.control import runner
 
 Arrays = Sequence[NumpyArray]
 
@@ -49,19 +50,20 @@ def inside(equation: Equation, arrays: Arrays, bad: Callable[[NumpyArray], bool]
 def _scan(equation: Equation, arrays: Arrays) -> Iterator[tuple[Round, Arrays]]:
     body, fixed, carry = (equation.params[name] for name in ("body", "constants", "carry"))
     carried, stacks = arrays[fixed : fixed + carry], arrays[fixed + carry :]
-    numbers = range(equation.params["length"])
+    run, numbers = runner(body), range(equation.params["length"])
     for number in reversed(numbers) if equation.params["reverse"] else numbers:
         given = [*arrays[:fixed], *carried, *(np.asarray(stack[number]) for stack in stacks)]
-        results = outputs_of(body, given)
+        results = run(given)
         yield Round(f"slice {number} of scan, counted from 0", body, given, fixed, carry), results
         carried = results[:carry]
 
 
 def _while(equation: Equation, arrays: Arrays) -> Iterator[tuple[Round, Arrays]]:
     body, condition, fixed = (equation.params[name] for name in ("body", "condition", "constants"))
+    run, goes_on = runner(body), runner(condition)
     given, number = list(arrays), 0
-    while outputs_of(condition, given)[0]:
-        results = outputs_of(body, given)
+    while goes_on(given)[0]:
+        results = run(given)
         label = f"round {number} of while_loop, counted from 0"
         yield Round(label, body, given, fixed, len(given) - fixed), results
         given, number = [*arrays[:fixed], *results], number + 1
@@ -71,13 +73,4 @@ def _cond(equation: Equation, arrays: Arrays) -> Iterator[tuple[Round, Arrays]]:
     holds = bool(arrays[0])
     body, given = equation.params["true_body" if holds else "false_body"], arrays[1:]
     label = f"the branch of cond for {holds}"
-    yield Round(label, body, given, len(given), 0), outputs_of(body, given)
-
-
-def outputs_of(graph: Graph, inputs: Arrays) -> list[NumpyArray]:
-    """What a body gives."""
-    known = {id(value): np.asarray(array) for value, array in zip(graph.inputs, inputs)}
-    for equation in graph.equations:
-        read = [known[id(value)] if value.data is None else value.data for value in equation.inputs]
-        known.update(zip(map(id, equation.outputs), computed(equation, read)))
-    return [known[id(value)] if value.data is None else value.data for value in graph.outputs]
+    yield Round(label, body, given, len(given), 0), runner(body)(given)

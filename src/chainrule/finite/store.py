@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from ..ir.types import ArrayType, NumpyArray
 from ..source import SourceLine
 
 FORMAT = "chainrule step 1"
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,13 @@ class SavedStep:
     outputs: tuple[str, ...]
     batch: int | None = None
     rows: tuple[int, ...] | None = None
+
+
+def new_place(folder: Path | None) -> Path:
+    """Where to save a step: a new name in this folder, which is made if need be, or in a temporary one."""
+    folder = folder or Path(tempfile.mkdtemp(prefix="chainrule-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"not-finite-{next(_numbers)}.npz"
 
 
 def save(step: SavedStep, path: str | os.PathLike[str]) -> Path:
