@@ -114,3 +114,26 @@ def test_streams_bring_their_weights() -> None:
 def test_what_is_refused(options: dict[str, Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         trained(**{"shuffle": True, **options})
+
+
+@pytest.mark.parametrize("of", ["arrays", "a stream", "a loader"])
+@pytest.mark.parametrize(
+    "labels, weights, error, message",
+    [
+        (LABELS, [1.0, 2.0], ConfigurationError, "2 weights, for the classes 0 to 1, but there is a label 2"),
+        (LABELS[:, None], {0: 2.0}, DataError, "one class label an example"),
+    ],
+)
+def test_class_weights_that_do_not_fit_are_refused_however_the_data_comes(
+    of: str, labels: NumpyArray, weights: Any, error: Any, message: str
+) -> None:
+    model = nn.Linear(4, 3).double()
+    data = {
+        "arrays": (INPUTS, labels),
+        "a stream": zip(INPUTS, labels),
+        "a loader": cr.data.loader((INPUTS, labels), 12),
+    }[of]
+    given = {"batch_size": None if of == "a loader" else 12, "mode": "online", "class_weight": weights}
+    with pytest.raises(error, match=message):
+        loss = lambda outputs, targets: cr.mean(outputs) * 0  # noqa: E731
+        cr.train.fit(model, optim.SGD(model.parameters(), lr=0.1), loss, data, progress=False, **given)

@@ -49,12 +49,16 @@ def example_weights(
         raise ConfigurationError(
             f"class_weight is 'balanced', a dict from classes to weights, or a sequence, not {class_weight!r}"
         )
-    table = class_weights(known, own) if isinstance(class_weight, str) else as_table(class_weight)
-    if isinstance(class_weight, str | Mapping):
-        found = own * np.array([table.get(label, 1.0) for label in known.tolist()])
-    else:
-        found = own * _looked_up(known, table)
-    return checked_weights(found, len(known))
+    weights = class_weights(known, own) if isinstance(class_weight, str) else class_weight
+    return checked_weights(own * of_labels(known, weights), len(known))
+
+
+def of_labels(labels: ArrayLike, class_weight: Mapping[Any, float] | ArrayLike) -> NDArray[np.float64]:
+    """The weight of the class of each label (n,): 1 for those a dict leaves out; a sequence has one for each class."""
+    known, table = _labels(labels), as_table(class_weight)
+    if isinstance(class_weight, Mapping):
+        return np.array([table.get(label, 1.0) for label in known.tolist()], np.float64)
+    return _looked_up(known, table)
 
 
 def as_table(class_weight: Any) -> dict[Any, float]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..data import Batches, stream
+from ..data.weights import ClassWeight, of_labels
 from ..errors import DataError
 from ..ir.types import NumpyArray
 from .modes import Pace
@@ -93,11 +94,11 @@ class ArrayFeed:
         return " ".join(parts)
 
 
-def weighed(arrays: tuple[NumpyArray, ...], class_weight: Mapping[Any, float] | None) -> tuple[NumpyArray, ...]:
+def weighed(arrays: tuple[NumpyArray, ...], class_weight: ClassWeight | None) -> tuple[NumpyArray, ...]:
     """A batch with the weights of its classes."""
     if class_weight is None:
         return arrays
-    own = np.array([class_weight.get(label, 1.0) for label in arrays[1].tolist()], np.float32)
+    own = of_labels(arrays[1], class_weight).astype(np.float32)
     return (*arrays[:2], own if len(arrays) == 2 else own * arrays[2])
 
 
@@ -106,7 +107,7 @@ class StreamFeed:
 
     batches: int | None = None
 
-    def __init__(self, examples: Iterable[Any], pace: Pace, class_weight: Mapping[Any, float] | None) -> None:
+    def __init__(self, examples: Iterable[Any], pace: Pace, class_weight: ClassWeight | None) -> None:
         self.examples, self.batch_size, self.seen = examples, pace.batch_size, 0
         self.class_weight = class_weight
 

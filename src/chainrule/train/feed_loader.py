@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import nn
 from ..data import Batches, Loader
+from ..data.weights import ClassWeight
 from ..errors import DataError
 from ..ir.types import NumpyArray
 from .feed import weighed
@@ -20,7 +21,7 @@ class LoaderFeed:
     """Batches of a Loader (or of Batches), some of them gathered for each update."""
 
     def __init__(
-        self, loader: Loader | Batches, model: nn.Module, loss: Any, gathered: int, weights: Mapping[Any, float] | None
+        self, loader: Loader | Batches, model: nn.Module, loss: Any, gathered: int, weights: ClassWeight | None
     ) -> None:
         self.loader, self.model, self.loss = loader, model, loss
         self.gathered, self.class_weight = gathered, weights

@@ -51,7 +51,7 @@ def feed_of(
         return _of_loader(model, data, validation, loss, wanted)
     if wanted.mode == "online" and not isinstance(data, tuple | list):
         tempo = wanted.pace(None)
-        return StreamFeed(data, tempo, _table(wanted)), _held_out(model, validation, loss), tempo
+        return StreamFeed(data, tempo, _by_class(wanted)), _held_out(model, validation, loss), tempo
     inputs, targets = as_pair(data, "data")
     check_labels(output_shape(model, inputs), targets, loss, "data")
     arrays = inputs, targets, *_weights(wanted, targets, inputs.dtype)
@@ -74,7 +74,7 @@ def _of_loader(
     if isinstance(validation, float):
         raise ConfigurationError("nothing can be held out of a loader: give validation=(inputs, targets)")
     tempo = replace(wanted, batch_size=data.batch_size).pace(None)
-    feed = LoaderFeed(data, model, loss, wanted.accumulate, _table(wanted))
+    feed = LoaderFeed(data, model, loss, wanted.accumulate, _by_class(wanted))
     return feed, _held_out(model, validation, loss), tempo
 
 
@@ -96,8 +96,8 @@ def _sampling(wanted: Wanted, targets: NumpyArray) -> NumpyArray | None:
     return np.asarray(wanted.sampling)
 
 
-def _table(wanted: Wanted) -> dict[Any, float] | None:
-    """Weights by class for a stream."""
+def _by_class(wanted: Wanted) -> ClassWeight | None:
+    """Weights by class for a stream, checked before the first batch."""
     if wanted.sample_weight is not None or wanted.sampling is not None:
         what = "sample_weight" if wanted.sample_weight is not None else "sampling"
         raise ConfigurationError(
@@ -108,7 +108,9 @@ def _table(wanted: Wanted) -> dict[Any, float] | None:
             f"class_weight={wanted.class_weight!r} needs to count the classes first, which a stream doesn't allow: "
             f"give a dict from classes to weights (data.class_weights(labels) makes a {BALANCED} one)"
         )
-    return None if wanted.class_weight is None else as_table(wanted.class_weight)
+    if wanted.class_weight is not None:
+        as_table(wanted.class_weight)
+    return wanted.class_weight
 
 
 def _held_out(model: nn.Module, validation: Any, loss: Loss) -> Arrays | None:
