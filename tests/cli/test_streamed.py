@@ -71,3 +71,12 @@ def test_it_is_trained_judged_and_evaluated_again(run: Any, tmp_path: Path, smal
         file.write("1.0,r,a\n")
     changed = run("evaluate", "runs/kinds-1")
     assert changed.exit_code != 0 and "has changed since" in changed.output + changed.stderr
+
+
+def test_classes_that_are_not_counted_cannot_be_balanced(run: Any, tmp_path: Path, small_memory: None) -> None:
+    write_kinds(tmp_path / "kinds.csv")
+    options = ("--target", "kind", "--mode", "online", "--class-weight")
+    refused = run("train", "kinds.csv", *options, "balanced")
+    assert refused.exit_code != 0 and "needs to count the classes first" in refused.output + refused.stderr
+    assert not Path("runs").exists()
+    assert run("train", "kinds.csv", *options, "a=1,c=3").exit_code == 0

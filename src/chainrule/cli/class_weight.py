@@ -10,18 +10,25 @@ from ..data import TableEncoder
 from ..data.target import NumberTarget, class_key
 from ..data.weights import BALANCED, as_table
 from ..errors import ConfigurationError, unknown_name
-from .problem import Encoder
+from .problem import Problem
 from .settings import Settings
 
+NOT_COUNTED = (
+    "--class-weight balanced needs to count the classes first, which a table that is read as it is trained on doesn't "
+    "allow: give the weights by class, such as cat=2,dog=0.5, or train in another --mode"
+)
 
-def class_weight_of(settings: Settings, encoder: Encoder) -> str | dict[Any, float] | None:
+
+def class_weight_of(settings: Settings, problem: Problem) -> str | dict[Any, float] | None:
     """What `fit` is to be told: classes by their place among those of the encoder."""
     if not settings.class_weight:
         return None
-    target = encoder.target if isinstance(encoder, TableEncoder) else encoder
+    target = problem.encoder.target if isinstance(problem.encoder, TableEncoder) else problem.encoder
     if isinstance(target, NumberTarget):
         raise ConfigurationError("--class-weight is for classes; the target here is a number")
     if settings.class_weight == BALANCED:
+        if problem.streamed is not None:
+            raise ConfigurationError(NOT_COUNTED)
         return BALANCED
     places = {class_key(label): place for place, label in enumerate(target.classes)}
     return as_table(dict(_entry(words, places) for words in _words(settings.class_weight)))

@@ -82,7 +82,11 @@ class Problem:
         return self.training.inputs.shape[1:]
 
     def fingerprint(self) -> str:
-        """A digest of every number trained on: two problems with the same one train the same."""
+        """A digest of every number trained on: two problems with the same one train the same.
+
+        Of a streamed table, of its size, the number of its rows, all their labels, and the numbers of the rows that are
+        held: inputs that change elsewhere in the file are not seen.
+        """
         digest = hashlib.sha256()
         if self.streamed is not None:
             digest.update(f"{self.count} {self.streamed.checksum}".encode())

@@ -66,7 +66,7 @@ def start(
     record = Record(source, settings, network, problem.encoder, Baseline.of(problem), problem.fingerprint())
     module = _seeded(record)
     make_optimizer(settings, module)  # these tell what is wrong with the settings
-    class_weight_of(settings, problem.encoder)
+    class_weight_of(settings, problem)
     readers = recorders(records, problem, settings, weight_count(module))
     path = directories.make(directory, source.name)
     record.write(path)
@@ -137,7 +137,7 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
         early_stopping=EarlyStopping(settings.patience) if settings.patience else None,
         clip_norm=settings.clip_norm or None,
         accumulate=settings.accumulate,
-        class_weight=class_weight_of(settings, training.record.encoder),
+        class_weight=class_weight_of(settings, problem),
         seed=settings.seed,
         run_directory=training.path,
         resume=resume,
