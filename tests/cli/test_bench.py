@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.cli.bench import _workload
+from chainrule.cli.bench_steps import measure
 from chainrule.cli.main import chainrule as command
 from chainrule.compiler.peak import peak
 from chainrule.compiler.work import operations
@@ -19,6 +24,19 @@ def test_a_row_for_each_network() -> None:
     rows = [line.split() for line in shown.output.splitlines() if line.split()[:1] in (["2-3-1"], ["6-4-3"])]
     assert [row[:3] for row in rows] == [["2-3-1", "4", "1"], ["6-4-3", "64", "1"]]
     assert all(0 <= float(row[row.index("%") - 1]) < 100 for row in rows)
+
+
+def test_a_step_of_a_run_takes_as_many_examples_as_its_updates(tmp_path: Path) -> None:
+    flowers = tmp_path / "flowers.csv"
+    flowers.write_text("petal,kind\n" + "1,rose\n2,lily\n" * 20)
+    made = str(tmp_path / "made")
+    options = ["--target", "kind", "--hidden", "3", "--epochs", "1", "--batch-size", "4", "--accumulate", "3", "-q"]
+    told = CliRunner().invoke(command, ["train", str(flowers), *options, "--run", made])
+    assert told.exit_code == 0, told.output
+    workload = _workload(made, None)
+    measured = measure(workload, 1, 0.01)
+    assert workload.batch == measured.examples == 12
+    assert measured.work == measure(replace(workload, settings=replace(workload.settings, accumulate=1)), 1, 0.01).work
 
 
 def test_what_is_no_network_is_told() -> None:

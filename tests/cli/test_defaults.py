@@ -12,6 +12,7 @@ from chainrule.cli.defaults import Wishes, choose_network, choose_settings
 from chainrule.cli.problem import Examples, Problem, load
 from chainrule.cli.source import Source
 from chainrule.errors import ConfigurationError
+from chainrule.train.modes import pace
 
 
 @pytest.fixture
@@ -82,3 +83,22 @@ def test_wishes_that_exclude_each_other(problem: Problem, wishes: Wishes, messag
 def test_moving_the_rows_of_a_table_about_means_nothing(problem: Problem) -> None:
     with pytest.raises(ConfigurationError, match="--shift moves images"):
         choose_network(Wishes(shift=1), problem)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "examples"),
+    [
+        (Wishes(batch_size=8), 8),
+        (Wishes(batch_size=8, accumulate=3), 24),
+        (Wishes(batch_size=8, accumulate=30), 100),
+        (Wishes(mode="batch"), 100),
+        (Wishes(mode="batch", accumulate=4), 100),
+        (Wishes(mode="stochastic"), 1),
+        (Wishes(mode="online", batch_size=2, accumulate=5), 10),
+    ],
+)
+def test_examples_an_update_are_those_that_fit_takes(problem: Problem, wishes: Wishes, examples: int) -> None:
+    settings = choose_settings(wishes, _with_rows(problem, 100))
+    given = None if settings.mode in ("batch", "stochastic") else settings.batch_size
+    tempo = pace(settings.mode, given, settings.epochs, 100, None, settings.accumulate)
+    assert settings.examples_an_update(100) == min(100, tempo.batch_size) == examples

@@ -94,26 +94,18 @@ def _time(seconds: float) -> str:
 
 def _workload(name: str, batch_size: int | None) -> Workload:
     from .bench_steps import Workload
-    from .check import SIZES
-    from .networks import NetworkSpec, conv_spec
+    from .networks import conv_spec, dense_spec
     from .settings import Settings
 
     if Path(name).exists():
         from .record import Record
 
         record = Record.read(Path(name))
-        own = {"stochastic": 1}.get(record.settings.mode, record.settings.batch_size)
         if record.settings.optimizer == "lbfgs":
             raise ConfigurationError(f"{name} was trained with L-BFGS, whose steps have no fixed length to be timed")
-        return Workload(name, record.network, record.settings, batch_size or own)
+        return Workload(name, record.network, record.settings, batch_size or record.settings.examples_an_update())
     settings = Settings(1, "mini-batch", MANY, "adam", 1e-3, "constant", 0.0, 0.0, 0.0, 0, 0, 0)
     if name == "conv":
         return Workload(name, conv_spec((1, 28, 28), 10, None, 0.0, 0), settings, batch_size or MANY)
-    if SIZES.fullmatch(name):
-        inputs, *hidden, outputs = map(int, name.split("-"))
-        spec = NetworkSpec("mlp", (inputs,), outputs, tuple(hidden))
-        return Workload(name, spec, settings, batch_size or (FEW if inputs == 2 else MANY))
-    raise ConfigurationError(
-        f"there is no run directory {name}, and it is no network either: expected a run such as runs/digits-1, "
-        "'conv', or sizes of dense layers such as 784-256-10"
-    )
+    spec = dense_spec(name)
+    return Workload(name, spec, settings, batch_size or (FEW if spec.inputs == (2,) else MANY))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn, random
+from .. import random
 from ..compiler import cache
 from ..compiler.epoch import batch_kinds
 from ..compiler.function import CompiledFunction
@@ -19,6 +19,7 @@ from ..train.step import TrainingStep
 from .networks import NetworkSpec, build
 from .optimisers import make_optimizer
 from .settings import Settings
+from .training import loss_for
 
 BATCHES = 8
 
@@ -70,9 +71,10 @@ def measure(workload: Workload, threads: int, seconds: float) -> Measured:
 def _step(workload: Workload, threads: int) -> CompiledFunction:
     random.manual_seed(0)
     module = build(workload.spec)
-    loss = nn.functional.mse_loss if workload.spec.outputs == 1 else nn.functional.cross_entropy
+    loss = loss_for(workload.spec.outputs > 1, workload.settings)
     optimizer = make_optimizer(workload.settings, module)
-    return CompiledFunction(step_function(TrainingStep(module, loss, optimizer), False), threads)
+    at_once = -(-workload.batch // workload.settings.accumulate)
+    return CompiledFunction(step_function(TrainingStep(module, loss, optimizer, rows=at_once), False), threads)
 
 
 def _first_step(step: CompiledFunction, arrays: Any, batch: int) -> float:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigurationError
 from .options import COUNT, SectionCommand, option
 
 if TYPE_CHECKING:
@@ -39,7 +37,6 @@ Examples:
 
 EXAMPLES = 2
 STEP = 1e-5  # small, since ReLU and pooling have kinks that a larger step would cross
-SIZES = re.compile(r"\d+(-\d+)+")
 
 
 @click.command(cls=SectionCommand, help=HELP, short_help="Check a network's gradients against central differences.")
@@ -68,23 +65,15 @@ def check(network: str, order: int, seed: int) -> None:
 
 
 def _network(given: str) -> tuple[str, NetworkSpec, Module]:
-    from .networks import NetworkSpec, build
+    from .networks import NetworkSpec, build, dense_spec
 
     if Path(given).exists():
         from .runs import open_run
 
         opened = open_run(Path(given))
         return given, opened.record.network, opened.module
-    if given == "conv":
-        spec = NetworkSpec("conv", (1, 12, 12), 3, hidden=(8,), channels=(4,), dropout=0.25)
-    elif SIZES.fullmatch(given):
-        inputs, *hidden, outputs = map(int, given.split("-"))
-        spec = NetworkSpec("mlp", (inputs,), outputs, tuple(hidden))
-    else:
-        raise ConfigurationError(
-            f"there is no run directory {given}, and it is no network either: expected a run such as runs/digits-1, "
-            "'conv', or sizes of dense layers such as 4-8-3"
-        )
+    small = NetworkSpec("conv", (1, 12, 12), 3, hidden=(8,), channels=(4,), dropout=0.25)
+    spec = small if given == "conv" else dense_spec(given)
     return given, spec, build(spec)
 
 

@@ -21,7 +21,6 @@ from .problem import Encoder, Problem, number_target
 from .record import Record
 from .repeat import command_of
 from .runs import OpenedRun, judged_by, load_unchanged, open_run
-from .settings import Settings
 from .training import loss_of
 
 HEADINGS = {"error": "Mean absolute error"}
@@ -79,7 +78,7 @@ def trained_of(opened: OpenedRun, problem: Problem) -> Trained:
         baseline=max(counts) / max(1, sum(counts)) if counts else None,
         first=_first_weights(record),
         optimizer=lambda module: make_optimizer(settings, module),
-        batch_size=batch_size_of(settings, problem.count),
+        batch_size=settings.examples_an_update(problem.count),
         rate=settings.lr,
         image=shape if len(shape) == 3 else None,
     )
@@ -98,12 +97,6 @@ def class_names(encoder: Encoder) -> tuple[str, ...]:
     if isinstance(encoder, ImageEncoder):
         return tuple(map(str, encoder.classes))
     return tuple(map(str, encoder.target.classes)) if isinstance(encoder.target, ClassTarget) else ()
-
-
-def batch_size_of(settings: Settings, examples: int) -> int:
-    """How many examples an update looks at."""
-    sizes = {"mini-batch": settings.batch_size, "batch": examples, "stochastic": 1, "online": settings.batch_size}
-    return max(1, min(sizes[settings.mode], examples))
 
 
 def _first_weights(record: Record) -> dict[str, NumpyArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,7 @@ NAMES = ("conv", "mlp", "linear")
 KERNEL = 5
 CONV_HIDDEN = (128,)
 CHANNELS = (8, 24, 48, 96)  # twice as many for colour
+SIZES = re.compile(r"\d+(-\d+)+")
 SMALLEST_MAP = 4  # pixels a side below which no further convolution fits well
 
 
@@ -100,6 +102,17 @@ def conv_spec(
         dropout,
         shift,
     )
+
+
+def dense_spec(given: str) -> NetworkSpec:
+    """The network that sizes such as 784-256-10 describe; raises ConfigurationError on what is no network's name."""
+    if not SIZES.fullmatch(given):
+        raise ConfigurationError(
+            f"there is no run directory {given}, and it is no network either: expected a run such as runs/digits-1, "
+            "'conv', or sizes of dense layers such as 784-256-10"
+        )
+    inputs, *hidden, outputs = map(int, given.split("-"))
+    return NetworkSpec("mlp", (inputs,), outputs, tuple(hidden))
 
 
 def _shifted(spec: NetworkSpec) -> list[nn.Module]:

@@ -86,5 +86,4 @@ def recorders(records: Records, problem: Problem, settings: Settings, weights: i
 
 def _updates(settings: Settings, rows: int) -> int:
     """Weight updates of the whole training, where nothing ends it early."""
-    size = {"batch": rows, "stochastic": 1}.get(settings.mode, settings.batch_size)
-    return settings.epochs * -(-rows // size) // settings.accumulate
+    return settings.epochs * -(-rows // settings.examples_an_update(rows))

@@ -63,6 +63,14 @@ class Settings:
         except (TypeError, ConfigurationError) as error:
             raise CheckpointError(f"the saved settings are damaged: {error}") from error
 
+    def examples_an_update(self, rows: int | None = None) -> int:
+        """After how many examples the weights are updated. rows: of the data, where they are known.
+
+        `accumulate` puts batches together; in mode batch, which has but one, it cuts that one into parts.
+        """
+        wanted = self.batch_size if self.mode == "batch" else self.batch_size * self.accumulate
+        return max(1, wanted if rows is None else min(rows, wanted))
+
     def describe(self) -> str:
         """One line for people."""
         batches = {
