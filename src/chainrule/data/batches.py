@@ -48,8 +48,8 @@ class Batches:
         start: int = 0,
         weights: ArrayLike | None = None,
     ) -> None:
-        _check_count("batch_size", batch_size, least=1)
-        _check_count("epoch", epoch, least=0)
+        check_count("batch_size", batch_size, least=1)
+        check_count("epoch", epoch, least=0)
         self.arrays = to_arrays(arrays)
         self.length = common_length(self.arrays)
         self.batch_size = int(batch_size)
@@ -102,8 +102,8 @@ class Batches:
 
     def seek(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch; raises ConfigurationError where the epoch has no such batch."""
-        _check_count("epoch", epoch, least=0)
-        _check_count("start", batch, least=0)
+        check_count("epoch", epoch, least=0)
+        check_count("start", batch, least=0)
         if batch > len(self):
             raise ConfigurationError(f"there is no batch {batch} to start at: an epoch has {len(self)} batches")
         self.position = Position(int(epoch), int(batch))
@@ -177,6 +177,7 @@ def _read_only(view: Array) -> Array:
     return view
 
 
-def _check_count(name: str, value: Any, least: int) -> None:
+def check_count(name: str, value: Any, least: int) -> None:
+    """Refuse what is no whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ConfigurationError(f"{name} is an integer of at least {least}, not {value!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,52 +52,20 @@ def mask(lengths: ArrayLike, length: int) -> NDArray[np.bool_]:
     return np.arange(length)[None] < np.asarray(lengths)[:, None]
 
 
-class Grouping(Protocol):
-    """How a loader makes batches of the examples that come in; each has its number in the epoch and in the source."""
-
-    def add(self, turn: int, number: int, example: Nested) -> Group | None: ...
-
-    def rest(self) -> Iterator[Group]: ...
-
-    def waiting(self) -> list[int]: ...
-
-
 @dataclass
 class Group:
-    """Examples that become a batch."""
+    """Examples that become a batch, each with its number in the epoch and in the source."""
 
     turns: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     examples: list[Nested] = field(default_factory=list)
-    edge: int | None = None
+    edge: int = 0
 
     def add(self, turn: int, number: int, example: Nested) -> None:
         """One more."""
         self.turns.append(turn)
         self.numbers.append(number)
         self.examples.append(example)
-
-
-class Rows:
-    """Batches of so many examples as they come."""
-
-    def __init__(self, batch_size: int, drop_last: bool) -> None:
-        self.batch_size, self.drop_last, self.group = batch_size, drop_last, Group()
-
-    def add(self, turn: int, number: int, example: Nested) -> Group | None:
-        self.group.add(turn, number, example)
-        if len(self.group.turns) < self.batch_size:
-            return None
-        full, self.group = self.group, Group()
-        return full
-
-    def rest(self) -> Iterator[Group]:
-        if self.group.turns and not self.drop_last:
-            full, self.group = self.group, Group()
-            yield full
-
-    def waiting(self) -> list[int]:
-        return list(self.group.turns)
 
 
 @dataclass(frozen=True)
@@ -130,7 +98,6 @@ class Buckets:
 
     def batch(self, group: Group) -> Nested:
         """A group as arrays: inputs padded, what else is of one length stacked."""
-        assert group.edge is not None
         parts = [each if isinstance(each, tuple) else (each,) for each in group.examples]
         padded, lengths = pad([each[0] for each in parts], group.edge, self.value)
         inputs = (padded, lengths) if self.lengths else padded
@@ -147,14 +114,14 @@ class Buckets:
 
 
 class Bucketed:
-    """The sequences that wait in each bucket."""
+    """The examples that wait in each bucket for their batch to be full; without buckets all wait in one."""
 
-    def __init__(self, buckets: Buckets, batch_size: int, drop_last: bool) -> None:
+    def __init__(self, buckets: Buckets | None, batch_size: int, drop_last: bool) -> None:
         self.buckets, self.batch_size, self.drop_last = buckets, batch_size, drop_last
         self.groups: dict[int, Group] = {}
 
     def add(self, turn: int, number: int, example: Nested) -> Group | None:
-        edge = self.buckets.edge_of(example)
+        edge = 0 if self.buckets is None else self.buckets.edge_of(example)
         group = self.groups.setdefault(edge, Group(edge=edge))
         group.add(turn, number, example)
         return self.groups.pop(edge) if len(group.turns) == self.batch_size else None

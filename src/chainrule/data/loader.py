@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import CheckpointError, ConfigurationError, DataError
 from .augment import Augmentations, Transform
-from .batches import Position
-from .buckets import Bucketed, Buckets, Grouping, Rows, as_batch
+from .batches import Position, check_count
+from .buckets import Bucketed, Buckets, Group, as_batch
 from .nested import Nested
 from .shuffle import Buffer, Taken, at_random, in_order, through_buffer
 from .sources import ArraySource, SequenceSource, as_source
@@ -29,8 +29,7 @@ class Loader:
         augment: Iterable[Transform] = (),
         buckets: Buckets | None = None,
     ) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise ConfigurationError(f"batch_size is an integer of at least 1, not {batch_size!r}")
+        check_count("batch_size", batch_size, least=1)
         self.source = as_source(source)
         self.batch_size, self.seed, self.drop_last = int(batch_size), seed, bool(drop_last)
         self.shuffle = _checked_shuffle(shuffle, self.source)
@@ -52,7 +51,7 @@ class Loader:
 
     def __iter__(self) -> Iterator[Nested]:
         epoch, known, waiting = self.position.epoch, self._taken, set(self._waiting)
-        grouping, turn = self._grouping(), known - 1
+        grouping = Bucketed(self.buckets, self.batch_size, self.drop_last)
         for turn, number, example in self._examples(epoch, min(waiting, default=known)):
             if turn < known and turn not in waiting:
                 continue
@@ -67,7 +66,7 @@ class Loader:
         self.position = Position(epoch + 1, 0)
         self._taken, self._waiting = 0, []
 
-    def _hand_out(self, group: Any, grouping: Grouping) -> Nested:
+    def _hand_out(self, group: Group, grouping: Bucketed) -> Nested:
         epoch = self.position.epoch
         self.position = Position(epoch, self.position.batch + 1)
         self._waiting = grouping.waiting()
@@ -84,11 +83,6 @@ class Loader:
 
     def _learn(self, length: int) -> None:
         self.length = length
-
-    def _grouping(self) -> Grouping:
-        if self.buckets is None:
-            return Rows(self.batch_size, self.drop_last)
-        return Bucketed(self.buckets, self.batch_size, self.drop_last)
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands, in a few numbers: fit for JSON."""
