@@ -52,13 +52,16 @@ class Buffer:
         return len(self.slots) >= self.size
 
     def take(self) -> int:
-        """The slot that is taken next."""
+        """The number of the example that is taken next; the last slot's moves into its place."""
         if self.turn % AT_ONCE == 0 or not self._words:
             first = self.turn - self.turn % AT_ONCE
             self._words = random_words(np.arange(first, first + AT_ONCE), self.seed, self.epoch).tolist()
         slot = self._words[self.turn % AT_ONCE] % len(self.slots)
         self.turn += 1
-        return slot
+        number, last = self.slots[slot], self.slots.pop()
+        if slot < len(self.slots):
+            self.slots[slot] = last
+        return number
 
 
 def through_buffer(
@@ -74,25 +77,19 @@ def through_buffer(
     held: dict[int, Nested] = {}
     wanted = set(buffer.slots)
     for number, example in stream:
-        if number in wanted:
+        is_new = number >= buffer.read
+        if is_new or number in wanted:
             held[number] = example
-        elif number >= buffer.read:
-            held[number] = example
-            full = buffer.fill(number)
-            if full:
-                yield from _one(buffer, held)
+        if is_new and buffer.fill(number):
+            yield _one(buffer, held)
     learn(buffer.read)
     while buffer.slots:
-        yield from _one(buffer, held)
+        yield _one(buffer, held)
 
 
-def _one(buffer: Buffer, held: dict[int, Nested]) -> Iterator[Taken]:
-    turn, slot = buffer.turn, buffer.take()
-    number = buffer.slots[slot]
-    last = buffer.slots.pop()
-    if slot < len(buffer.slots):
-        buffer.slots[slot] = last
-    yield turn, number, held.pop(number)
+def _one(buffer: Buffer, held: dict[int, Nested]) -> Taken:
+    turn, number = buffer.turn, buffer.take()
+    return turn, number, held.pop(number)
 
 
 def _advance(buffer: Buffer, start: int, length: int | None) -> None:
@@ -104,7 +101,4 @@ def _advance(buffer: Buffer, start: int, length: int | None) -> None:
             number += 1
             if not full:
                 continue
-        slot = buffer.take()
-        last = buffer.slots.pop()
-        if slot < len(buffer.slots):
-            buffer.slots[slot] = last
+        buffer.take()
