@@ -32,6 +32,25 @@ def test_rows_are_those_of_the_table_from_any_start(tmp_path: Path, gaps: bool) 
         np.testing.assert_array_equal(np.stack([each[1] for each in found]), targets[start:])
 
 
+def test_rows_before_the_start_are_not_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_table(tmp_path / "t.csv", gaps=True)
+    encoder = data.TableEncoder.fit(next(data.stream_table(path, 500)), "price", drop_missing_labels=True)
+    encode, encoded = data.TableEncoder.encode, list[int]()
+
+    def counted(self: data.TableEncoder, table: data.Table) -> tuple[np.ndarray, np.ndarray]:
+        encoded.append(len(table))
+        return encode(self, table)
+
+    monkeypatch.setattr(data.TableEncoder, "encode", counted)
+    whole = sum(1 for _ in data.table_rows(path, encoder).read(0))
+    parts = list(encoded)
+    assert len(parts) == 3 and sum(parts) == whole
+    for start, expected in ((parts[0] - 1, parts), (parts[0], parts[1:]), (whole - 1, parts[2:]), (whole, [])):
+        encoded.clear()
+        assert sum(1 for _ in data.table_rows(path, encoder).read(start)) == whole - start
+        assert encoded == expected
+
+
 def test_parquet_is_read_in_parts_from_any_row(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from ..data import Table, TableEncoder, read_table, stream_table
 from ..data.order import unit_numbers
 from ..data.predictions import Label
-from ..data.rows_of_table import TableRows
+from ..data.rows_of_table import TableRows, labelled_some
 from ..data.target import ClassTarget, class_key, class_order
-from ..errors import DataError
 from .source import Source
 
 LARGE = 1 << 26
@@ -87,14 +86,9 @@ def open_streamed(source: Source) -> Streamed:
 def _labelled(source: Source, encoder: TableEncoder) -> Iterator[Table]:
     """The rows with a label, some at a time."""
     for table in stream_table(source.path, AT_ONCE, **source.table.reading):
-        missing = encoder.rules.is_missing(table.column(encoder.target.name))
-        if not missing.any():
-            yield table
-        elif encoder.drop_missing_labels:
-            yield table.rows(~missing)
-        else:
-            encoder.labelled(table)  # it names the rows, unless all are without
-            raise DataError(f"{table.source}: the target {encoder.target.name!r} is missing in many rows")
+        labelled = labelled_some(encoder, table)
+        if labelled is not None:
+            yield labelled
 
 
 def _first_pass(source: Source, encoder: TableEncoder) -> tuple[int, set[str], int]:
