@@ -1,6 +1,6 @@
 """Data sets from arrays, tables, image folders, text and streams; mini-batches in an order fixed by seed; real digits.
 
-Tables and images are imported when first used, so that `import chainrule` stays fast.
+Tables, images and their transforms are imported when first used, so that `import chainrule` stays fast.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .augment import ColorJitter, Cutout, Flip, Mixup, RandomCrop, Rotate, Scale, Transform
 from .batches import Batches, Position, batches
 from .buckets import Buckets, mask, pad
 from .digits import digits, load_digits, load_zip_digits
@@ -21,6 +20,7 @@ from .stream import stream
 from .weights import class_weights, example_weights
 
 if TYPE_CHECKING:
+    from .augment import ColorJitter, Cutout, Flip, Mixup, RandomCrop, Rotate, Scale, Transform
     from .bpe import BytePairTokenizer
     from .encoder import TableEncoder
     from .image_encoder import ImageEncoder
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     from .text import ByteTokenizer, CharacterTokenizer, Tokenizer, WordTokenizer, load_tokenizer
 
 LATER = {
+    "ColorJitter": "augment",
+    "Cutout": "augment",
+    "Flip": "augment",
+    "Mixup": "augment",
+    "RandomCrop": "augment",
+    "Rotate": "augment",
+    "Scale": "augment",
+    "Transform": "augment",
     "BytePairTokenizer": "bpe",
     "ByteTokenizer": "text",
     "CharacterTokenizer": "text",

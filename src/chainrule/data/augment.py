@@ -6,7 +6,6 @@ from threads, or from where a run was resumed. Images are arrays (n, channels, h
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,7 +19,8 @@ from .warp import warped
 
 Images = NDArray[Any]
 Draws = NDArray[np.float64]  # (n, draws), uniform in [0, 1)
-MOST_DRAWS = 64
+DRAWS_APART = 1024
+"""Between the first random number of an example and that of the next: more than all its transforms draw."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class Augmentations:
             )
         slot = 0
         for transform in self.transforms:
-            counters = numbers.astype(np.int64)[:, None] * (MOST_DRAWS * 16) + np.arange(slot, slot + transform.draws)
+            counters = numbers.astype(np.int64)[:, None] * DRAWS_APART + np.arange(slot, slot + transform.draws)
             draws = unit_numbers(counters.ravel(), self.seed, epoch).reshape(counters.shape)
             slot += transform.draws
             if isinstance(transform, Mixup):
@@ -213,6 +213,3 @@ class Augmentations:
             else:
                 images = transform.apply(images, draws)
         return (images, *rest) if isinstance(batch, tuple | list) else images
-
-
-Augment = Callable[[Nested, NDArray[np.int64], int], Nested]

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import CheckpointError, ConfigurationError, DataError
-from .augment import Augmentations, Transform
 from .batches import Position, check_count
 from .buckets import Bucketed, Buckets, Group, as_batch
 from .nested import Nested
 from .shuffle import Buffer, Taken, at_random, in_order, through_buffer
 from .sources import ArraySource, SequenceSource, as_source
+
+if TYPE_CHECKING:
+    from .augment import Augmentations, Transform
+
+
+class Unchanged:
+    """In place of `Augmentations` where there are none: that module would take a good part of `import chainrule`."""
+
+    transforms: tuple[Transform, ...] = ()
+
+    def __call__(self, batch: Nested, numbers: NDArray[np.int64], epoch: int) -> Nested:
+        """The batch as it is."""
+        return batch
 
 
 class Loader:
@@ -33,7 +46,7 @@ class Loader:
         self.source = as_source(source)
         self.batch_size, self.seed, self.drop_last = int(batch_size), seed, bool(drop_last)
         self.shuffle = _checked_shuffle(shuffle, self.source)
-        self.augmentations = Augmentations(tuple(augment), seed)
+        self.augmentations = _augmentations(tuple(augment), seed)
         self.buckets = buckets
         self.length = self.source.length
         self._gather = self.source.gather if isinstance(self.source, ArraySource) and buckets is None else None
@@ -136,6 +149,14 @@ def loader(
     [[0, 2, 1], [3, 4, 6], [5]]
     """
     return Loader(source, batch_size, shuffle, seed, drop_last, augment, buckets)
+
+
+def _augmentations(transforms: tuple[Transform, ...], seed: int) -> Augmentations | Unchanged:
+    if not transforms:
+        return Unchanged()
+    from .augment import Augmentations
+
+    return Augmentations(transforms, seed)
 
 
 def _checked_shuffle(shuffle: bool | int, source: Any) -> bool | int:
