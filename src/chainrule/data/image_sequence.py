@@ -7,16 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .decode import Size, pillow
+from .decode import Size
 from .image_encoder import ImageEncoder
 from .images import (
     LONGEST_SIDE,
     FolderPath,
     check_options,
     choose_size,
-    class_folders,
-    existing_folder,
-    images_of_class,
+    listed,
     read_image,
 )
 
@@ -57,11 +55,6 @@ def image_files(
     if encoder is not None:
         size, channels = (encoder.height, encoder.width), encoder.channels
     check_options(size, channels, LONGEST_SIDE)
-    root = existing_folder(folder)
-    pillow(f"reading images from {root.name}")
-    folders, _ = class_folders(root)
-    found = [images_of_class(each)[0] for each in folders]
-    paths = [path for each in found for path in each]
-    labels = [label for label, each in enumerate(found) for _ in each]
+    classes, paths, labels, _ = listed(folder)
     chosen, _ = choose_size(paths, size, LONGEST_SIDE)
-    return ImageFiles(paths, labels, tuple(each.name for each in folders), chosen, channels, encoder)
+    return ImageFiles(paths, labels, classes, chosen, channels, encoder)

@@ -51,23 +51,28 @@ def read_image_folder(
     Raises DataError naming the file or folder that can't be used, MissingDependencyError without Pillow.
     """
     check_options(size, channels, longest_side)
-    root = existing_folder(folder)
+    classes, paths, labels, notes = listed(folder)
+    chosen_size, size_note = choose_size(paths, size, longest_side)
+    images = np.stack([decode(path, chosen_size) for path in paths])  # (n, 3, height, width)
+    reduced, channel_note = _choose_channels(images, channels)
+    notes += [size_note, channel_note]
+    return ImageFolder(reduced, np.array(labels, dtype=np.int64), classes, tuple(paths), tuple(notes))
+
+
+def listed(folder: FolderPath) -> tuple[tuple[str, ...], list[Path], list[int], list[str]]:
+    """The classes in a folder, its images, the label of each, and notes on what was left out; nothing is decoded."""
+    root = _existing_folder(folder)
     pillow(f"reading images from {root.name}")
-    classes, outside = class_folders(root)
+    classes, outside = _class_folders(root)
     notes = [outside] if outside else []
     paths: list[Path] = []
     labels: list[int] = []
     for label, class_folder in enumerate(classes):
-        found, note = images_of_class(class_folder)
+        found, note = _images_of_class(class_folder)
         notes += [note] if note else []
         paths += found
         labels += [label] * len(found)
-    chosen_size, size_note = choose_size(paths, size, longest_side)
-    images = np.stack([decode(path, chosen_size) for path in paths])  # (n, 3, height, width)
-    reduced, channel_note = _choose_channels(images, channels)
-    names = tuple(class_folder.name for class_folder in classes)
-    notes += [size_note, channel_note]
-    return ImageFolder(reduced, np.array(labels, dtype=np.int64), names, tuple(paths), tuple(notes))
+    return tuple(class_folder.name for class_folder in classes), paths, labels, notes
 
 
 def read_image(path: FolderPath, size: Size, channels: int) -> NDArray[np.uint8]:
@@ -83,7 +88,7 @@ def read_image(path: FolderPath, size: Size, channels: int) -> NDArray[np.uint8]
     return np.asarray(images[0])
 
 
-def existing_folder(folder: FolderPath) -> Path:
+def _existing_folder(folder: FolderPath) -> Path:
     root = Path(folder)
     if not root.exists():
         raise DataError(f"there is no folder {folder}")
@@ -92,7 +97,7 @@ def existing_folder(folder: FolderPath) -> Path:
     return root
 
 
-def class_folders(root: Path) -> tuple[list[Path], str]:
+def _class_folders(root: Path) -> tuple[list[Path], str]:
     """The class folders, sorted by name, and a note on images that lie outside them."""
     visible = sorted(path for path in root.iterdir() if not _is_hidden(path))
     folders = [path for path in visible if path.is_dir()]
@@ -114,7 +119,7 @@ def class_folders(root: Path) -> tuple[list[Path], str]:
     return folders, f"left out, as outside the class folders: {_some(loose)}" if loose else ""
 
 
-def images_of_class(folder: Path) -> tuple[list[Path], str]:
+def _images_of_class(folder: Path) -> tuple[list[Path], str]:
     """The image files in a class folder and below it, sorted, and a note on the other files."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not _any_hidden(path.relative_to(folder)))
     images = [path for path in files if path.suffix.lower() in SUFFIXES]

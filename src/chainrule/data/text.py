@@ -77,7 +77,7 @@ class ByteTokenizer(Tokenizer):
 
     kind = "bytes"
 
-    def __init__(self, tokens: Sequence[Any] = ()) -> None:
+    def __init__(self) -> None:
         super().__init__((PADDING, *range(256)))
 
     def encode(self, text: str) -> NDArray[np.int64]:
@@ -88,6 +88,10 @@ class ByteTokenizer(Tokenizer):
 
     def state(self) -> dict[str, Any]:
         return {"tokens": []}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        return cls()
 
 
 class _Fitted(Tokenizer):
