@@ -105,3 +105,21 @@ def test_other_states_are_refused() -> None:
         cr.random.default_generator.set_state(np.zeros(3, np.uint32))
     with pytest.raises(ChainruleError, match="empty"):
         cr.random.randint(3, 3)
+
+
+def test_kept_random_numbers_go_on_as_if_nothing_had_been() -> None:
+    cr.random.manual_seed(3)
+    expected = cr.random.uniform(8).tolist()
+    cr.random.manual_seed(3)
+    seen = cr.random.uniform(4).tolist()
+    state = cr.random.default_generator.get_state()
+    with pytest.raises(KeyError), cr.random.kept(seed=5):
+        assert cr.random.uniform(4).tolist() == cr.random.uniform(4, generator=cr.random.Generator(5)).tolist()
+        raise KeyError
+    with cr.random.kept():
+        assert (cr.random.default_generator.get_state() == state).all()
+        cr.random.uniform(4)
+    assert (cr.random.default_generator.get_state() == state).all()
+    with pytest.raises(ChainruleError), cr.random.kept(seed=-1):
+        pass
+    assert seen == expected[:4] and (cr.random.default_generator.get_state() == state).all()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,20 +26,10 @@ HEADINGS = {"error": "Mean absolute error"}
 
 def read_contents(path: Path) -> RunContents:
     """Everything about a run; raises CheckpointError where it is none, DataError where its data have changed."""
-    with _random_state_kept():
+    with random.kept():  # networks are made with random weights before they get their own
         opened = open_run(path)
         problem = load_unchanged(opened.record)
         return replace(described(opened.record, path), rows=read_rows(path), trained=trained_of(opened, problem))
-
-
-@contextmanager
-def _random_state_kept() -> Iterator[None]:
-    """Networks are made with random weights before they get their own: the program's random state is put back."""
-    kept = random.default_generator.get_state()
-    try:
-        yield
-    finally:
-        random.default_generator.set_state(kept)
 
 
 def described(record: Record, path: Path) -> RunContents:

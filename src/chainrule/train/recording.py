@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -93,7 +92,7 @@ class Recorders:
 
     def begin(self, run: Recorded, step: int) -> None:
         """See Recorder."""
-        with _same_random():
+        with random.kept():
             for each in self.all:
                 each.begin(run, step)
 
@@ -106,7 +105,7 @@ class Recorders:
         """Steps were done: those who asked for it look."""
         if not self.all:
             return
-        with _same_random():
+        with random.kept():
             for each in self.all:
                 each.losses(step, epoch, losses)
                 if each.next_look(before) == step:
@@ -131,12 +130,3 @@ class Recorders:
         for each in self.all:
             if each.name in saved:
                 each.load_state_dict(saved[each.name])
-
-
-@contextmanager
-def _same_random() -> Iterator[None]:
-    before = random.default_generator.get_state()
-    try:
-        yield
-    finally:
-        random.default_generator.set_state(before)

@@ -11,11 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ... import nn
+from ... import nn, random
 from ...errors import ConfigurationError
 from ...ir.types import NumpyArray
 from ...train import EarlyStopping, History, fit, predict
-from .network import make_network, make_optimizer, seeded
+from .network import make_network, make_optimizer
 from .packing import packed, unpacked
 
 MANY_UPDATES = 100
@@ -110,7 +110,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._random = check_random_state(self.random_state)
         self._dtype = X.dtype
         inputs = X.shape[1] if X.ndim == 2 else X.shape[1:]
-        with seeded(self._next_seed()):
+        with random.kept(self._next_seed()):
             network = make_network(
                 self.network, inputs, n_outputs, self.hidden_layer_sizes, self.activation, self.dropout
             )
@@ -139,7 +139,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self, X: NumpyArray, targets: NumpyArray, weights: NumpyArray, epochs: int, held_out: Any, rule: Any
     ) -> History:
         rows, seed = self._rows(len(X)), self._next_seed()
-        with seeded(seed):
+        with random.kept(seed):
             history = fit(
                 self.network_,
                 self.optimizer_,
@@ -166,7 +166,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _worth_compiling(self, epochs: int, examples: int, rows: int) -> bool | None:
         """None lets `fit` compile where it can."""
-        weights = sum(int(np.prod(each.shape)) for each in self.network_.parameters())
+        weights = sum(each.size for each in self.network_.parameters())
         updates, work = epochs * -(-examples // rows), 3.0 * epochs * examples * weights
         return None if updates >= MANY_UPDATES or work >= MUCH_WORK else False
 

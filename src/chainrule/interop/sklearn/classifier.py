@@ -120,9 +120,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
             self._begin(X, self._outputs_wanted())
         else:
             self._new_optimizer()
-        counted = self._class_weighted(y, weights)
         places = np.searchsorted(self.classes_, y)
-        return self._fit_all(X, self._targets(places, X.dtype), counted, places)
+        return self._fit_all(X, self._targets(places, X.dtype), self._class_weighted(places, weights), places)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One pass over these examples, going on from what is known. classes: all there will be, at the first call."""
@@ -140,7 +139,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
                 "classes to weights"
             )
         places = np.searchsorted(self.classes_, y)
-        self._train(X, self._targets(places, X.dtype), self._class_weighted(y, weights), 1, None, None)
+        self._train(X, self._targets(places, X.dtype), self._class_weighted(places, weights), 1, None, None)
         return self
 
     def predict(self, X: Any) -> NumpyArray:
@@ -181,10 +180,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         """Class indices (n,), or zeros and ones (n, 1) for a single output."""
         return places[:, None].astype(dtype) if self._takes_one_output() else places.astype(np.int64)
 
-    def _class_weighted(self, y: NumpyArray, weights: NumpyArray) -> NumpyArray:
+    def _class_weighted(self, places: NumpyArray, weights: NumpyArray) -> NumpyArray:
         if self.class_weight is None:
             return weights
-        places = np.searchsorted(self.classes_, y)
         if isinstance(self.class_weight, dict):
             each = [self.class_weight.get(label, 1.0) for label in self.classes_.tolist()]
             return example_weights(places, each, weights)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ... import nn, optim, random
+from ... import nn, optim
 from ...errors import ConfigurationError, unknown_name
 from ...optim import Optimizer
 
@@ -81,14 +80,3 @@ def make_optimizer(optimizer: Any, module: nn.Module, rate: float, weight_decay:
         options["line_search_fn"] = "strong_wolfe"
     chosen: Optimizer = optimizer(module.parameters(), **options)
     return chosen
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Random numbers from a seed; afterwards those of the program go on as if nothing had been."""
-    before = random.default_generator.get_state()
-    random.manual_seed(seed)
-    try:
-        yield
-    finally:
-        random.default_generator.set_state(before)
