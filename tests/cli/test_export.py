@@ -43,6 +43,23 @@ def test_onnx(run: Run, flowers: Path) -> None:
     np.testing.assert_allclose(outputs, open_run(Path("made")).outputs(x), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--name", "network"),
+        ("--batch-size", "8"),
+        ("--target", "aarch64"),
+        ("--cpu", "apple-m1"),
+        ("--features", "+fma"),
+        ("--weights-apart",),
+    ],
+)
+def test_what_is_for_c_is_refused_without_it(run: Run, option: tuple[str, ...]) -> None:
+    result = run("export", "made", "--onnx", "flowers.onnx", *option)
+    assert result.exit_code == 2 and f"{option[0]} is for C, and means nothing without --c DIR" in result.stderr
+    assert not Path("flowers.onnx").exists()
+
+
 def test_something_has_to_be_asked_for(run: Run, flowers: Path) -> None:
     result = run("export", "made")
     assert result.exit_code == 2 and "--c DIR" in result.stderr

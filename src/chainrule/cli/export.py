@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from ..errors import ConfigurationError
-from .options import POSITIVE, SectionCommand, option
+from .options import POSITIVE, SectionCommand, SectionOption, option
 
 HELP = """Write the network of RUN in a form that other programs use.
 
@@ -32,6 +33,7 @@ C = "C"
 
 
 @click.command(cls=SectionCommand, help=HELP, short_help="Write a network for ONNX, or for C.")
+@click.pass_context
 @click.argument("run", type=click.Path(path_type=Path))
 @option("ONNX", "--onnx", "onnx", type=click.Path(path_type=Path), metavar="FILE", help="Write this file.")
 @option(C, "--c", "c", type=click.Path(path_type=Path), metavar="DIR", help="Write NAME.o, NAME.h and an example.")
@@ -48,6 +50,7 @@ C = "C"
 @option(C, "--features", default="", metavar="LIST", help="LLVM's names: +avx2,+fma.")
 @option(C, "--weights-apart", is_flag=True, help="Put the weights into NAME.state, not into the object file.")
 def export(
+    ctx: click.Context,
     run: Path,
     onnx: Path | None,
     c: Path | None,
@@ -66,6 +69,8 @@ def export(
 
     if c is None and onnx is None:
         raise ConfigurationError("say what to write: --onnx FILE, --c DIR, or both")
+    if c is None:
+        _refuse_what_is_for_c(ctx)
     opened = open_run(run)
     if onnx is not None:
         _tell([to_onnx.export(opened.module, example(opened, 1), onnx, input_names=["inputs"])])
@@ -73,6 +78,14 @@ def export(
         routines = c_routines(opened, batch_size or opened.record.settings.batch_size)
         embed = not weights_apart
         _tell(to_c.export(c, routines, name=name, target=target, cpu=cpu, features=features, embed=embed))
+
+
+def _refuse_what_is_for_c(ctx: click.Context) -> None:
+    """Options that do nothing without --c are a mistake, which is told."""
+    for parameter in ctx.command.params:
+        given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and isinstance(parameter, SectionOption) and parameter.section == C:
+            raise ConfigurationError(f"{parameter.opts[0]} is for C, and means nothing without --c DIR")
 
 
 def _tell(files: Sequence[Path]) -> None:
