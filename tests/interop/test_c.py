@@ -13,6 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.compiler.targets import target_named
 from chainrule.errors import ConfigurationError
 from chainrule.interop.c import export, load_state
 
@@ -123,6 +124,29 @@ def test_other_processors(tmp_path: Path, target: str, machine: int) -> None:
     raw = (tmp_path / "network.o").read_bytes()
     assert raw[:4] == b"\x7fELF" and int.from_bytes(raw[18:20], "little") == machine
     assert b"network_predict\0" in raw
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "vector_bytes"),
+    [
+        ("x86-64", "", 16),
+        ("x86-64", "+avx2", 32),
+        ("x86-64", "+avx512f", 32),
+        ("x86-64", "+avx512f,+avx512vl,+avx512dq", 64),
+        ("x86-64-v4", "", 64),
+        ("x86-64-v4", "-avx512vl", 32),
+        ("x86-64-v4", "-avx2", 32),
+        ("x86-64-v4", "-sse4.2", 32),
+    ],
+)
+def test_features_decide_which_instructions_there_are(
+    tmp_path: Path, name: str, features: str, vector_bytes: int
+) -> None:
+    """A sigmoid takes AVX-512's own instructions on short vectors, which LLVM can't write without all of it."""
+    assert target_named(name, None, features).vector_bytes == vector_bytes
+    routines = {"predict": (cr.sigmoid, (np.zeros(3, np.float32),))}
+    export(tmp_path, routines, target=name, features=features)
+    assert (tmp_path / "network.o").read_bytes()[:4] == b"\x7fELF"
 
 
 def test_names_that_c_cannot_have(tmp_path: Path) -> None:

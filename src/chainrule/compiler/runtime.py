@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -83,6 +83,17 @@ def initialise() -> None:
     llvm.initialize_native_asmprinter()
 
 
+AVX_512 = ("avx512f", "avx512vl", "avx512dq")
+"""What code for vectors of 64 bytes takes: its instructions are used on shorter vectors, too."""
+
+
+def vector_bytes_with(has: Callable[[str], bool]) -> int:
+    """Bytes of the vectors that code is written for on a processor with such features of LLVM's."""
+    if all(map(has, AVX_512)):
+        return 64
+    return 32 if has("avx2") else 16
+
+
 @lru_cache(maxsize=1)
 def host() -> Target:
     """The processor this process runs on."""
@@ -90,13 +101,7 @@ def host() -> Target:
     known = llvm.get_host_cpu_features()
     features = known.flatten()
     triple = llvm.get_process_triple()
-    wide = (
-        64
-        if known.get("avx512f") and known.get("avx512vl") and known.get("avx512dq")
-        else 32
-        if known.get("avx2")
-        else 16
-    )
+    wide = vector_bytes_with(lambda feature: bool(known.get(feature)))
     return Target(
         triple, llvm.get_host_cpu_name(), features, wide, bool(known.get("fma")) or triple.startswith("aarch64")
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from llvmlite import binding as llvm
 
 from ..errors import ConfigurationError, unknown_name
-from .runtime import Target, host
+from .runtime import AVX_512, Target, host, vector_bytes_with
 
 LINUX = "unknown-linux-gnu"
 
@@ -30,7 +30,10 @@ KNOWN = {
     "aarch64": _Known(f"aarch64-{LINUX}", "generic", 16, True),
 }
 """x86-64 runs on every such processor, v3 on those with AVX2 and FMA (2013 on), v4 on those with AVX-512."""
-WIDTHS = {"avx512f": 64, "avx2": 32}
+IMPLIED = {"avx512f": {"avx2"}}
+"""What LLVM enables with a feature, of those that matter here."""
+NEEDED = frozenset({*AVX_512, "avx2", "avx", "fma", "f16c", "sse4.2", "sse4.1", "ssse3", "sse3"})
+"""Without one of these LLVM has no AVX-512 on all lengths of vectors: it switches off what builds on them, too."""
 
 
 def target_named(name: str, cpu: str | None = None, features: str = "") -> Target:
@@ -41,12 +44,15 @@ def target_named(name: str, cpu: str | None = None, features: str = "") -> Targe
     if name == "host":
         return host()
     known = KNOWN.get(name)
-    if known is None and "-" in name and name.count("-") >= 2:
+    if known is None and name.count("-") >= 2:
         known = _of_triple(name)
     if known is None:
         raise unknown_name("target", name, ["host", *KNOWN, "or a triple such as aarch64-unknown-linux-gnu"])
-    enabled = {feature[1:] for feature in features.split(",") if feature.startswith("+")}
-    width = max([known.vector_bytes, *(WIDTHS[feature] for feature in enabled & set(WIDTHS))])
+    enabled, disabled = ({each[1:] for each in features.split(",") if each.startswith(sign)} for sign in "+-")
+    enabled = enabled.union(*(IMPLIED.get(each, ()) for each in enabled))
+    width = max(known.vector_bytes, vector_bytes_with(enabled.__contains__))
+    if disabled & NEEDED:
+        width = min(width, 32)
     return Target(known.triple, cpu or known.cpu, features, width, known.has_fma or "fma" in enabled)
 
 
