@@ -23,7 +23,7 @@ class Kernels:
         self._by_key: dict[Any, str] = {}
         self._tasks: dict[Any, int] = {}
         self._uses: Counter[str] = Counter()
-        self._written = 0
+        self._spare: dict[str, str] = {}  # name -> text of those that nobody needs now
 
     def named(self, writer: Writer, count: int, label: str, key: Any = None) -> str:
         """The name of a kernel with so many pointers, which is written unless there is one with this key."""
@@ -32,18 +32,20 @@ class Kernels:
             name = self._write(writer, count, label)
             if key is not None:
                 self._by_key[key] = name
+        if name in self._spare:
+            self.module.functions.append(self._spare.pop(name))
         self._uses[name] += 1
         return name
 
     def take_back(self, name: str) -> None:
-        """One who asked does not need it; a kernel that nobody needs is forgotten."""
+        """One who asked does not need it. What nobody needs is left out, but kept for whoever asks for it later."""
         self._uses[name] -= 1
         if self._uses[name]:
             return
         head = f"@{name}("
-        self.module.functions = [text for text in self.module.functions if head not in text.split("{", 1)[0]]
-        self._by_text = {key: other for key, other in self._by_text.items() if other != name}
-        self._by_key = {key: other for key, other in self._by_key.items() if other != name}
+        functions = self.module.functions
+        place = next(n for n, text in enumerate(functions) if head in text.split("{", 1)[0])
+        self._spare[name] = functions.pop(place)
 
     def tasks_of(self, key: Any, count: Callable[[], int]) -> int:
         """How many tasks a kernel of this key has; counted once."""
@@ -63,8 +65,7 @@ class Kernels:
         key = hashlib.sha256(text.encode()).hexdigest()
         name = self._by_text.get(key)
         if name is None:
-            name = f"k{self._written}_{_identifier(label)}"
-            self._written += 1
+            name = f"k{len(self._by_text)}_{_identifier(label)}"
             self._by_text[key] = name
             self.module.functions.append(text.replace("@KERNEL(", f"@{name}(", 1))
         return name
