@@ -12,6 +12,7 @@ from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import all_primitives
 from ..passes.remove_unused import remove_unused
 from ..passes.rewrite import Inputs, Rewriter, apply_rules
+from .loop_views import with_body
 
 
 def gather_parts(graph: Graph) -> Graph:
@@ -74,23 +75,14 @@ def _side_by_side(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Val
 def _in_body(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> tuple[Value, ...] | None:
     """The same rewrites in the body of a loop."""
     body = gather_parts(equation.params["body"])
-    return None if body is equation.params["body"] else _emit_loop(rewriter, equation, inputs, {"body": body})
+    return None if body is equation.params["body"] else _emit_loop(rewriter, equation, inputs, body=body)
 
 
-def _emit_loop(rewriter: Rewriter, old: Equation, inputs: Inputs, changes: dict[str, object]) -> tuple[Value, ...]:
-    params = {**old.params, **changes}
-    kinds = old.primitive.type_rule(*[value.type for value in inputs], **params)
-    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
-    copy = Equation(old.primitive, inputs, params, old.source)
-    rewriter.equations.append(copy)
-    values = copy.produce(kinds, tracked=False)
-    return _finished(rewriter, copy, values)
-
-
-def _finished(rewriter: Rewriter, equation: Equation, values: tuple[Value, ...]) -> tuple[Value, ...]:
-    """After the body is rewritten its products may be taken out, too."""
-    found = _product_after(rewriter, equation, equation.inputs)
-    return values if found is None else tuple(found)
+def _emit_loop(rewriter: Rewriter, old: Equation, inputs: Inputs, **changes: object) -> tuple[Value, ...]:
+    """Write a loop again. After its body is rewritten its products may be taken out, too."""
+    values = with_body(rewriter, old, inputs, **changes)
+    found = _product_after(rewriter, rewriter.equations[-1], inputs)
+    return values if found is None else found
 
 
 @dataclass(frozen=True)
@@ -161,8 +153,7 @@ def _take_out(rewriter: Rewriter, equation: Equation, inputs: Inputs, summed: _S
     kept_outputs = (*body.outputs[: summed.place], *body.outputs[summed.place + 1 :])
     narrow = remove_unused(Graph(kept_inputs, body.equations, (*kept_outputs, summed.first, summed.second), body.name))
     operands = (*inputs[:gone], *inputs[gone + 1 :])
-    changes: dict[str, object] = {"body": narrow, "carry": carry - 1}
-    values = list(_emit_loop(rewriter, equation, operands, changes))
+    values = list(_emit_loop(rewriter, equation, operands, body=narrow, carry=carry - 1))
     second, first = values.pop(), values.pop()
     columns = rewriter.emit(known["reshape"], second, shape=(length * second.shape[1], second.shape[2]))
     if summed.turned:

@@ -66,7 +66,7 @@ def _source(value: Value) -> Value | None:
 
 
 def with_body(rewriter: Rewriter, old: Equation, inputs: Inputs, **changes: object) -> tuple[Value, ...]:
-    """Write a loop again, with another body."""
+    """Write a loop again, with other parameters."""
     params = {**old.params, **changes}
     kinds = old.primitive.type_rule(*[value.type for value in inputs], **params)
     copy = Equation(old.primitive, inputs, params, old.source)
