@@ -16,7 +16,7 @@ from .emit import Function, Reg, memory_type
 from .matmul import ProductKernel
 from .nest import Nest
 from .nest_key import nest_key
-from .nest_plan import Operand, over_domain
+from .nest_plan import over_domain
 from .place import Place
 from .product import Plan, Product
 from .program import Call, Pointer
@@ -59,20 +59,14 @@ def lower_behind(lowering: Lowering, unit: Unit, arrays: Arrays, literals: Mappi
     if ready is None or not lowering.instructions or lowering.instructions[-1] is not ready.call:
         return False
     steps = _steps(unit, arrays, ready)
-    if ready.columns is None or steps is None or not _may_write(arrays, ready):
+    if ready.columns is None or steps is None or not _may_write(arrays, steps, ready):
         return False
+    _keep_from_overwriting(arrays, ready)
     product, columns = ready.product, ready.columns
     part = replace(unit, domain=(product.m, columns))
 
     def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
-        inputs, outputs = (
-            {
-                value: Operand(place, steps[way, value], registers[arrays.number[way, value]])
-                for (way, value), place in arrays.places.items()
-                if way == wanted
-            }
-            for wanted in ("in", "out")
-        )
+        inputs, outputs = (arrays.operands(way, registers, steps) for way in ("in", "out"))
         Nest(f, part, inputs, literals, outputs, (0, 1), lowering.target.vector_bytes, joined=False).write(begin, end)
 
     key = nest_key(unit, arrays.numbered("in"), literals, arrays.numbered("out"), ())
@@ -115,23 +109,25 @@ def _joined(unit: Unit, steps: Sequence[int], axes: Sequence[int]) -> int | None
     return steps[axes[-1]]
 
 
-def _may_write(arrays: Arrays, ready: Finishable) -> bool:
+def _may_write(arrays: Arrays, steps: Mapping[tuple[str, int], Steps], ready: Finishable) -> bool:
     """Whether the nest leaves alone what the product reads, and each pointer moves with the columns in one way."""
     read = {pointer.buffer for pointer in ready.call.pointers}
-    written = [place for (way, _), place in arrays.places.items() if way == "out"]
-    if any(place.buffer in read for place in written):
+    if any(way == "out" and place.buffer in read for (way, _), place in arrays.places.items()):
         return False
     views: dict[int, set[Any]] = {}
     for key, place in arrays.places.items():
-        views.setdefault(arrays.number[key], set()).add((place.dtype, over_domain(arrays.unit, place)))
-    if any(len(each) > 1 for each in views.values()):
-        return False
-    for place in written:
+        views.setdefault(arrays.number[key], set()).add((place.dtype, steps[key]))
+    return all(len(each) == 1 for each in views.values())
+
+
+def _keep_from_overwriting(arrays: Arrays, ready: Finishable) -> None:
+    """What the product reads is needed until its last panel: the nest must not take that memory over any more."""
+    read = {pointer.buffer for pointer in ready.call.pointers}
+    for place in (place for (way, _), place in arrays.places.items() if way == "out"):
         place.buffer.over = tuple(
             other for other in place.buffer.over if other is ready.place.buffer or other not in read
         )
         place.buffer.over_slices = tuple(other for other in place.buffer.over_slices if other not in read)
-    return True
 
 
 Finisher = Callable[[Function, Sequence[Reg], Reg, int, Reg], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +29,8 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
     operands, literals = _operands(lowering, unit)
     order = _order(lowering, unit, operands)
     stores = _stores(lowering, unit, stored, order)
-    wished = {id(place.buffer) for place in lowering.wishes.values()}
-    note_overwritten(unit, operands, stores, {key for key, place in stores.items() if id(place.buffer) not in wished})
+    own_memory = {key for key, place in stores.items() if lowering.wishes.get(key) is not place}
+    note_overwritten(unit, operands, stores, own_memory)
     arrays = Arrays(unit)
     for value, place in operands.items():
         arrays.add("in", value, place)
@@ -80,12 +80,16 @@ class Arrays:
         """Number of the pointer and place of the arrays of one way, by id of their value."""
         return {value: (self.number[way, value], place) for (way, value), place in self.places.items() if way == wanted}
 
-    def operands(self, wanted: str, registers: Sequence[Reg]) -> dict[int, Operand]:
-        """The arrays of one way, by id of their value."""
+    def operands(
+        self, wanted: str, registers: Sequence[Reg], steps: Mapping[tuple[str, int], tuple[int, ...]] | None = None
+    ) -> dict[int, Operand]:
+        """The arrays of one way, by id of their value. steps: their strides where not those over the domain."""
         return {
-            value: Operand(place, over_domain(self.unit, place), registers[self.number[way, value]])
-            for (way, value), place in self.places.items()
-            if way == wanted
+            key[1]: Operand(
+                place, over_domain(self.unit, place) if steps is None else steps[key], registers[self.number[key]]
+            )
+            for key, place in self.places.items()
+            if key[0] == wanted
         }
 
 
