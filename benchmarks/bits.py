@@ -20,8 +20,6 @@ import numpy as np
 from contestants import chainrule_epoch
 from workloads import NAMES, load
 
-from chainrule.compiler.epoch import batch_kinds
-
 THREADS = (1, 2, 3, 4, 8)
 
 
@@ -33,7 +31,7 @@ def trained(name: str, threads: int, steps: int) -> dict[str, Any]:
     rows = np.arange(workload.batches * workload.batch_size)
     order = np.resize(rows, steps * workload.batch_size)
     losses = runner.epoch(*runner.data, batch_size=workload.batch_size, order=order)
-    ran = runner.compiled.program_for(batch_kinds(runner.data, workload.batch_size)).threads
+    ran = runner.compiled.program_for_rows(runner.data, workload.batch_size).threads
     return {"hash": hash_of(runner.model.state_dict()), "ran": ran, "loss": float(losses.numpy()[-1])}
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import random
 from ..compiler import cache
-from ..compiler.epoch import batch_kinds
 from ..compiler.function import CompiledFunction
 from ..compiler.work import operations
 from ..passes import run_passes
@@ -63,7 +62,7 @@ def measure(workload: Workload, threads: int, seconds: float) -> Measured:
         start = time.perf_counter()
         step.epoch(*arrays, batch_size=workload.batch)
         best = min(best, (time.perf_counter() - start) / BATCHES)
-    entry = step.program_for(batch_kinds(arrays, workload.batch))
+    entry = step.program_for_rows(arrays, workload.batch)
     work = operations(run_passes(entry.captured.graph))
     return Measured(workload.batch, entry.threads, best, work, entry.memory().total, cold, cached)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigurationError, DataError, OutOfRangeError
-from ..ir.types import ArrayType, NumpyArray
+from ..ir.types import NumpyArray
 from .checked import logged_steps
 from .entry import Entry
 from .memory import address_of, aligned
@@ -24,11 +24,6 @@ SECONDS_A_CALL = 0.05
 
 Programs = Callable[[Sequence[NumpyArray], int], Entry]
 """The program for batches of so many rows of arrays, compiled if there is none that fits what is now."""
-
-
-def batch_kinds(arrays: Sequence[NumpyArray], rows: int) -> tuple[ArrayType, ...]:
-    """The types of a batch of so many rows."""
-    return tuple(ArrayType((rows, *array.shape[1:]), array.dtype) for array in arrays)
 
 
 class Epoch:

@@ -102,12 +102,13 @@ class CompiledFunction:
 
     def program_for_rows(self, arrays: Sequence[NumpyArray], rows: int) -> Entry:
         """The same for batches of so many rows of arrays; found again sooner, as a short epoch takes little more."""
-        key = (rows, is_recording(), *((array.shape, array.dtype) for array in arrays))
-        entry = self._by_rows.get(key)
-        if entry is None or not entry.holds:
-            kinds = [ArrayType((rows, *array.shape[1:]), array.dtype) for array in arrays]
-            entry = self._by_rows[key] = self.program_for(kinds)
-        return entry
+        with self._lock:
+            key = (rows, is_recording(), *((array.shape, array.dtype) for array in arrays))
+            entry = self._by_rows.get(key)
+            if entry is None or not entry.holds:
+                kinds = [ArrayType((rows, *array.shape[1:]), array.dtype) for array in arrays]
+                entry = self._by_rows[key] = self.program_for(kinds)
+            return entry
 
     def memory(self, *args: Any, **kwargs: Any) -> MemoryForecast:
         """Bytes that calls on such arguments need, by what they hold, to the byte; nothing is run. It prints well."""

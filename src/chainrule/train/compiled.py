@@ -47,9 +47,9 @@ class CompiledSteps:
 
     def prepare(self, rows: int) -> Steps:
         """The steps on batches of so many rows; compiled if there are none that fit what is now."""
-        from ..compiler.epoch import batch_kinds, steps_of
+        from ..compiler.epoch import steps_of
 
-        return steps_of(self.function.program_for(batch_kinds(self.arrays, rows)))
+        return steps_of(self.function.program_for_rows(self.arrays, rows))
 
     def most(self, rows: int) -> int:
         """How many steps the next call may have: as many as take about a twentieth of a second."""
