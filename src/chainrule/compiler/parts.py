@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..ir.graph import Equation, Value
 from .group import Grouping
-from .place import Layout, Place, dense, reshaped, same_layout
+from .place import Layout, Place, dense, lies_at, reshaped
 from .unit import root_of, seen_through
 
 if TYPE_CHECKING:
@@ -63,18 +63,13 @@ def lower_parts(lowering: Lowering, equation: Equation) -> bool:
     if whole is None:
         return False
     moves = [(lowering.place_of(value), part) for value, part in parts_of(equation, whole)]
-    moves = [(source, part) for source, part in moves if not _is_there(source, part)]
+    moves = [(source, part) for source, part in moves if not lies_at(source, part)]
     if len(moves) == len(equation.inputs):
         return False
     for source, part in moves:
         lowering.copy(source, part, "concat")
     lowering.places[id(equation.outputs[0])] = whole
     return True
-
-
-def _is_there(place: Place, part: Place) -> bool:
-    same = (place.buffer, place.offset, place.steps) == (part.buffer, part.offset, part.steps)
-    return same and same_layout(place.strides, part.strides, part.shape)
 
 
 def _behind(part: Place, root: Value, chain: Sequence[Equation]) -> Place | None:

@@ -80,11 +80,6 @@ class Place:
         shape, strides = (tuple(each[axis] for axis in axes) for each in (self.shape, self.strides))
         return replace(self, shape=shape, strides=strides)
 
-    @property
-    def is_row_major(self) -> bool:
-        """Whether the elements lie densely, the last axis innermost."""
-        return same_layout(self.strides, dense(self.shape), self.shape)
-
 
 def copy_order(source: Place, target: Place) -> tuple[int, ...]:
     """The axes as a copy had best go through them: as they lie in the target, with the source's innermost beside them.
@@ -112,6 +107,12 @@ def dense(shape: Sequence[int], order: Sequence[int] | None = None) -> tuple[int
 def same_layout(first: Sequence[int], second: Sequence[int], shape: Sequence[int]) -> bool:
     """Whether two lists of strides mean the same for arrays of `shape`."""
     return all(a == b for a, b, size in zip(first, second, shape) if size > 1)
+
+
+def lies_at(place: Place, other: Place) -> bool:
+    """Whether two places of one shape are the same elements of memory."""
+    same = (place.buffer, place.offset, place.steps) == (other.buffer, other.offset, other.steps)
+    return same and same_layout(place.strides, other.strides, other.shape)
 
 
 def same_order(first: Sequence[int], second: Sequence[int], shape: Sequence[int]) -> bool:

@@ -9,7 +9,7 @@ from ..ir.graph import Value
 from .compute_again import compute_again, drop_unused, read_outside
 from .group import Grouping
 from .parts import wish_parts
-from .place import Buffer, Place, dense
+from .place import Buffer, Place, dense, lies_at
 from .repeat import repeat_cheap
 from .unit import Unit, root_of
 from .units import Lowering
@@ -132,8 +132,7 @@ class _Schedule:
             if number in self.saved:
                 continue
             source = lowering.place_of(value)
-            same = (source.buffer, source.offset, source.steps) == (target.buffer, target.offset, target.steps)
-            if not (same and source.is_row_major):
+            if not lies_at(source, target):
                 moves.append((source, target))
         staged = [(lowering.copied(s, None) if id(s.buffer) in written else s, t) for s, t in moves]
         for source, target in staged:
