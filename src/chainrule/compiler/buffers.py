@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .memory import rounded
 from .place import Buffer, Kind
 from .program import Call, Instruction, Repeat
-
-ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def place_buffers(instructions: Sequence[Instruction]) -> int:
     placed: list[tuple[int, int, int, int]] = []  # start, stop, first and last use, in order
     total = 0
     for buffers, life in sorted(_shared(instructions), key=lambda item: (-item[0][0].nbytes, item[0][0].number)):
-        size = _rounded(buffers[0].nbytes)
+        size = rounded(buffers[0].nbytes)
         offset = 0
         first, last = life.first, life.last
         for start, stop, begun, over in placed:
@@ -67,7 +66,9 @@ def _shared(instructions: Sequence[Instruction]) -> list[tuple[list[Buffer], Lif
     for buffer, life in sorted(known.items(), key=lambda item: (item[1].first, item[0].number)):
         where = instructions[life.first]
         candidates = buffer.over if isinstance(where, Call) else buffer.over_slices
-        free = (other for other in candidates if other in group and other not in taken and _ends(other, life, known))
+        free = (
+            other for other in candidates if other in group and other not in taken and known[other].last == life.first
+        )
         heir_of = next((other for other in free if _in_one_kernel(where, other, buffer)), None)
         if heir_of is None:
             group[buffer] = [buffer]
@@ -88,16 +89,8 @@ def _in_one_kernel(instruction: Instruction, before: Buffer, after: Buffer) -> b
     return isinstance(instruction, Repeat) and alone and isinstance(calls[0], Call)
 
 
-def _ends(other: Buffer, life: Life, known: Mapping[Buffer, Life]) -> bool:
-    return other in known and known[other].last == life.first
-
-
 def bytes_kept(instructions: Sequence[Instruction], result: Buffer | None) -> int:
     """Bytes of the arena that wait, when a result is known, for what comes after it: for the backward pass."""
     known = max((number for number, each in enumerate(instructions) if result in each.writes), default=-1)
     spans = lives(instructions).items()
-    return sum(_rounded(buffer.nbytes) for buffer, life in spans if life.first <= known < life.last)
-
-
-def _rounded(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+    return sum(rounded(buffer.nbytes) for buffer, life in spans if life.first <= known < life.last)

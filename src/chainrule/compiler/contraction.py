@@ -181,8 +181,7 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
             write_dots(f, product, dots, target, registers, begin, end)
     else:
         tasks = plan.tasks(product)
-        operand = equation.inputs[0 if choice.swapped else 1]
-        b = _packed(lowering, root_of(operand)[0], b, product, plan) if plan.pack_b and not plan.private else b
+        b = _packed(lowering, b, product, plan) if plan.pack_b and not plan.private else b
 
         def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
             a, b, c = registers
@@ -208,7 +207,7 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
         lowering.finishable = Finishable(last, product, plan, place)
 
 
-def _packed(lowering: Lowering, root: Value, b: Place, product: Product, plan: Plan) -> Place:
+def _packed(lowering: Lowering, b: Place, product: Product, plan: Plan) -> Place:
     """B packed by a kernel of its own, once for all who ask; before a loop that does not change it."""
     size = product.different_b * plan.packed_size(product)
 
@@ -222,5 +221,5 @@ def _packed(lowering: Lowering, root: Value, b: Place, product: Product, plan: P
         where.call(write, pointers, tasks, 2.0 * size, [target.buffer], f"pack {product.k}x{product.n}")
         return target
 
-    key = ("packed", id(root), b.offset, b.shape, b.strides, b.steps, plan.columns, plan.pack_b)
+    key = ("packed", b.offset, b.shape, b.strides, b.steps, plan.columns, plan.pack_b)
     return lowering.shared(b, key, make)

@@ -1,8 +1,8 @@
 """Loops and branches: their bodies are lowered in place, among the instructions of the program.
 
 The carry of a loop has memory of its own, which each round updates; slices of the arrays that are gone through are
-views that move on with the round. What a body computes from nothing that changes is a copy at most: those stand
-before the loop.
+views that move on with the round. Copies that a body's kernels need in another layout stand before the loop if what
+they are made of does not change in it.
 """
 
 from __future__ import annotations

@@ -48,9 +48,9 @@ class Entry:
         repeated = Repeated(captured.argument_count, len(captured.numbers), captured.result_count)
         self.compiled: Compiled = compile_graph(captured.graph, in_place, repeated=repeated)
         self.threads = 1 if self.compiled.plan.cost < PARALLEL_COST else threads or default_threads()
-        self._prepare(self.cells.only_written)
+        self._prepare()
 
-    def _prepare(self, only: Sequence[int]) -> None:
+    def _prepare(self) -> None:
         """The table of addresses, and which of its places are set at each call."""
         captured, compiled = self.captured, self.compiled
         plan = compiled.plan
@@ -67,7 +67,10 @@ class Entry:
         slots, outs = plan.inputs, plan.outputs
         self.argument_slots = slots[:first]
         self.number_slots = slots[first + cells :]
-        self.cell_slots = [*slots[first : first + cells], *(outs[captured.result_count + n] for n in only)]
+        self.cell_slots = [
+            *slots[first : first + cells],
+            *(outs[captured.result_count + n] for n in self.cells.only_written),
+        ]
         self.result_slots = outs[: captured.result_count]
         self.result_kinds = [value.type for value in captured.graph.outputs[: captured.result_count]]
         self.argument_kinds = [value.type for value in captured.graph.inputs[:first]]

@@ -19,7 +19,7 @@ from .cells import key_of, memory_of, updated_in_place
 from .compile import Job
 from .emit import Function, Module, Reg, bytes_of, const, word
 from .entry import ERROR_CELL
-from .memory import ALIGNMENT
+from .memory import ALIGNMENT, rounded
 from .runtime import Target, compiling_for, library, processor
 from .stages import Lowered
 
@@ -58,12 +58,12 @@ class State:
     @property
     def arena(self) -> int:
         """Where a call's own memory begins."""
-        return self.errors + _rounded(ERROR_CELL.nbytes)
+        return self.errors + rounded(ERROR_CELL.nbytes)
 
     @property
     def total_bytes(self) -> int:
         """Bytes of the whole block."""
-        return self.arena + _rounded(self.arena_bytes)
+        return self.arena + rounded(self.arena_bytes)
 
     def contents(self) -> bytes:
         """The slots as they stand."""
@@ -76,11 +76,7 @@ class State:
         """A slot for something, unless it has one."""
         if key not in self.slots:
             self.slots[key] = Slot(source, kind, contents, self.saved_bytes)
-            self.saved_bytes += _rounded(kind.nbytes)
-
-
-def _rounded(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+            self.saved_bytes += rounded(kind.nbytes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +136,8 @@ def _stack_bytes(text: str) -> int:
         sum(int(count or 1) * bytes_of(element) for count, element in ROOM.findall(function))
         for function in re.split(r"^define ", text, flags=re.MULTILINE)
     ]
-    return _rounded(sum(sorted(sizes)[-3:]) + FRAMES)  # of the function C calls, the step, a kernel
+    frames = sorted(sizes)[-4:]  # of the function C calls, the step, what goes through its table, a kernel
+    return rounded(sum(frames) + FRAMES)
 
 
 def _text(name: str, captured: Captured, lowered: Lowered, state: State) -> str:

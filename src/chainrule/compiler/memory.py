@@ -11,7 +11,13 @@ from ..ir.types import ArrayType, NumpyArray
 from ..tensor import Tensor
 
 ALIGNMENT = 64
+"""Bytes; what lies in memory of ours begins at multiples of it."""
 _AT: Any = ctypes.c_char.from_buffer
+
+
+def rounded(size: int) -> int:
+    """Bytes up to the next such place."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 class _Room(np.ndarray[Any, Any]):

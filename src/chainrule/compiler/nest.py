@@ -13,11 +13,11 @@ from contextlib import ExitStack
 from typing import Any
 
 from ..ir.graph import Equation, Value
-from .emit import Function, Reg, const, element_type, vector_of, word
+from .emit import Function, Reg, const, element_type, memory_type, vector_of, word
 from .nest_plan import EXPENSIVE, Axis, Operand, collapse, levels, phase_of
 from .nest_reduce import ReducingPass
 from .nest_sweep import Sweep, block_of, sweeps
-from .nest_whole import fits_one_vector, load_lanes, places_of, store_lanes, widest_bytes
+from .nest_whole import fits_one_vector, gather_lanes, load_lanes, places_of, scatter_lanes, store_lanes, widest_bytes
 from .scalar import emit_scalar
 from .unit import Unit, is_reduction, root_of
 
@@ -218,8 +218,7 @@ class Nest:
         f, place = self.f, word(0)
         for axis, index in self.index.items():
             place = f.add(place, f.times(index, operand.strides[axis]))
-        element = "i8" if operand.place.dtype.kind == "b" else element_type(operand.place.dtype)
-        return f.at(operand.pointer, element, place)
+        return f.at(operand.pointer, memory_type(operand.place.dtype), place)
 
     def _load(self, operand: Operand) -> Reg:
         if self.whole is not None:
@@ -231,16 +230,7 @@ class Nest:
             return self.f.load_elements(dtype, lanes, address)
         if not lanes or stride == 0:
             return self._spread(self.f.load_elements(dtype, 0, address))
-        return self._strided(dtype, address, stride, lanes)
-
-    def _strided(self, dtype: Any, address: Reg, stride: int, lanes: int) -> Reg:
-        f, element = self.f, element_type(dtype)
-        memory = "i8" if dtype.kind == "b" else element
-        result = Reg(vector_of(element, lanes), "poison")
-        for lane in range(lanes):
-            one = f.load_elements(dtype, 0, f.at(address, memory, lane * stride))
-            result = f.emit(result.type, f"insertelement {result}, {one}, i64 {lane}")
-        return result
+        return gather_lanes(self.f, dtype, address, [lane * stride for lane in range(lanes)])
 
     def _keep(self, equation: Equation, value: Reg) -> None:
         """Store a member that someone else reads."""
@@ -255,10 +245,8 @@ class Nest:
         stride = operand.strides[self.lane_axis.inner] if self.lane_axis and lanes else 0
         if not lanes or stride == 1:
             f.store_elements(dtype, self._spread(value), address)
-            return
-        memory = "i8" if dtype.kind == "b" else element_type(dtype)
-        for lane in range(lanes):
-            f.store_elements(dtype, f.extract(self._spread(value), lane), f.at(address, memory, lane * stride))
+        else:
+            scatter_lanes(f, dtype, address, [lane * stride for lane in range(lanes)], self._spread(value))
 
     # -- reading ahead of inner loops
 

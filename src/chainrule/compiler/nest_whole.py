@@ -11,9 +11,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..ir.types import DType
 from .emit import Function, Reg, vector_of
 from .nest_plan import Axis, Operand
-from .register import memory_type
+from .register import element_type, memory_type
 
 if TYPE_CHECKING:
     from .unit import Unit
@@ -45,7 +46,7 @@ def load_lanes(f: Function, operand: Operand, places: Sequence[int]) -> Reg:
     if low == high:
         return f.splat(f.load_elements(dtype, 0, first), lanes)
     if high - low >= lanes:
-        return _one_by_one(f, operand, places)
+        return gather_lanes(f, dtype, operand.pointer, places)
     span = f.load_elements(dtype, high - low + 1, first)
     if list(places) == list(range(low, high + 1)):
         return span
@@ -55,20 +56,25 @@ def load_lanes(f: Function, operand: Operand, places: Sequence[int]) -> Reg:
     )
 
 
-def _one_by_one(f: Function, operand: Operand, places: Sequence[int]) -> Reg:
-    dtype = operand.place.dtype
-    parts = [f.load_elements(dtype, 0, f.at(operand.pointer, memory_type(dtype), place)) for place in places]
-    result = Reg(vector_of(parts[0].type, len(places)), "poison")
-    for lane, part in enumerate(parts):
-        result = f.emit(result.type, f"insertelement {result}, {part}, i64 {lane}")
-    return result
-
-
 def store_lanes(f: Function, operand: Operand, places: Sequence[int], value: Reg) -> None:
     """Each lane to its place."""
     dtype = operand.place.dtype
     if list(places) == list(range(places[0], places[0] + len(places))):
         f.store_elements(dtype, value, f.at(operand.pointer, memory_type(dtype), places[0]))
-        return
+    else:
+        scatter_lanes(f, dtype, operand.pointer, places, value)
+
+
+def gather_lanes(f: Function, dtype: DType, address: Reg, places: Sequence[int]) -> Reg:
+    """A vector of the elements at `places` behind an address, read one by one."""
+    result = Reg(vector_of(element_type(dtype), len(places)), "poison")
     for lane, place in enumerate(places):
-        f.store_elements(dtype, f.extract(value, lane), f.at(operand.pointer, memory_type(dtype), place))
+        one = f.load_elements(dtype, 0, f.at(address, memory_type(dtype), place))
+        result = f.emit(result.type, f"insertelement {result}, {one}, i64 {lane}")
+    return result
+
+
+def scatter_lanes(f: Function, dtype: DType, address: Reg, places: Sequence[int], value: Reg) -> None:
+    """Each lane to its place behind an address, one by one."""
+    for lane, place in enumerate(places):
+        f.store_elements(dtype, f.extract(value, lane), f.at(address, memory_type(dtype), place))

@@ -34,7 +34,7 @@ class Lowering:
         self.places: dict[int, Place] = {}
         self.instructions: list[Instruction] = []
         self.constants: list[Buffer] = [] if outer is None else outer.constants
-        self.wishes: dict[int, Place] = {}  # id of value -> where it had best be computed, laid out row-major
+        self.wishes: dict[int, Place] = {}  # id of value -> where it had best be computed
         self.relaid: dict[int, dict[Any, Place]] = {}  # by number of a buffer: copies of it in other layouts, shared
         self.wholes: dict[int, Place] = {}  # id of a concatenation's value -> where its parts are wanted
         self.errors: Buffer | None = None
@@ -163,7 +163,8 @@ class Lowering:
 
     def take_back(self, call: Call) -> None:
         """The last call is not made after all."""
-        self.instructions.remove(call)
+        last = self.instructions.pop()
+        assert last is call
         self.kernels.take_back(call.kernel)
 
     # -- units
