@@ -51,6 +51,12 @@ def test_frequencies_and_shifts() -> None:
     for axes in (None, 1, (0, 2)):
         np.testing.assert_array_equal(cr.fft.fftshift(X, axes=axes).numpy(), np.fft.fftshift(X, axes))
         np.testing.assert_array_equal(cr.fft.ifftshift(X, axes=axes).numpy(), np.fft.ifftshift(X, axes))
+    for whole in (np.arange(5), cr.arange(5)):
+        found = cr.fft.fftshift(whole)
+        assert found.tolist() == [3, 4, 0, 1, 2] and found.dtype == np.int64
+    for frequencies in (cr.fft.fftfreq, cr.fft.rfftfreq):
+        with pytest.raises(ConfigurationError):
+            frequencies(4, device="cuda")
 
 
 LENGTHS = (1, 2, 6, 31, 33, 37, 64, 210, 257, 512, 1009)

@@ -70,6 +70,9 @@ def test_places_that_are_computed() -> None:
         by_x, by_values = f(x, places, values)
         np.testing.assert_allclose(by_x.numpy(), np.where([1, 0, 1, 0, 1], np.sin(2 * x), 0), atol=1e-14)
         np.testing.assert_allclose(by_values.numpy(), [0, 16, 24])
+    for f in (cr.grad(put, (0, 2)), cr.compile(cr.grad(put, (0, 2)))):
+        by_x, _ = f(x, places[:0], values[:0])  # nothing is put anywhere
+        np.testing.assert_allclose(by_x.numpy(), np.sin(2 * x), atol=1e-14)
 
 
 def test_operators_change_the_tensor_and_nothing_made_from_it() -> None:

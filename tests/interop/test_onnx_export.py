@@ -177,4 +177,6 @@ def test_random_numbers_and_training_steps_are_refused(tmp_path: Path) -> None:
         export(lambda x: cr.tril(x @ x.T), floats(2, 3), tmp_path / "model.onnx")
     with pytest.raises(TraceError, match="grows unevenly"):
         export(lambda x: cr.broadcast_to(x[0, 0], (x.shape[0] ** 2,)), floats(2, 3), tmp_path / "model.onnx")
+    with pytest.raises(TraceError, match=r"erfinv \(made at test_onnx_export.py:\d+: .*\) can't be exported"):
+        export(lambda x: cr.erfinv(x / 9), floats(2, 3), tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

@@ -189,7 +189,7 @@ MASK = np.array([[True, False, True]])
 ROWS += [
     Row("where", cr.where, torch.where, (MASK, random((2, 3), -1, 1), random((2, 1), -1, 1, 1))),
     Row("clip", lambda x: cr.clip(x, -1, 1), lambda x: torch.clamp(x, -1, 1), (np.array([-2.0, -1, 0, 1, 2]),)),
-    Row("clip low", lambda x: cr.clip(x, low=0.5), lambda x: torch.clamp(x, min=0.5), (random((5,), -2, 2),)),
+    Row("clip low", lambda x: cr.clip(x, min=0.5), lambda x: torch.clamp(x, min=0.5), (random((5,), -2, 2),)),
     Row("clip arrays", cr.clip, torch.clamp, (random((2, 3), -2, 2), random((3,), -1, 0), random((2, 1), 0, 1))),
     Row("tril", lambda x: cr.tril(x, -1), lambda x: torch.tril(x, -1), (random((2, 3, 4), -1, 1),)),
     Row("triu", lambda x: cr.triu(x, 1), lambda x: torch.triu(x, 1), (random((2, 3, 4), -1, 1),)),

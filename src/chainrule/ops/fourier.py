@@ -30,8 +30,9 @@ from ..ir.types import (
 )
 from .arrays import concat, flip, moveaxis, pad
 from .complex_functions import conj, real
+from .composite import require_processor
 from .matrices import batched_by_leading_axes
-from .operators import astype, floating
+from .operators import astype, floating, lift
 from .running import roll
 from .samples import spread, with_gaps
 from .structure import narrow
@@ -218,11 +219,13 @@ def irfftn(x: Any, s: Sizes = None, axes: Sizes = None, norm: str = "backward") 
 
 def fftfreq(n: int, d: float = 1.0, dtype: Any = None, device: Any = None) -> Value:
     """The frequencies of a transform of n samples that lie d apart."""
+    require_processor(device)
     return _frequencies(np.fft.fftfreq(n, d), dtype)
 
 
 def rfftfreq(n: int, d: float = 1.0, dtype: Any = None, device: Any = None) -> Value:
     """The frequencies of `rfft` of n samples that lie d apart."""
+    require_processor(device)
     return _frequencies(np.fft.rfftfreq(n, d), dtype)
 
 
@@ -234,7 +237,7 @@ def _frequencies(array: NumpyArray, dtype: Any) -> Value:
 
 
 def _shifted(x: Any, axes: Any, sign: int) -> Value:
-    value = x if isinstance(x, Value) else floating(x)
+    value = lift(x)
     given = range(value.ndim) if axes is None else (axes if isinstance(axes, tuple | list) else (axes,))
     places = tuple(given)
     halves = tuple(value.shape[axis] // 2 if sign > 0 else -(value.shape[axis] // 2) for axis in places)

@@ -30,9 +30,9 @@ def with_items(x: Any, key: Any, value: Any) -> Value:
     numbers = constant(np.arange(array.size).reshape(array.shape))
     places = getitem(numbers, key)
     taken = reshape(_fit(new, places.shape, array), (places.size,))
-    source = _known_source(places, array.size) if places.data is not None else _source(places, array.size)
     if not places.size:
         return array
+    source = _known_source(places, array.size) if places.data is not None else _source(places, array.size)
     kept = reshape(array, (array.size,))
     chosen = indexing.gather(taken, ew.maximum(source, splat(0, source.type)))
     return reshape(ew.where(source >= 0, chosen, kept), array.shape)

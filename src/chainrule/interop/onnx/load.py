@@ -17,8 +17,8 @@ def load(path: str | os.PathLike[str]) -> OnnxModule:
 
     Initialisers of floating point with at least one axis are parameters, by their names in the file; running
     statistics are buffers. After `.train()` batch norm takes the statistics of the batch and dropout drops, so that one
-    can go on training. Raises OnnxError for operators and element types that Chainrule has not (strings, sequences,
-    quantised numbers among them), CheckpointError for a file that is damaged.
+    can go on training. Raises OnnxError for operators and element types that Chainrule has not (strings,
+    16-bit floats, 4-bit integers among them), CheckpointError for a file that is damaged.
     """
     package = onnx()
     try:

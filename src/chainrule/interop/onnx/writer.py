@@ -202,7 +202,8 @@ class Writer:
             emitter = self.emitters.get(equation.primitive.name)
             if emitter is None:
                 reason = REASONS.get(equation.primitive.name, "ONNX has no operator for it")
-                raise TraceError(f"{equation.primitive.name} can't be exported to ONNX: {reason}")
+                made = f" (made at {equation.source})" if equation.source else ""
+                raise TraceError(f"{equation.primitive.name}{made} can't be exported to ONNX: {reason}")
             names = emitter(self, equation)
             for value, name in zip(equation.outputs, [names] if isinstance(names, str) else names):
                 self.set_name(value, name)
