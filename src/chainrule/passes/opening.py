@@ -6,7 +6,7 @@ types and parameters. What it gives agrees with the NumPy meaning of the primiti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from ..ir.build import Trace, placeholder, recording, tracing
@@ -22,13 +22,30 @@ Openings = Mapping[str, Opening]
 
 def open_primitives(graph: Graph, openings: Openings) -> Graph:
     """`graph` with every primitive that `openings` names replaced, in the bodies of loops and branches too."""
-    return _Opener(openings).graph(graph)
+    known: dict[Any, Graph] = {}
+
+    def body(equation: Equation) -> Graph:
+        name, kinds = equation.primitive.name, tuple(value.type for value in equation.inputs)
+        key = (name, kinds, tuple(sorted(equation.params.items())))
+        if key not in known:
+            known[key] = traced(openings[name], kinds, equation.params)
+        return known[key]
+
+    return put_in_place(graph, openings, body)
+
+
+def put_in_place(graph: Graph, names: Container[str], body: Callable[[Equation], Graph]) -> Graph:
+    """`graph` with `body(equation)` in the place of every equation of these primitives, in loops and branches too.
+
+    What is put in is searched for them in turn; a body given for several equations is searched once.
+    """
+    return _Opener(names, body).graph(graph)
 
 
 class _Opener:
-    def __init__(self, openings: Openings) -> None:
-        self.openings = openings
-        self.known: dict[Any, Graph] = {}
+    def __init__(self, names: Container[str], body: Callable[[Equation], Graph]) -> None:
+        self.names, self.body = names, body
+        self.known: dict[int, tuple[Graph, Graph]] = {}  # by id of a body: it, and what is put in place
 
     def graph(self, graph: Graph) -> Graph:
         if not self._needs(graph):
@@ -36,8 +53,8 @@ class _Opener:
         rewriter = Rewriter(graph)
         for equation in graph.equations:
             inputs = rewriter.inputs_of(equation)
-            if equation.primitive.name in self.openings:
-                rewriter.replace(equation, put(rewriter, self._opened(equation), inputs))
+            if equation.primitive.name in self.names:
+                rewriter.replace(equation, put(rewriter, self._opened(self.body(equation)), inputs))
             elif self._concerns(equation):
                 params = {name: self._parameter(each) for name, each in equation.params.items()}
                 rewriter.rewrite(equation, Equation(equation.primitive, inputs, params, equation.source))
@@ -49,19 +66,17 @@ class _Opener:
         return any(self._concerns(equation) for equation in graph.equations)
 
     def _concerns(self, equation: Equation) -> bool:
-        return equation.primitive.name in self.openings or any(map(self._needs, bodies(equation)))
+        return equation.primitive.name in self.names or any(map(self._needs, bodies(equation)))
 
     def _parameter(self, parameter: Any) -> Any:
         if isinstance(parameter, Graph):
             return self.graph(parameter)
         return tuple(map(self._parameter, parameter)) if type(parameter) is tuple else parameter
 
-    def _opened(self, equation: Equation) -> Graph:
-        kinds = tuple(value.type for value in equation.inputs)
-        key = (equation.primitive.name, kinds, tuple(sorted(equation.params.items())))
-        if key not in self.known:
-            self.known[key] = self.graph(traced(self.openings[equation.primitive.name], kinds, equation.params))
-        return self.known[key]
+    def _opened(self, body: Graph) -> Graph:
+        if id(body) not in self.known:
+            self.known[id(body)] = body, self.graph(body)
+        return self.known[id(body)][1]
 
 
 def traced(function: Opening, kinds: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Graph:
