@@ -62,19 +62,41 @@ def test_against_numpy(name: str) -> None:
     np.testing.assert_allclose(ours(cr.tensor(x)).numpy(), theirs(x), rtol=1e-10, atol=1e-12)
 
 
+def orthonormal(q: Any) -> None:
+    eye = np.broadcast_to(np.eye(q.shape[-1]), (*q.shape[:-2], q.shape[-1], q.shape[-1]))
+    np.testing.assert_allclose(q.mT.conj() @ q, eye, atol=1e-13)
+
+
+def turned_alike(vectors: Any) -> None:
+    """In each column the first element that is about as large as the largest is real and positive."""
+    sizes = np.abs(vectors)
+    first = (sizes >= 0.7 * sizes.max(-2, keepdims=True)).argmax(-2)
+    chosen = np.take_along_axis(vectors, first[..., None, :], -2)
+    assert (chosen.real > 0).all() and np.abs(chosen.imag).max() < 1e-13
+
+
 def test_decompositions_give_the_matrix_back() -> None:
     for x in (A, Z, A.mT):
         q, r = L.qr(x)
         np.testing.assert_allclose((q @ r).numpy(), x, atol=1e-13)
+        np.testing.assert_array_equal(np.triu(r.numpy()), r.numpy())
+        orthonormal(q.numpy())
         assert (cr.real(L.diagonal(r)).numpy() >= 0).all()
         for full in (True, False):
             u, s, vh = (each.numpy() for each in L.svd(x, full_matrices=full))
+            orthonormal(u)
+            orthonormal(vh.mT.conj())
+            turned_alike(u[..., : s.shape[-1]])
+            assert (np.diff(s) <= 0).all() and (s >= 0).all()
             np.testing.assert_allclose(
                 u[..., : s.shape[-1]] * s[..., None, :] @ vh[..., : s.shape[-1], :], x, atol=1e-13
             )
     values, vectors = (each.numpy() for each in L.eigh(Z))
     h = (Z + Z.mT.conj()) / 2
     np.testing.assert_allclose(h @ vectors, vectors * values[:, None, :], atol=1e-13)
+    orthonormal(vectors)
+    turned_alike(vectors)
+    assert (np.diff(values) >= 0).all()
 
 
 # -- derivatives

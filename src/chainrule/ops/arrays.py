@@ -185,12 +185,17 @@ def argsort(x: Any, axis: int = -1, descending: bool = False, stable: bool = Tru
     return value.shape[place] - 1 - flipped
 
 
-def cumulative_sum(x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Value:
-    """Running sum along `axis`; with include_initial a zero comes first."""
+def axis_of_running(name: str, x: Any, axis: int | None) -> tuple[Value, int]:
+    """An array and the axis that a running result goes along: a vector needs not say it."""
     value = lift(x)
     if axis is None and value.ndim != 1:
-        raise ShapeError(f"cumulative_sum of {value.type} needs axis=: only a vector has a single one")
-    place = normalize_axis(0 if axis is None else axis, value.ndim)
+        raise ShapeError(f"{name} of {value.type} needs axis=: only a vector has a single one")
+    return value, normalize_axis(0 if axis is None else axis, value.ndim)
+
+
+def cumulative_sum(x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Value:
+    """Running sum along `axis`; with include_initial a zero comes first."""
+    value, place = axis_of_running("cumulative_sum", x, axis)
     value = astype(value, as_dtype(dtype) if dtype is not None else summed_dtype(value))
     result: Value = reduction.cumulative_sum(value, axis=place)
     if not include_initial:

@@ -138,3 +138,15 @@ def one_by_one(size: int, equation: Equation, values: Sequence[Value], flags: Fl
     order = sorted(range(len(flags)), key=lambda place: flags[place])  # what is the same for all comes first
     body = Graph(tuple(inputs[place] for place in order), tuple(trace.equations), outputs, equation.primitive.name)
     return scanned(body, [values[place] for place in order], flags.count(False), 0, size, False)
+
+
+def batched_by_leading_axes(*primitives: Primitive) -> None:
+    """Write rules of batching for primitives that take any axes in front: the batch axis joins them."""
+    RULES.update({each.name: _leading(each) for each in primitives})
+
+
+def _leading(primitive: Primitive) -> Rule:
+    def rule(size: int, values: Sequence[Value], flags: Flags, params: dict[str, Any]) -> Sequence[Value]:
+        return every(primitive(*(spread_out(value, flag, size) for value, flag in zip(values, flags)), **params))
+
+    return rule

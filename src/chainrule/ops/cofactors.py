@@ -16,13 +16,13 @@ from ..ir.primitive import Primitive, register
 from ..ir.types import ArrayType, NumpyArray
 from . import elementwise as ew
 from . import structure
+from .batching import batched_by_leading_axes
 from .decompositions import diagonal_matrix, svd
 from .linear import matmul, matrix_transpose
 from .linear_systems import det, square_samples, wide
 from .matrices import (
     adjoint_matrix,
     as_complex,
-    batched_by_leading_axes,
     columns,
     on_finite,
     require_matrix,

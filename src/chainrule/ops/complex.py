@@ -8,16 +8,15 @@ g · conj(f'(z)).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..ir.build import splat
-from ..ir.graph import Value
 from ..ir.primitive import Primitive, Sample, register
 from ..ir.types import COMPLEX, FLOATS, ArrayType, complex64, complex_dtype, float32, part_dtype
-from .batching import RULES, Flags, every, spread_out
+from .batching import batched_by_leading_axes
 from .samples import NASTY, SHAPES, spread, with_gaps
 from .type_rules import require_dtype, require_same
 
@@ -109,11 +108,4 @@ join = register(
 )
 
 
-def _batched(primitive: Primitive) -> Any:
-    def rule(size: int, values: Sequence[Value], flags: Flags, params: dict[str, Any]) -> Sequence[Value]:
-        return every(primitive(*(spread_out(value, flag, size) for value, flag in zip(values, flags)), **params))
-
-    return rule
-
-
-RULES.update({each.name: _batched(each) for each in (real, imag, conj, join)})
+batched_by_leading_axes(real, imag, conj, join)

@@ -28,13 +28,13 @@ from ..ir.primitive import JointRule, Primitive, Sample, register
 from ..ir.types import ArrayType, NumpyArray, float32
 from . import elementwise as ew
 from . import reduction, structure
+from .batching import batched_by_leading_axes
 from .linear import matmul
 from .linear_systems import solve, wide
 from .matrices import (
     adjoint_array,
     adjoint_matrix,
     as_complex,
-    batched_by_leading_axes,
     columns,
     on_finite,
     real_type,

@@ -29,9 +29,9 @@ from ..ir.types import (
     normalize_axis,
 )
 from .arrays import concat, flip, moveaxis, pad
+from .batching import batched_by_leading_axes
 from .complex_functions import conj, real
 from .composite import require_processor
-from .matrices import batched_by_leading_axes
 from .operators import astype, floating, lift
 from .running import roll
 from .samples import spread, with_gaps

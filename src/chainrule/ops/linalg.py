@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ConfigurationError, ShapeError
-from ..ir.build import constant
 from ..ir.graph import Value
 from ..ir.types import as_integer, broadcast_shapes, normalize_axes, normalize_axis, promote
 from . import decompositions, linear_systems
 from . import elementwise as ew
 from .arrays import concat, max, min, squares, sum
 from .linear import matmul
-from .matrices import adjoint_matrix, as_complex, columns
+from .matrices import adjoint_matrix, as_complex, columns, identity_like
 from .operators import apply, astype, broadcast, common, floating, lift, reshape, where
 from .structure import narrow, slice
 
@@ -73,12 +72,8 @@ def solve(x1: Any, x2: Any) -> Value:
 def inv(x: Any) -> Value:
     """The inverse of square matrices; to solve a system `solve` is faster and more exact."""
     value = floating(x)
-    result: Value = linear_systems.solve(value, _identity_like(value))
+    result: Value = linear_systems.solve(value, identity_like(value))
     return result
-
-
-def _identity_like(value: Value) -> Value:
-    return constant(np.broadcast_to(np.eye(value.shape[-1], dtype=value.dtype), value.shape))
 
 
 def det(x: Any) -> Value:
@@ -182,7 +177,7 @@ def matrix_power(x: Any, n: int) -> Value:
         result = None if result is None else matmul(result, result)
         if bit == "1":
             result = value if result is None else matmul(result, value)
-    return _identity_like(value) if result is None else result
+    return identity_like(value) if result is None else result
 
 
 # -- norms

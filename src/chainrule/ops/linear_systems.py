@@ -15,6 +15,7 @@ from ..errors import ShapeError
 from ..ir.build import constant, zeros_like
 from ..ir.primitive import JointRule, Primitive, Sample, register
 from ..ir.types import ArrayType, NumpyArray, float32
+from .batching import batched_by_leading_axes
 from .complex import imag, join
 from .elementwise import adjoint
 from .linear import matmul
@@ -22,7 +23,7 @@ from .matrices import (
     adjoint_array,
     adjoint_matrix,
     as_complex,
-    batched_by_leading_axes,
+    identity_like,
     on_finite,
     real_type,
     require_matrix,
@@ -175,8 +176,7 @@ def _slogdet_rule(
         slope = turned if slope is None else slope + turned
     if slope is None:
         return [None]
-    identity = constant(np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape))
-    return [wide(slope, a) * solve(adjoint_matrix(a), identity)]
+    return [wide(slope, a) * solve(adjoint_matrix(a), identity_like(a))]
 
 
 slogdet: Primitive = register(

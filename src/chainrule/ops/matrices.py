@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import LinearAlgebraError, ShapeError
+from ..ir.build import constant
 from ..ir.graph import Value
-from ..ir.primitive import Primitive
 from ..ir.types import INEXACT, ArrayType, NumpyArray, part_dtype
-from .batching import RULES, Flags, every, spread_out
 from .complex import imag, join, real
 from .elementwise import adjoint, cast, multiply_no_nan
 from .linear import matrix_transpose
@@ -123,18 +122,9 @@ def with_nan(matrix: NumpyArray) -> NumpyArray:
     return result
 
 
-# -- batches
+# -- identity
 
 
-def _leading(primitive: Primitive) -> Any:
-    """The batch axis joins those in front."""
-
-    def rule(size: int, values: Sequence[Value], flags: Flags, params: dict[str, Any]) -> Sequence[Value]:
-        return every(primitive(*(spread_out(value, flag, size) for value, flag in zip(values, flags)), **params))
-
-    return rule
-
-
-def batched_by_leading_axes(*primitives: Primitive) -> None:
-    """Write rules of batching for primitives that work on the last axes alone."""
-    RULES.update({each.name: _leading(each) for each in primitives})
+def identity_like(x: Value) -> Value:
+    """The identity for each of square matrices, in their element type."""
+    return constant(np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape))

@@ -292,13 +292,16 @@ def power(x: Any, y: Any) -> Value:
 
 
 def _power_of_integers(x: Value, exponent: Value) -> Value:
-    """By repeated squaring, for each bit of the exponent."""
+    """By repeated squaring, for each bit of the exponent: of a known one, those it has."""
     if exponent.data is not None and exponent.data.min(initial=0) < 0:
         raise DtypeError(f"{x.type} to a negative power is no integer; cast it with astype(float32)")
     one, zero = splat(1, x.type), splat(0, x.type)
     result: Value = ew.where(exponent < zero, zero, one)
     square = x
-    for _ in range(8 * x.dtype.itemsize - (x.dtype.kind == "i")):
+    bits = 8 * x.dtype.itemsize - (x.dtype.kind == "i")
+    if exponent.data is not None:
+        bits = int(exponent.data.max(initial=0)).bit_length()
+    for _ in range(bits):
         odd = ew.equal(ew.bitwise_and(exponent, one), one)
         result = ew.where(odd, ew.multiply(result, square), result)
         square = ew.multiply(square, square)

@@ -11,7 +11,7 @@ from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.types import as_dtype, as_integer, as_shape, normalize_axis
 from . import indexing, reduction, structure
-from .arrays import concat, moveaxis, summed_dtype
+from .arrays import axis_of_running, concat, moveaxis, summed_dtype
 from .known import known
 from .operators import astype, broadcast, lift, reshape
 
@@ -22,7 +22,7 @@ def cumulative_prod(x: Any, axis: int | None = None, dtype: Any = None, include_
     Products of 2, 4, 8 ... neighbours are made of those of half as many, so derivatives are exact where elements are
     zero too.
     """
-    value, place = _along("cumulative_prod", x, axis)
+    value, place = axis_of_running("cumulative_prod", x, axis)
     value = astype(value, as_dtype(dtype) if dtype is not None else summed_dtype(value))
     size, step = value.shape[place], 1
     while step < size:
@@ -34,16 +34,9 @@ def cumulative_prod(x: Any, axis: int | None = None, dtype: Any = None, include_
     return concat([splat(1, value.type.with_shape(reduction.kept_shape(value.shape, (place,)))), value], axis=place)
 
 
-def _along(name: str, x: Any, axis: int | None) -> tuple[Value, int]:
-    value = lift(x)
-    if axis is None and value.ndim != 1:
-        raise ShapeError(f"{name} of {value.type} needs axis=: only a vector has a single one")
-    return value, normalize_axis(0 if axis is None else axis, value.ndim)
-
-
 def diff(x: Any, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Value:
     """Differences of neighbours along `axis`, taken n times; of bools it is whether they differ."""
-    value, place = _along("diff", x, axis)
+    value, place = axis_of_running("diff", x, axis)
     times = as_integer(n, "how often differences are taken")
     if times < 0:
         raise ShapeError(f"diff is taken n times, n at least 0, not {times}")
@@ -75,7 +68,7 @@ def _as_slab(value: Value, part: Value, place: int) -> Value:
 
 def unstack(x: Any, axis: int = 0) -> tuple[Value, ...]:
     """The slices along `axis`, without it."""
-    value, place = _along("unstack", x, axis)
+    value, place = axis_of_running("unstack", x, axis)
     rest = reduction.reduced_shape(value.shape, (place,))
     return tuple(reshape(structure.narrow(value, place, index, index + 1), rest) for index in range(value.shape[place]))
 

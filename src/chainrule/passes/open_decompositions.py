@@ -14,13 +14,11 @@ import numpy as np
 
 from .. import functions as f
 from ..control import scan, while_loop
+from ..linalg import diagonal
 from ..ops.decompositions import LARGE
-from ..ops.linalg import diagonal as diagonal_of
-from ..tensor import lifted
 from .open_systems import adjoint, det, element, on_finite, squares
 
 MOST_SWEEPS = 30
-diagonal = lifted(diagonal_of)
 
 
 def unit_phase(x: Any) -> Any:

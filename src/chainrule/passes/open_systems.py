@@ -14,6 +14,8 @@ import numpy as np
 
 from .. import functions as f
 from ..control import scan
+from ..ops import arrays
+from ..tensor import lifted
 
 
 def on_finite(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,6 +40,9 @@ def _spoilt(result: Any, finite: Any) -> Any:
     return f.where(_wide(finite, result.ndim), result, f.full((), math.nan, dtype=result.dtype))
 
 
+_squares = lifted(arrays.squares)
+
+
 def adjoint(a: Any) -> Any:
     """Rows and columns exchanged, and conjugated."""
     return f.conj(f.matrix_transpose(a))
@@ -50,8 +55,7 @@ def element(x: Any, place: Any) -> Any:
 
 def squares(x: Any, axis: Any = -1, keepdims: bool = True) -> Any:
     """The sum of the squares of sizes."""
-    total = f.real(x) * f.real(x)
-    return f.sum(total if x.dtype.kind == "f" else total + f.imag(x) * f.imag(x), axis=axis, keepdims=keepdims)
+    return f.sum(_squares(x), axis=axis, keepdims=keepdims)
 
 
 # -- Cholesky's factor
