@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from .. import nn
 from ..errors import ConfigurationError
+from ..nn.evaluation import evaluating
 from ..train.compiled import step_function
-from ..train.evaluate import evaluating
 from ..train.step import TrainingStep
 from .optimisers import make_optimizer
 from .problem import number_target

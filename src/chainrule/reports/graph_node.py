@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from ..ir.graph import Equation
@@ -40,8 +39,8 @@ class Node:
 
 
 def line_text(source: SourceLine | None) -> str:
-    """The user's line; nothing where the program is the command line, whose only lines are those of a library."""
-    return "" if source is None or f"{os.sep}site-packages{os.sep}" in source.file else str(source)
+    """The user's line; nothing where the program is the command line."""
+    return "" if source is None else str(source)
 
 
 def formula_text(equation: Equation) -> str:

@@ -47,7 +47,7 @@ class RowByRow:
         self, common: CommonNodes, losses: tuple[float, float], allowed: float, budget: float
     ) -> Correction | None:
         """None where the loss of a batch is not the mean of its rows' losses, or nothing may be spent."""
-        if not self.works or budget * self.count < LEAST * self.count or self.path is None:
+        if not self.works or budget < LEAST or self.path is None:
             return None
         self.rows = self.rows or RowProbe(self.probe, self.compile)
         self.rows.follow(*self.path)

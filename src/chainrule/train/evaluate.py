@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,24 +10,11 @@ import numpy as np
 from .. import nn
 from ..errors import DataError
 from ..ir.types import NumpyArray
+from ..nn.evaluation import evaluating
 from ..tensor import Tensor
-from ..transforms import no_grad
 from .metrics import Metric, Totals, as_metrics
 from .step import Loss, as_loss
 from .validate import as_pair, check_labels, output_shape
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation behaviour, nothing recorded; afterwards each module is as it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def evaluate(

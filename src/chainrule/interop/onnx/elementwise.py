@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from ...ir.graph import Equation
-from .writer import Emitter, Writer
+from .writer import Emitter, Writer, emitter_into
 
 SAME_NAME = {
     **{name: name.capitalize() for name in ("abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos")},
@@ -42,16 +41,7 @@ BITWISE = {
 """Primitive -> the operators for bools and for integers."""
 
 ELEMENTWISE: dict[str, Emitter] = {}
-
-
-def emitter(name: str) -> Callable[[Emitter], Emitter]:
-    """Put a function into the table."""
-
-    def put(function: Emitter) -> Emitter:
-        ELEMENTWISE[name] = function
-        return function
-
-    return put
+emitter = emitter_into(ELEMENTWISE)
 
 
 def _plain(operator: str) -> Emitter:

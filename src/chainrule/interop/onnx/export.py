@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,12 @@ import numpy as np
 from ... import nn, tree
 from ...capture import capture
 from ...captured import Captured, TensorCell
+from ...compiler.reasons import parameters_of
 from ...errors import ConfigurationError, TraceError
 from ...ir.build import recording
 from ...ir.graph import Graph
 from ...ir.types import ArrayType
+from ...nn.evaluation import evaluating
 from ...passes import run_passes
 from ...tensor import Parameter
 from ..atomic import write_bytes
@@ -55,7 +56,7 @@ def export(
     """
     onnx()
     given = inputs if isinstance(inputs, tuple) else (inputs,)
-    with evaluating(model), recording(False):
+    with evaluating(model) if isinstance(model, nn.Module) else nullcontext(), recording(False):
         captured = [
             capture(model, _kinds(given, batch_axis, batch)) for batch in (BATCHES if batch_axis is not None else (0,))
         ]
@@ -67,20 +68,6 @@ def export(
     place = Path(path)
     write_bytes(place, proto.SerializeToString())
     return place
-
-
-@contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """Modules as they are in evaluation; afterwards each is as it was."""
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    modes = [module.training for module in modules]
-    for module in modules:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module, training in zip(modules, modes):
-            module.training = training
 
 
 def _kinds(inputs: tuple[Any, ...], axis: int | None, batch: int) -> Any:
@@ -117,7 +104,7 @@ def _paired(graphs: list[Graph]) -> tuple[Graph, Twins]:
 
 def _argument_names(model: Any, count: int) -> list[str]:
     function = model.forward if isinstance(model, nn.Module) else model
-    parameters = [each.name for each in inspect.signature(function).parameters.values()]
+    parameters = parameters_of(function)
     return parameters if len(parameters) == count else [f"input_{number}" for number in range(count)]
 
 

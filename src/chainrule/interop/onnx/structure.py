@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...ir.graph import Equation
 from .sizes import Size, known
-from .writer import Emitter, Writer
+from .writer import Emitter, Writer, emitter_into
 
 STRUCTURE: dict[str, Emitter] = {}
 TO_THE_BEGINNING = np.iinfo(np.int64).min + 1
-
-
-def emitter(name: str) -> Callable[[Emitter], Emitter]:
-    """Put a function into the table."""
-
-    def put(function: Emitter) -> Emitter:
-        STRUCTURE[name] = function
-        return function
-
-    return put
+emitter = emitter_into(STRUCTURE)
 
 
 def _numbers(w: Writer, numbers: Any) -> str:

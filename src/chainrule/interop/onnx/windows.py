@@ -16,10 +16,14 @@ def _pads(equation: Equation) -> list[int]:
     return [low for low, _ in padding] + [high for _, high in padding]
 
 
+def _options(equation: Equation) -> dict[str, list[int]]:
+    params = equation.params
+    return {"strides": list(params["stride"]), "dilations": list(params["dilation"]), "pads": _pads(equation)}
+
+
 def _convolution(w: Writer, equation: Equation) -> str:
     params = equation.params
-    options = {"strides": list(params["stride"]), "dilations": list(params["dilation"]), "pads": _pads(equation)}
-    return w.node("Conv", *map(w.name, equation.inputs), group=params["groups"], **options)
+    return w.node("Conv", *map(w.name, equation.inputs), group=params["groups"], **_options(equation))
 
 
 def _transposed(w: Writer, equation: Equation) -> str:
@@ -32,17 +36,19 @@ def _transposed(w: Writer, equation: Equation) -> str:
             params["stride"], g.shape[2:], weight.shape[2:], params["dilation"], params["padding"]
         )
     ]
-    options = {"strides": list(params["stride"]), "dilations": list(params["dilation"]), "pads": _pads(equation)}
     extra = [size - covered for size, covered in zip(params["sizes"], reach)]
     return w.node(
-        "ConvTranspose", *map(w.name, equation.inputs), group=params["groups"], output_padding=extra, **options
+        "ConvTranspose",
+        *map(w.name, equation.inputs),
+        group=params["groups"],
+        output_padding=extra,
+        **_options(equation),
     )
 
 
 def _window_max(w: Writer, equation: Equation) -> list[str]:
     params, (x,) = equation.params, equation.inputs
-    options = {"strides": list(params["stride"]), "dilations": list(params["dilation"]), "pads": _pads(equation)}
-    values, places = w.nodes_of("MaxPool", [w.name(x)], 2, kernel_shape=list(params["window"]), **options)
+    values, places = w.nodes_of("MaxPool", [w.name(x)], 2, kernel_shape=list(params["window"]), **_options(equation))
     plane = w.constant(np.array(math.prod(x.shape[2:]), np.int64))
     return [values, w.cast(w.node("Mod", places, plane), np.int32)]
 

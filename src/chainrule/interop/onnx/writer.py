@@ -20,6 +20,20 @@ BATCH = "batch"
 Emitter = Callable[["Writer", Equation], str | Sequence[str]]
 """Writes the nodes of an equation and gives the names of its outputs."""
 
+
+def emitter_into(table: dict[str, Emitter]) -> Callable[[str], Callable[[Emitter], Emitter]]:
+    """A decorator that puts a function into the table, under the name of a primitive."""
+
+    def named(name: str) -> Callable[[Emitter], Emitter]:
+        def put(function: Emitter) -> Emitter:
+            table[name] = function
+            return function
+
+        return put
+
+    return named
+
+
 Counted = Callable[["Writer", Value, Sequence[NumpyArray]], str]
 """Writes an array that follows from the size of the batch, given what it is in each graph."""
 

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from .... import functions as fn
+from ....ops.setitem import with_items
+from ....tensor import lifted
 from ..call import Call, OnnxError, known, numbers, operator, shape_of
 
+_items = lifted(with_items)
 COMBINE = {"add": fn.add, "mul": fn.multiply, "max": fn.maximum, "min": fn.minimum}
 
 
@@ -57,15 +60,12 @@ def _written(x: Any, places: Any, updates: Any, how: str) -> Any:
     flat, shape = _flat(x), shape_of(x)
     if how == "add":
         return fn.reshape(fn.scatter_add(flat, places, updates), shape)
-    order = known(places, "the places that are written")
     if how == "none":
-        source = np.full(math.prod(shape), -1)
-        source[order] = np.arange(order.size)  # of several updates of a place the last counts
-        chosen = updates[np.maximum(source, 0)] if order.size else flat
-        return fn.reshape(fn.where(source >= 0, chosen, flat), shape)
-    rounds = _rounds(order)
-    for which in rounds:
-        flat = _combined(flat, order[which], updates[which], COMBINE[how])
+        return fn.reshape(_items(flat, places, updates), shape)
+    order = known(places, "the places that are written")
+    for which in _rounds(order):
+        here = order[which]
+        flat = _items(flat, here, COMBINE[how](flat[here], updates[which]))
     return fn.reshape(flat, shape)
 
 
@@ -77,12 +77,6 @@ def _rounds(places: Any) -> list[Any]:
         seen[place] = seen.get(place, -1) + 1
         groups.setdefault(seen[place], []).append(number)
     return [np.array(group) for group in groups.values()]
-
-
-def _combined(flat: Any, places: Any, updates: Any, function: Any) -> Any:
-    source = np.full(shape_of(flat)[0], -1)
-    source[places] = np.arange(places.size)
-    return fn.where(source >= 0, function(flat, updates[np.maximum(source, 0)]), flat)
 
 
 def _places_of_tuples(shape: tuple[int, ...], indices: Any) -> tuple[Any, tuple[int, ...]]:

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .... import functions as fn
 from ....control import scan
-from ....nn import functional as F
-from ..call import Call, OnnxError, dtype_of, operator
+from ..call import OPERATORS, Call, OnnxError, dtype_of, operator
 
 Activation = Callable[[Any], Any]
 Cell = Callable[[Any, tuple[Any, ...]], tuple[Any, ...]]
 """(what a step's input gives, states) -> new states, the first of which is the output."""
 
-ACTIVATIONS: dict[str, Callable[[float | None, float | None], Activation]] = {
-    "sigmoid": lambda a, b: fn.sigmoid,
-    "tanh": lambda a, b: fn.tanh,
-    "relu": lambda a, b: fn.relu,
-    "softsign": lambda a, b: F.softsign,
-    "softplus": lambda a, b: F.softplus,
-    "affine": lambda a, b: lambda x: _or(a, 1.0) * x + _or(b, 0.0),
-    "scaledtanh": lambda a, b: lambda x: _or(a, 1.0) * fn.tanh(_or(b, 1.0) * x),
-    "leakyrelu": lambda a, b: lambda x: F.leaky_relu(x, _or(a, 0.01)),
-    "thresholdedrelu": lambda a, b: lambda x: fn.where(x > _or(a, 1.0), x, fn.zeros_like(x)),
-    "elu": lambda a, b: lambda x: F.elu(x, _or(a, 1.0)),
-    "hardsigmoid": lambda a, b: lambda x: fn.clip(_or(a, 0.2) * x + _or(b, 0.5), 0.0, 1.0),
-}
+WITH_ALPHA = ("Affine", "ScaledTanh", "LeakyRelu", "ThresholdedRelu", "Elu", "HardSigmoid")
+WITH_BETA = ("Affine", "ScaledTanh", "HardSigmoid")
+ACTIVATIONS = {each.lower(): each for each in (*WITH_ALPHA, "Sigmoid", "Tanh", "Relu", "Softsign", "Softplus")}
+"""Operators that a recurrent layer may use, by their names in lower case: files write them in any case."""
 
 
-def _or(given: float | None, default: float) -> float:
-    return default if given is None else given
+def _activation(call: Call, name: str, alphas: Iterator[float], betas: Iterator[float]) -> Activation:
+    given = {
+        "alpha": next(alphas, None) if name in WITH_ALPHA else None,
+        "beta": next(betas, None) if name in WITH_BETA else None,
+    }
+    inner = replace(call, operator=name, attributes={key: each for key, each in given.items() if each is not None})
+    return lambda x: OPERATORS[name](inner, x)
 
 
 def _activations(call: Call, usual: Sequence[str], directions: int) -> list[list[Activation]]:
@@ -44,11 +40,7 @@ def _activations(call: Call, usual: Sequence[str], directions: int) -> list[list
     for name in map(str.lower, names):
         if name not in ACTIVATIONS:
             raise OnnxError(f"{call.operator} has the activation {name}, which ONNX does not know")
-        has_alpha = name in ("affine", "scaledtanh", "leakyrelu", "thresholdedrelu", "elu", "hardsigmoid")
-        has_beta = name in ("affine", "scaledtanh", "hardsigmoid")
-        found.append(
-            ACTIVATIONS[name](next(alphas, None) if has_alpha else None, next(betas, None) if has_beta else None)
-        )
+        found.append(_activation(call, ACTIVATIONS[name], alphas, betas))
     each = len(usual)
     return [found[start : start + each] for start in range(0, len(found), each)]
 

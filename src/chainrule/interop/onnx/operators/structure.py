@@ -150,9 +150,7 @@ def _eye_like(call: Call, x: Any) -> Any:
 @operator("Trilu")
 def _trilu(call: Call, x: Any, k: Any = None) -> Any:
     place = 0 if k is None else numbers(k, "the diagonal of Trilu")[0]
-    rows, columns = (np.arange(size) for size in shape_of(x)[-2:])
-    kept = columns - rows[:, None] >= place if call.get("upper", 1) else columns - rows[:, None] <= place
-    return fn.where(kept, x, fn.zeros_like(x))
+    return (fn.triu if call.get("upper", 1) else fn.tril)(x, place)
 
 
 @operator("DepthToSpace")
