@@ -1,21 +1,19 @@
 """Chainrule trains neural networks by backpropagation and gives exact gradients of any program of its arrays."""
 
+from importlib import import_module
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING
 
-from . import autodiff, data, data_types, dtypes, errors, functions, interop, nn, ops, optim, random, train, tree
+from . import autodiff, data_types, dtypes, errors, functions, nn, ops, optim, random, tree
 from .control import cond, scan, while_loop
 from .custom_gradient import custom_gradient
 from .data_types import *  # noqa: F403
 from .dispatch import compile
 from .dtypes import *  # noqa: F403
-from .finite import check_finite
 from .functions import *  # noqa: F403
-from .gradient_check import check_gradients, check_module
 from .jacobian import hessian, jacobian
 from .namespace import API_VERSION as __array_api_version__
 from .namespace import __array_namespace_info__
-from .per_sample import per_sample_dots, per_sample_norms
 from .recompute import checkpoint
 from .tensor import Parameter, Tensor, tensor
 from .trace import trace
@@ -23,7 +21,19 @@ from .transforms import grad, hvp, jvp, no_grad, stop_gradient, value_and_grad, 
 from .vmap import vmap
 
 if TYPE_CHECKING:
-    from . import explain, fft, linalg, reports
+    from . import data, explain, fft, interop, linalg, reports, train
+    from .finite import check_finite
+    from .gradient_check import check_gradients, check_module
+    from .per_sample import per_sample_dots, per_sample_norms
+
+MODULES_LATER = ("data", "explain", "fft", "interop", "linalg", "reports", "train")
+NAMES_LATER = {
+    "check_finite": "finite",
+    "check_gradients": "gradient_check",
+    "check_module": "gradient_check",
+    "per_sample_dots": "per_sample",
+    "per_sample_norms": "per_sample",
+}
 
 __version__ = "0.1.0"
 
@@ -84,9 +94,15 @@ __all__ += functions.__all__
 
 
 def __getattr__(name: str) -> object:
-    """Explanations, pages, linear algebra and Fourier transforms are loaded when they are first used."""
-    if name not in ("explain", "fft", "linalg", "reports"):
+    """What not every program needs is loaded when it is first used, so that `import chainrule` stays fast."""
+    if name in MODULES_LATER:
+        return import_module(f".{name}", __name__)
+    if name not in NAMES_LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    value: object = getattr(import_module(f".{NAMES_LATER[name]}", __name__), name)
+    globals()[name] = value
+    return value
 
-    return import_module(f".{name}", __name__)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *MODULES_LATER, *NAMES_LATER})
