@@ -163,3 +163,15 @@ def permutation(n: int, generator: Generator | None = None) -> Tensor:
 def keep_mask(p: float, shape: Sequence[int], generator: Generator | None = None) -> Tensor:
     """For dropout: bools that are false with probability p."""
     return _draw(generator, bits.keep_mask, p, _shape(shape))
+
+
+def states(shape: Sequence[int], generator: Generator | None = None) -> Tensor:
+    """One draw of states, uint32 (*shape, 4): each a source of its own, for the rounds of a loop."""
+    return (generator or default_generator).draw_bits((*shape, bits.WORDS_OF_STATE))
+
+
+def keep_mask_of(state: Tensor, p: float, shape: Sequence[int]) -> Tensor:
+    """For dropout in a loop: bools that are false with probability p, by one of `states`."""
+    with recording(False):
+        result: Tensor = wrap(bits.keep_mask(unwrap(state), p, _shape(shape)))
+    return result

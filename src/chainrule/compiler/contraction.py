@@ -22,7 +22,7 @@ from .product import Plan, Product, make_plan
 from .product_dots import dot_plan, dot_tasks, write_dots
 from .product_pack import PackingOfB
 from .program import Call, pointer_to
-from .unit import is_elementwise, root_of, seen_through
+from .unit import is_elementwise, is_reduction, reduced_axes, root_of, seen_through
 
 if TYPE_CHECKING:
     from .units import Lowering
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 TURNED = 5.0  # cycles an element of a result that lies the other way than it is wanted
 SUMMED_UP = 5.0  # cycles a dot product
 FUSED_MULTIPLY = 1 / 56  # cost of an operation, in elements moved
+FOLLOWED = 16
+"""Values that are looked at behind a product for what reduces it."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,23 @@ def wanted_order(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
             strides = _partner(lowering, user, seen) if is_elementwise(user) else None
             if strides is not None:
                 return _order_behind(seen, value, strides)
+    return _order_reduced(lowering, value)
+
+
+def _order_reduced(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
+    """Rows side by side where what follows element by element is reduced along them (softmax), columns likewise."""
+    natural = tuple(range(value.ndim))
+    waiting, seen = [value], {id(value)}
+    while waiting and len(seen) < FOLLOWED:
+        for user in lowering.users.get(id(waiting.pop()), ()):
+            result = user.outputs[0]
+            if is_reduction(user):
+                axes = reduced_axes(user)
+                if axes in ((value.ndim - 1,), (value.ndim - 2,)):
+                    return natural if axes[0] == value.ndim - 1 else (*natural[:-2], natural[-1], natural[-2])
+            elif is_elementwise(user) and result.shape == value.shape and id(result) not in seen:
+                seen.add(id(result))
+                waiting.append(result)
     return None
 
 

@@ -9,6 +9,7 @@ from .. import functions as f
 from ..errors import ConfigurationError, ShapeError
 from ..tensor import Parameter, Tensor, asarray
 from . import functional, init
+from .functional.attention import attend
 from .functional.dropout import check_probability
 from .linear import Linear
 from .module import Module
@@ -108,8 +109,10 @@ class MultiheadAttention(Module):
         )
         k, v, extra = self._extended(k, v)
         heads = [self._heads(each) for each in (q, k, v)]  # (batch, heads, time, width of a head)
-        mask = self._mask(attn_mask, key_padding_mask, is_causal, heads[0].shape, heads[1].shape[2], extra)
-        output, weights = self._attend(heads, mask, need_weights)
+        only_causal = is_causal and attn_mask is None and not extra and not need_weights
+        masked = is_causal and not only_causal
+        mask = self._mask(attn_mask, key_padding_mask, masked, heads[0].shape, heads[1].shape[2], extra)
+        output, weights = self._attend(heads, mask, only_causal, need_weights)
         merged = f.reshape(f.permute_dims(output, (0, 2, 1, 3)), q.shape)  # (batch, queries, width)
         result = self._as_given(self.out_proj(merged), single)
         if weights is None:
@@ -179,12 +182,14 @@ class MultiheadAttention(Module):
             return total
         return f.pad(total, [*[(0, 0)] * (total.ndim - 1), (0, extra)])
 
-    def _attend(self, heads: list[Tensor], mask: Any, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+    def _attend(
+        self, heads: list[Tensor], mask: Any, is_causal: bool, need_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
         q, k, v = heads
         mask = None if mask is None else f.astype(mask, q.dtype)
         rate = self.dropout if self.training else 0.0
         if not need_weights:
-            return functional.scaled_dot_product_attention(q, k, v, mask, rate), None
+            return attend(q, k, v, mask, rate, is_causal), None
         scores = f.matmul(q, f.matrix_transpose(k)) * (1 / math.sqrt(q.shape[-1]))
         weights = functional.dropout(f.softmax(scores if mask is None else scores + mask, -1), rate)
         return f.matmul(weights, v), weights

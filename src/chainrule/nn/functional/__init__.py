@@ -30,6 +30,7 @@ from .activation import (
     threshold,
 )
 from .alignment import ctc_loss
+from .attention import scaled_dot_product_attention
 from .bags import embedding_bag
 from .classification import (
     binary_cross_entropy,
@@ -58,7 +59,6 @@ from .linear import (
     bilinear,
     embedding,
     linear,
-    scaled_dot_product_attention,
 )
 from .margins import (
     multi_margin_loss,
