@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "vmap",
             "recompute",
             "jacobian",
+            "wirtinger",
             "per_sample",
         ),
         *("gradient_check", "gradient_comparison", "differences"),
