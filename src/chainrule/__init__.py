@@ -5,6 +5,7 @@ from math import e, inf, nan, pi
 from typing import TYPE_CHECKING
 
 from . import autodiff, data_types, dtypes, errors, functions, nn, ops, optim, random, tree
+from .autocast import autocast
 from .control import cond, scan, while_loop
 from .custom_gradient import custom_gradient
 from .data_types import *  # noqa: F403
@@ -45,6 +46,7 @@ __all__ = [
     "__array_api_version__",
     "__array_namespace_info__",
     "__version__",
+    "autocast",
     "autodiff",
     "check_finite",
     "check_gradients",

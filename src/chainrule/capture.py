@@ -18,7 +18,7 @@ import numpy as np
 from . import tree
 from .captured import Captured, Cell, GradientCell, Guard, Guards, Number, TensorCell
 from .errors import TraceError
-from .ir.build import Trace, bind, current_trace, placeholder, tracing
+from .ir.build import Trace, bind, current_trace, placeholder, precision, precision_place, tracing
 from .ir.check import check_graph
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType, float64
@@ -236,6 +236,7 @@ def capture(
     given = [wrap(inputs[number]) if number in inputs else leaf for number, leaf in enumerate(leaves)]
     trace = Capture() if trace is None else trace
     positional, named = tree.unflatten(structure, given)
+    before = precision()
     try:
         with tracing(trace):
             result = function(*positional, **named)
@@ -250,6 +251,9 @@ def capture(
         for owner in constants:
             owner._value = owner._content(owner.numpy(), requires_grad=False)
         return capture(function, args, kwargs, trace.again())
+    if trace.asked_precision:
+        guard = Guard("the precision of products (cr.autocast)", *precision_place(), before)
+        trace.guards.setdefault("precision", guard)
     numbers = list(trace.numbers.values())
     graph_inputs = (*inputs.values(), *(value for _, value in trace.cells), *(value for _, value in numbers))
     name = getattr(function, "__name__", "function")

@@ -19,9 +19,14 @@ from chainrule.compiler.runtime import Code, host
 from chainrule.compiler.scalar import SCALAR, emit_scalar
 from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import DTYPES, FLOATS, INTEGERS, SIGNED, bool_, float32, float64
-from chainrule.ops import elementwise
+from chainrule.ops import bfloat16, elementwise
 
-PRIMITIVES = {each.name: each for each in vars(elementwise).values() if isinstance(each, Primitive)}
+PRIMITIVES = {
+    each.name: each
+    for module in (elementwise, bfloat16)
+    for each in vars(module).values()
+    if isinstance(each, Primitive)
+}
 LANES = (1, 3, 8)
 
 

@@ -73,7 +73,8 @@ def _step(workload: Workload, threads: int) -> CompiledFunction:
     loss = loss_for(workload.spec.outputs > 1, workload.settings)
     optimizer = make_optimizer(workload.settings, module)
     at_once = -(-workload.batch // workload.settings.accumulate)
-    return CompiledFunction(step_function(TrainingStep(module, loss, optimizer, rows=at_once), False), threads)
+    training = TrainingStep(module, loss, optimizer, rows=at_once, precision=workload.settings.precision)
+    return CompiledFunction(step_function(training, False), threads)
 
 
 def _first_step(step: CompiledFunction, arrays: Any, batch: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ..autocast import FLOAT32
 from ..errors import ConfigurationError
 from .networks import NetworkSpec, conv_spec
 from .problem import Problem
@@ -41,6 +42,7 @@ class Wishes:
     checkpoint_every: int | None = None
     accumulate: int | None = None
     class_weight: str | None = None
+    precision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def choose_settings(wishes: Wishes, problem: Problem) -> Settings:
         checkpoint_every=_chosen(wishes.checkpoint_every, 0),
         accumulate=_chosen(wishes.accumulate, 1),
         class_weight=_chosen(wishes.class_weight, ""),
+        precision=_chosen(wishes.precision, FLOAT32),
     )
 
 

@@ -39,6 +39,7 @@ def c_routines(run: OpenedRun, batch_size: int) -> dict[str, tuple[Callable[...,
         loss_for(is_classification, settings),
         make_optimizer(settings, run.module),
         settings.clip_norm or None,
+        precision=settings.precision,
     )
     inputs = example(run, batch_size)
     targets = np.zeros(batch_size, np.int64) if is_classification else np.zeros((batch_size, 1), np.float32)

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from ..autocast import FLOAT32
 from .record import Record
 from .source import Source
 
@@ -70,3 +71,4 @@ def _settings(record: Record) -> Words:
     yield from _option("checkpoint-every", settings.checkpoint_every or None)
     yield from _option("accumulate", settings.accumulate, 1)
     yield from _option("class-weight", settings.class_weight, "")
+    yield from _option("precision", settings.precision, FLOAT32)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..autocast import FLOAT32, PRECISIONS
 from ..errors import CheckpointError, ConfigurationError, unknown_name
 
 MODES = ("mini-batch", "batch", "stochastic", "online")
@@ -44,9 +45,15 @@ class Settings:
     checkpoint_every: int
     accumulate: int = 1
     class_weight: str = ""
+    precision: str = FLOAT32
 
     def __post_init__(self) -> None:
-        for name, known in (("mode", MODES), ("optimizer", OPTIMISERS), ("schedule", SCHEDULES)):
+        for name, known in (
+            ("mode", MODES),
+            ("optimizer", OPTIMISERS),
+            ("schedule", SCHEDULES),
+            ("precision", PRECISIONS),
+        ):
             if getattr(self, name) not in known:
                 raise unknown_name(name, getattr(self, name), known)
         if self.schedule == "plateau" and self.mode == "online":
@@ -83,6 +90,7 @@ class Settings:
         parts = [self.optimizer, rate, batches, f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"]
         parts += [f"{name} {value:g}" for name, value in self._extras().items() if value]
         parts += [f"{self.accumulate} batches an update"] if self.accumulate > 1 else []
+        parts += [f"products in {self.precision}"] if self.precision != FLOAT32 else []
         parts += [f"class weights {self.class_weight}"] if self.class_weight else []
         return ", ".join([*parts, f"seed {self.seed}"])
 

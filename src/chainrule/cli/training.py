@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from .. import nn, random
+from ..autocast import FLOAT32
 from ..data import loader
 from ..interop.atomic import write_json
 from ..train import EarlyStopping, History, Metric, Recorder, fit, predict
@@ -143,6 +144,7 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
         resume=resume,
         checkpoint_steps=settings.checkpoint_every or None,
         check_finite=training.check_finite,
+        precision=None if settings.precision == FLOAT32 else settings.precision,
         progress=progress,
         recorders=training.recorders,
     )

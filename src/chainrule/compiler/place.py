@@ -203,6 +203,7 @@ VIEWS = {
     "broadcast_to": _broadcast,
     "slice": _slice,
     "flip": _flip,
+    "bfloat16_rounded_back": _same,
     "identity": _same,
     "stop_gradient": _same,
 }

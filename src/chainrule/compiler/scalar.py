@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir.types import DType
-from . import math_division, math_exp, math_integer, math_log, math_power, math_special, math_trig
+from . import math_bfloat16, math_division, math_exp, math_integer, math_log, math_power, math_special, math_trig
 from .emit import Function, Reg, element_type
 from .math_term import Term
 
@@ -178,6 +178,8 @@ SCALAR: dict[str, Emit] = {
     "atan": _in_double(math_trig.atan),
     "atan2": _in_double(math_trig.atan2),
     "atanh": _in_double(math_log.atanh),
+    "bfloat16_rounded": _of(math_bfloat16.rounded),
+    "bfloat16_rounded_back": _of(lambda x: x),
     "bitwise_and": _of(lambda a, b: a & b),
     "bitwise_invert": _of(lambda x: ~x),
     "bitwise_left_shift": _of(math_integer.left_shift),

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 class Trace:
-    """A graph being written: the equations so far."""
+    """A graph being written: the equations so far.
+
+    asked_precision: whether what products are taken in was asked for: then the graph depends on it.
+    """
+
+    asked_precision = False
 
     def __init__(self) -> None:
         self.equations: list[Equation] = []
@@ -42,6 +47,7 @@ class _Context(threading.local):
         self.recording = True
         self.derives: tuple[str, SourceLine | None] | None = None
         self.check: Callable[..., None] | None = None
+        self.precision = "float32"
 
 
 _context = _Context()
@@ -75,6 +81,26 @@ def recording(enabled: bool) -> Iterator[None]:
         yield
     finally:
         _context.recording = before
+
+
+def precision() -> str:
+    """What the operands of products are rounded to in this thread: "float32" or "bfloat16"."""
+    return _context.precision
+
+
+def precision_place() -> tuple[Any, str]:
+    """The object, and the name of its attribute, where this thread keeps its `precision`."""
+    return _context, "precision"
+
+
+@contextmanager
+def products_in(name: str) -> Iterator[None]:
+    """Round the operands of products to `name` inside the block."""
+    before, _context.precision = _context.precision, name
+    try:
+        yield
+    finally:
+        _context.precision = before
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from . import (
     arrays,
+    bfloat16,
     cofactors,
     complex,
     complex_functions,
@@ -27,6 +28,7 @@ from . import (
 
 __all__ = [
     "arrays",
+    "bfloat16",
     "cofactors",
     "complex",
     "complex_functions",

@@ -13,7 +13,7 @@ from typing import Any
 from ..ir.build import Trace, bind, placeholder, recording, tracing
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import Primitive
-from . import elementwise, reduction, structure
+from . import bfloat16, elementwise, reduction, structure
 from .pullback import loses_track
 
 Flags = Sequence[bool]
@@ -22,7 +22,9 @@ Rule = Callable[[int, Sequence[Value], Flags, dict[str, Any]], Sequence[Value]]
 RULES: dict[str, Rule] = {}
 """By name of the primitive: batching_rules.py and batching_control.py put theirs here."""
 
-ELEMENTWISE = frozenset(each.name for each in vars(elementwise).values() if isinstance(each, Primitive))
+ELEMENTWISE = frozenset(
+    each.name for module in (elementwise, bfloat16) for each in vars(module).values() if isinstance(each, Primitive)
+)
 
 
 class Batcher:

@@ -13,6 +13,7 @@ from ..ir.build import constant
 from ..ir.graph import Value
 from ..ir.types import Shape, promote
 from .arrays import permute_dims
+from .bfloat16 import rounded_product
 from .indexing import gather
 from .linear import matmul
 from .operators import astype, broadcast, lift, reshape
@@ -165,7 +166,7 @@ def _multiplied(first: tuple[Value, Names], second: tuple[Value, Names], needed:
     names = (*batch, *left, *right)
     known = dict(zip((*x_names, *y_names), (*x.shape, *y.shape)))
     shape: Shape = tuple(known[name] for name in names)
-    product: Value = a * b if not inner and not left and not right else matmul(a, b)
+    product: Value = a * b if not inner and not left and not right else rounded_product(matmul, a, b)
     return reshape(product, shape), names
 
 

@@ -36,6 +36,7 @@ from ..ir.types import (
 )
 from . import elementwise as ew
 from . import linear
+from .bfloat16 import rounded_product
 from .structure import broadcast_to as broadcast_p
 from .structure import reshape as reshape_p
 
@@ -353,10 +354,14 @@ def matmul(x: Any, y: Any) -> Value:
     first, second = _same_dtype(x, y)
     if first.ndim == 0 or second.ndim == 0:
         raise ShapeError(f"matmul needs at least one axis on each side, but was given {first.type} @ {second.type}")
+    return rounded_product(_product, first, second)
+
+
+def _product(first: Value, second: Value) -> Value:
     if first.ndim == 1:
-        return _drop_axis(matmul(reshape(first, (1, *first.shape)), second), -1 if second.ndim == 1 else -2)
+        return _drop_axis(_product(reshape(first, (1, *first.shape)), second), -1 if second.ndim == 1 else -2)
     if second.ndim == 1:
-        return _drop_axis(matmul(first, reshape(second, (*second.shape, 1))), -1)
+        return _drop_axis(_product(first, reshape(second, (*second.shape, 1))), -1)
     if second.ndim == 2 and first.ndim > 2:
         return _rows_at_once(first, second)
     return _batched(first, second)

@@ -15,6 +15,7 @@ from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import Primitive
 from ..ir.types import DType, bool_
 from ..ops import elementwise as ew
+from ..ops.bfloat16 import bfloat16_rounded_back
 from ..ops.custom import custom_gradient
 from .rewrite import Inputs, Rewriter, Rule, apply_rules, full
 
@@ -278,6 +279,7 @@ def _keeps_all(source: DType, target: DType) -> bool:
 RULES: dict[Primitive, Sequence[Rule]] = {
     ew.identity: (_input,),
     ew.stop_gradient: (_input,),
+    bfloat16_rounded_back: (_input,),
     custom_gradient: (_inputs_passed_on,),
     ew.add: (_add_zero, _add_negative),
     ew.subtract: (_subtract_zero, _subtract_negative),

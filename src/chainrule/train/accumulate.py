@@ -25,7 +25,7 @@ def accumulated(step: TrainingStep, inputs: Any, targets: Any, weights: Any = No
     losses, outputs = [], []
     for part in parts(len(inputs), step.rows):
         wanted, amounts = targets[part], None if weights is None else weights[part]
-        predicted = step.model(inputs[part])
+        predicted = step.outputs(inputs[part])
         share = (part.stop - part.start) / len(inputs)
         if total is not None and amounts is not None:
             share = mass(step.loss, wanted, _floats(amounts)) / total

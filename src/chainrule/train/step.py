@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from .. import nn
+from ..autocast import autocast
 from ..errors import ConfigurationError, unknown_name
 from ..optim import LBFGS, Optimizer, clip_grad_norm_
 from ..tensor import Tensor
@@ -45,6 +47,7 @@ class TrainingStep:
     """What happens to the weights when the network sees a batch of examples.
 
     rows: how many examples go through the network at once; the gradients of a larger batch are added up part by part.
+    precision: what products are taken in, "float32" or "bfloat16" (see `cr.autocast`); None leaves that as it is.
     """
 
     model: nn.Module
@@ -52,6 +55,7 @@ class TrainingStep:
     optimizer: Optimizer
     clip_norm: float | None = None
     rows: int | None = None
+    precision: str | None = None
 
     def __call__(self, inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Tensor]:
         """One update of all weights; gives the loss before it, and the outputs. weights: of the examples."""
@@ -65,7 +69,7 @@ class TrainingStep:
         """Steps 1 to 4: how much each weight contributed to the error of the network."""
         self.optimizer.zero_grad()
         if self.rows is None or len(inputs) <= self.rows:
-            outputs = self.model(inputs)  # 1. forward pass: the prediction
+            outputs = self.outputs(inputs)  # 1. forward pass: the prediction
             loss = self.error(outputs, targets, weights)  # 2. loss: the error of the prediction
             loss.backward()  # 3. backward pass, from the output to the input, by the chain rule
         else:
@@ -74,9 +78,20 @@ class TrainingStep:
             clip_grad_norm_(self.model.parameters(), self.clip_norm)
         return loss, outputs
 
+    def outputs(self, inputs: Any) -> Any:
+        """What the network gives for a batch."""
+        with self._products():
+            return self.model(inputs)
+
     def error(self, outputs: Any, targets: Any, weights: Any = None) -> Tensor:
         """The loss of a batch; where its examples have weights, their weighted mean."""
-        return self.loss(outputs, targets) if weights is None else weighted_loss(self.loss, outputs, targets, weights)
+        with self._products():
+            if weights is None:
+                return self.loss(outputs, targets)
+            return weighted_loss(self.loss, outputs, targets, weights)
+
+    def _products(self) -> AbstractContextManager[Any]:
+        return autocast(self.precision) if self.precision else nullcontext()
 
     def _by_closure(self, inputs: Any, targets: Any, weights: Any) -> tuple[Tensor, Tensor]:
         """L-BFGS looks several times before it moves: it calls steps 1 to 4 itself."""

@@ -15,6 +15,7 @@ SAME_NAME = {
     **{name: name.capitalize() for name in ("sin", "sinh", "sqrt", "tan", "tanh", "identity")},
     "negative": "Neg",
     "stop_gradient": "Identity",
+    "bfloat16_rounded_back": "Identity",
     "isnan": "IsNaN",
     "isinf": "IsInf",
     "add": "Add",
@@ -39,6 +40,9 @@ BITWISE = {
     "bitwise_invert": ("Not", "BitwiseNot"),
 }
 """Primitive -> the operators for bools and for integers."""
+
+FLOAT, BFLOAT16 = 1, 16
+"""ONNX's numbers of element types."""
 
 ELEMENTWISE: dict[str, Emitter] = {}
 emitter = emitter_into(ELEMENTWISE)
@@ -126,6 +130,12 @@ def _logaddexp(w: Writer, equation: Equation) -> str:
 def _hypot(w: Writer, equation: Equation) -> str:
     a, b = w.operands(equation.inputs, equation.outputs[0])
     return w.node("Sqrt", w.node("Add", w.node("Mul", a, a), w.node("Mul", b, b)))
+
+
+@emitter("bfloat16_rounded")
+def _bfloat16_rounded(w: Writer, equation: Equation) -> str:
+    rounded = w.node("Cast", w.name(equation.inputs[0]), to=BFLOAT16)
+    return w.node("Cast", rounded, to=FLOAT)
 
 
 @emitter("multiply_no_nan")

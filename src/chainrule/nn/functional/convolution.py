@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ... import functions as f
 from ...errors import ConfigurationError, ShapeError
 from ...ir.types import promote
+from ...ops.bfloat16 import rounded_product
 from ...ops.convolution import convolution, convolution_input_gradient
 from ...ops.windows import Padding, span
 from ...tensor import Tensor, asarray, unwrap, wrap
@@ -34,7 +36,8 @@ def _conv(
     w = asarray(weight)
     steps, gaps = sizes_per_axis(stride, rank, "stride"), sizes_per_axis(dilation, rank, "dilation")
     edges = _padding(padding, w.shape[2:], steps, gaps)
-    y = wrap(convolution(*_same_dtype(x, w), stride=steps, padding=edges, dilation=gaps, groups=groups))
+    options = {"stride": steps, "padding": edges, "dilation": gaps, "groups": groups}
+    y = wrap(rounded_product(partial(convolution, **options), *_same_dtype(x, w)))
     return unbatched(_with_bias(y, bias, rank), alone)
 
 
@@ -90,8 +93,9 @@ def _conv_transpose(
     )
     if min(sizes) < 1:
         raise ShapeError(f"{name}: padding {edges} leaves nothing of an input {x.shape}: sizes would be {sizes}")
-    options_of_convolution = {"stride": steps, "padding": tuple((edge, edge) for edge in edges), "dilation": gaps}
-    y = convolution_input_gradient(*_same_dtype(x, w), sizes=sizes, groups=groups, **options_of_convolution)
+    pairs = tuple((edge, edge) for edge in edges)
+    how = {"sizes": sizes, "stride": steps, "padding": pairs, "dilation": gaps, "groups": groups}
+    y = rounded_product(partial(convolution_input_gradient, **how), *_same_dtype(x, w))
     return unbatched(_with_bias(wrap(y), bias, rank), alone)
 
 

@@ -1,0 +1,64 @@
+"""Mixed precision for training: `with cr.autocast(cr.bfloat16)`."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import AbstractContextManager, ContextDecorator
+from typing import Any
+
+from .errors import ConfigurationError
+from .ir.build import products_in
+from .ops.bfloat16 import BFLOAT16
+
+FLOAT32 = "float32"
+PRECISIONS = (FLOAT32, BFLOAT16)
+
+
+class autocast(ContextDecorator):  # PyTorch's name
+    """Inside the block, or the decorated function, products of float32 arrays are taken in bfloat16.
+
+    Matrix products and convolutions (so dense layers, attention, recurrent layers) round their operands to bfloat16 and
+    add up in float32; so do their gradients, also where the backward pass runs outside the block. Weights, softmax,
+    norms, losses and updates stay float32, and so does every result. bfloat16 has the exponents of float32, so the loss
+    need not be scaled.
+
+    dtype: cr.bfloat16 or "bfloat16"; "float32" switches it off inside another block. float64 is left alone.
+
+    >>> import chainrule as cr
+    >>> x = cr.tensor([[1.0, 0.001]])
+    >>> with cr.autocast("bfloat16"):
+    ...     product = x @ x.T
+    >>> product.dtype, product.item() == (x @ x.T).item()
+    (dtype('float32'), False)
+    """
+
+    def __init__(self, dtype: Any = BFLOAT16) -> None:
+        self.precision = as_precision(dtype)
+        self._entered: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> None:
+        self._entered.append(products_in(self.precision))
+        self._entered[-1].__enter__()
+
+    def __exit__(self, *exception: Any) -> None:
+        self._entered.pop().__exit__(None, None, None)
+
+    def __call__(self, func: Any) -> Any:
+        """Decorate a function; a generator is refused, because its body would run after the block has ended."""
+        if inspect.isgeneratorfunction(func) or inspect.iscoroutinefunction(func):
+            raise ConfigurationError(f"autocast can't decorate {func.__name__}: its body runs later; use it inside")
+        return super().__call__(func)
+
+    def _recreate_cm(self) -> autocast:
+        return autocast(self.precision)
+
+
+def as_precision(given: Any) -> str:
+    """The name of what products are taken in."""
+    name = given if isinstance(given, str) else getattr(given, "name", getattr(given, "__name__", None))
+    if name not in PRECISIONS:
+        raise ConfigurationError(
+            f"products are taken in {' or '.join(PRECISIONS)}, not in {given!r}; "
+            "float16 has fewer exponents, and would need a scaled loss"
+        )
+    return str(name)

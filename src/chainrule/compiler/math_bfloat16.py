@@ -1,0 +1,14 @@
+"""Float32 numbers rounded to bfloat16, the upper half of their bits."""
+
+from __future__ import annotations
+
+from .math_term import Term
+
+UPPER, SIGN, QUIET = -(1 << 16), -(1 << 31), 0x7FC00000
+
+
+def rounded(x: Term) -> Term:
+    """The nearest bfloat16, ties to even; NaN stays NaN. No machine's instruction, which would make tiny numbers 0."""
+    bits = x.bits()
+    nearest = (bits + ((bits >> 16) & 1) + 0x7FFF) & UPPER
+    return x.is_nan().pick((bits & SIGN) | QUIET, nearest).as_float()
