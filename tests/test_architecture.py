@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "wirtinger",
             "per_sample",
         ),
-        *("gradient_check", "gradient_comparison", "differences"),
+        *("gradient_check", "gradient_comparison", "differences", "autocast"),
     ),
     ("finite",),
     ("passes", "reference", "compiler", "dispatch"),
