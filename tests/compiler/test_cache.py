@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compiler import cache, runtime, signature
+from chainrule.compiler import cache, pieces, signature
 from chainrule.compiler import compile as stages
 from chainrule.compiler.compile import Job, compile_graph, run_once
+from chainrule.compiler.module import Module
 from chainrule.ir.graph import Graph
 from chainrule.ir.types import ArrayType, float32, float64
 from chainrule.trace import trace
@@ -25,7 +26,7 @@ import sys
 import numpy as np
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.compiler import compile as stages, runtime
+from chainrule.compiler import compile as stages, pieces, runtime
 
 counts = {"lowered": 0, "compiled": 0}
 
@@ -37,7 +38,8 @@ def counted(where, name, what):
     setattr(where, name, call)
 
 counted(stages.Job, "lower", "lowered")
-counted(stages, "compiled_text", "compiled")
+counted(runtime.Parsed, "compiled", "compiled")
+counted(pieces, "compiled_text", "compiled")
 cr.random.manual_seed(3)
 model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
 optimizer = optim.Adam(model.parameters(), lr=0.01)
@@ -110,14 +112,14 @@ INPUT = np.linspace(-1, 1, 6).astype(np.float32)
 def compiled_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """How often LLVM was asked since the last time this was asked."""
     count = 0
-    original = runtime.compiled_text
+    original = pieces.Pieces.finish
 
-    def counted(text: str, passes: bool = False) -> bytes:
+    def counted(self: pieces.Pieces, module: Module, passes: bool = False) -> list[bytes]:
         nonlocal count
         count += 1
-        return original(text, passes)
+        return original(self, module, passes)
 
-    monkeypatch.setattr(stages, "compiled_text", counted)
+    monkeypatch.setattr(pieces.Pieces, "finish", counted)
     while True:
         before, count = count, 0
         yield before

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,12 +14,14 @@ from ..ir.graph import Graph
 from ..ir.types import ArrayType, NumpyArray
 from . import cache
 from .memory import address_of, aligned, dense
+from .pieces import Pieces
 from .plan import MOST_CONSTANTS, Plan, packed, unpacked
-from .runtime import Code, compiled_text, forks_wait, machine
+from .runtime import Code, forks_wait, machine
 from .signature import fingerprint, signature_of
 from .threads import pool
 
 if TYPE_CHECKING:
+    from .module import Module
     from .program import Program
     from .stages import Lowered
 
@@ -41,12 +44,15 @@ class Job:
     optimise: bool
     repeated: Repeated | None
 
-    def lower(self) -> Lowered:
-        """All stages up to the text for LLVM; a process that finds its code in the cache never loads them."""
+    def lower(self, watcher: Callable[[Module], None] | None = None) -> Lowered:
+        """All stages up to the text for LLVM; a process that finds its code in the cache never loads them.
+
+        watcher: is told of the module whenever a kernel has been written.
+        """
         with forks_wait:
             from .stages import lower
 
-        return lower(self)
+        return lower(self, watcher)
 
     def key(self) -> str | None:
         """The name under which its code is kept on disk; None where it can't be told from the graph alone."""
@@ -92,20 +98,31 @@ def compile_graph(
     kept = None if key is None else _kept(key)
     if kept is not None:
         return Compiled(job, *kept)
-    lowered = job.lower()
-    if key is None or sum(array.nbytes for array in lowered.constants) > MOST_CONSTANTS:
+    if key is None or _nbytes(graph) > MOST_CONSTANTS:
+        lowered = job.lower()
         return Compiled(job, lowered.plan, lowered.constants, Code(lowered.text, lowered.is_tiny))
-    code = compiled_text(lowered.text, lowered.is_tiny)
-    cache.store(key, packed(lowered.plan, lowered.constants, code))
-    return Compiled(job, lowered.plan, lowered.constants, Code.loaded(code))
+    with Pieces() as pieces:
+        lowered = job.lower(pieces.look)
+        objects = pieces.finish(lowered.program.module, lowered.is_tiny)
+    cache.store(key, packed(lowered.plan, lowered.constants, objects))
+    return Compiled(job, lowered.plan, lowered.constants, Code.loaded(objects))
+
+
+def _nbytes(graph: Graph) -> int:
+    """Bytes of the constants that a graph's equations read; what is only repeated counts once."""
+    arrays = {id(v): v.data for equation in graph.equations for v in equation.inputs if v.data is not None}
+    return sum(
+        array.itemsize * math.prod(size for size, stride in zip(array.shape, array.strides) if stride)
+        for array in arrays.values()
+    )
 
 
 def _kept(key: str) -> tuple[Plan, list[NumpyArray], Code] | None:
     raw = cache.load(key)
     if raw is None:
         return None
-    plan, constants, code = unpacked(raw)
-    return plan, [dense(array) for array in constants], Code.loaded(code)
+    plan, constants, objects = unpacked(raw)
+    return plan, [dense(array) for array in constants], Code.loaded(objects)
 
 
 def run_once(compiled: Compiled, arrays: Sequence[NumpyArray], threads: int = 1) -> list[NumpyArray]:

@@ -33,7 +33,7 @@ class Kernels:
             if key is not None:
                 self._by_key[key] = name
         if name in self._spare:
-            self.module.functions.append(self._spare.pop(name))
+            self.module.add_kernel(self._spare.pop(name))
         self._uses[name] += 1
         return name
 
@@ -67,7 +67,7 @@ class Kernels:
         if name is None:
             name = f"k{len(self._by_text)}_{_identifier(label)}"
             self._by_text[key] = name
-            self.module.functions.append(text.replace("@KERNEL(", f"@{name}(", 1))
+            self.module.add_kernel(text.replace("@KERNEL(", f"@{name}(", 1))
         return name
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ from .register import Reg
 
 
 class Module:
-    """Functions, globals and declarations, each written once."""
+    """Functions, globals and declarations, each written once. watcher: is told whenever a kernel has been written."""
 
-    def __init__(self, has_fma: bool = True, has_scaling: bool = False) -> None:
-        self.has_fma, self.has_scaling = has_fma, has_scaling
+    def __init__(
+        self, has_fma: bool = True, has_scaling: bool = False, watcher: Callable[[Module], None] | None = None
+    ) -> None:
+        self.has_fma, self.has_scaling, self.watcher = has_fma, has_scaling, watcher
         self.functions: list[str] = []
         self.globals: dict[bytes, str] = {}
         self.declarations: dict[str, str] = {}
@@ -28,6 +30,12 @@ class Module:
             return False
         self.helpers.add(helper)
         return True
+
+    def add_kernel(self, text: str) -> None:
+        """A function that is done, and those it calls too."""
+        self.functions.append(text)
+        if self.watcher is not None:
+            self.watcher(self)
 
     def declare(self, name: str, signature: str) -> None:
         """`declare signature` for an external function or intrinsic."""
@@ -59,3 +67,8 @@ class Module:
         """The whole module."""
         lines = [*self.globals.values(), *self.data, *self.functions, *self.declarations.values(), *self.metadata]
         return "\n".join([*lines, ""])
+
+
+def name_of(function: str) -> str:
+    """The name of a function, from its text."""
+    return function.split("(", 1)[0].rpartition("@")[2]

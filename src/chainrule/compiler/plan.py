@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,14 +70,14 @@ def plan_of(
 # -- on disk: the length of the head, the head in JSON, the constants, the code
 
 
-def packed(plan: Plan, constants: Sequence[NumpyArray], code: bytes) -> bytes:
+def packed(plan: Plan, constants: Sequence[NumpyArray], objects: Sequence[bytes]) -> bytes:
     """A plan, the constants of its program and its code as bytes."""
     shapes = [[str(array.dtype), list(array.shape)] for array in constants]
-    head = json.dumps({"plan": asdict(plan), "constants": shapes}).encode()
-    return b"".join([len(head).to_bytes(WORD, "little"), head, *(array.tobytes() for array in constants), code])
+    head = json.dumps({"plan": asdict(plan), "constants": shapes, "code": [len(code) for code in objects]}).encode()
+    return b"".join([len(head).to_bytes(WORD, "little"), head, *(array.tobytes() for array in constants), *objects])
 
 
-def unpacked(raw: bytes) -> tuple[Plan, list[NumpyArray], bytes]:
+def unpacked(raw: bytes) -> tuple[Plan, list[NumpyArray], list[bytes]]:
     """The reverse of `packed`."""
     end = WORD + int.from_bytes(raw[:WORD], "little")
     head = json.loads(raw[WORD:end])
@@ -87,4 +88,5 @@ def unpacked(raw: bytes) -> tuple[Plan, list[NumpyArray], bytes]:
         array = np.frombuffer(raw, np.dtype(dtype), int(np.prod(shape)), end).reshape(shape)
         constants.append(array)
         end += array.nbytes
-    return Plan(**fields), constants, raw[end:]
+    bounds = pairwise(accumulate(head["code"], initial=end))
+    return Plan(**fields), constants, [raw[start:stop] for start, stop in bounds]

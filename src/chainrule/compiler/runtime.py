@@ -149,6 +149,16 @@ def _without_strength_reduction() -> Iterator[None]:
         llvm.set_option("", "-disable-lsr=false")
 
 
+@contextmanager
+def llvm_at_work() -> Iterator[None]:
+    """Inside the block LLVM compiles, on this thread or on others; nobody forks."""
+    initialise()
+    with _lock:
+        with _without_strength_reduction():
+            yield
+        _give_back()
+
+
 def machine() -> tuple[str, ...]:
     """What code depends on besides its text: the versions of LLVM, the processor, options."""
     chosen = processor()
@@ -168,18 +178,18 @@ class Code:
         if code is None:
             code = compiled_text(text, passes)
             cache.store(key, code)
-        self._load(code)
+        self._load([code])
 
     @classmethod
-    def loaded(cls, code: bytes) -> Code:
-        """Code of an object file."""
+    def loaded(cls, objects: Sequence[bytes]) -> Code:
+        """Code of object files, which may call each other."""
         made = cls.__new__(cls)
-        made._load(code)
+        made._load(objects)
         return made
 
-    def _load(self, code: bytes) -> None:
+    def _load(self, objects: Sequence[bytes]) -> None:
         with _lock:
-            self._engine = _loaded(code)
+            self._engine = _loaded(objects)
 
     def address(self, name: str) -> int:
         """Where a function lies."""
@@ -188,15 +198,44 @@ class Code:
 
 def compiled_text(text: str, passes: bool = False) -> bytes:
     """LLVM IR to an object file."""
-    initialise()
-    with _lock, _without_strength_reduction():
+    with llvm_at_work():
         module, target_machine = llvm.parse_assembly(text), _machine()
         if passes:
             _optimise(module, target_machine)
         code = bytes(target_machine.emit_object(module))
-    del module, target_machine
-    _give_back()
-    return code
+        del module, target_machine
+        return code
+
+
+class Parsed:
+    """A module with a context of LLVM's and a machine to itself, so that it can be compiled while others are.
+
+    Whoever makes one closes it: what lies in a context must be gone before the context is.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._context, self._machine = llvm.create_context(), _machine()
+        self._module = llvm.parse_assembly(text, self._context)
+
+    def close(self) -> None:
+        """Forget everything, in order."""
+        for part in (self._module, self._machine, self._context):
+            part.close()
+
+    def compiled(self) -> bytes:
+        """Its object file. llvmlite takes a lock for each call; here it is left out for the one that takes long."""
+        emit = getattr(llvm.ffi.lib.LLVMPY_TargetMachineEmitToMemory, "_cfn", None)
+        if emit is None:
+            return bytes(self._machine.emit_object(self._module))
+        with llvm.ffi.OutputString() as message:
+            buffer = emit(self._machine, self._module, 1, message)
+            if not buffer:
+                raise RuntimeError(str(message))
+        library = llvm.ffi.lib
+        try:
+            return ctypes.string_at(library.LLVMPY_GetBufferStart(buffer), library.LLVMPY_GetBufferSize(buffer))
+        finally:
+            library.LLVMPY_DisposeMemoryBuffer(buffer)
 
 
 def library(texts: Sequence[tuple[str, bool]]) -> bytes:
@@ -236,9 +275,10 @@ def _optimise(module: Any, machine: Any) -> None:
     builder.getModulePassManager().run(module, builder)
 
 
-def _loaded(code: bytes) -> Any:
-    """An engine that has linked an object file."""
+def _loaded(objects: Sequence[bytes]) -> Any:
+    """An engine that has linked object files."""
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
-    engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
+    for code in objects:
+        engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,14 +49,14 @@ class Lowered:
     constants: list[NumpyArray]
 
 
-def lower(job: Job) -> Lowered:
-    """All stages up to the text for LLVM."""
+def lower(job: Job, watcher: Callable[[Module], None] | None = None) -> Lowered:
+    """All stages up to the text for LLVM. watcher: is told of the module whenever a kernel has been written."""
     graph = opened(job.graph)
     graph = prepared(graph) if job.optimise else graph
-    planned = _Planned(open_checkpoints(graph), job.in_place)
+    planned = _Planned(open_checkpoints(graph), job.in_place, watcher)
     program = planned.program()
     target = processor()
-    small = tiny.is_tiny(program)
+    small = tiny.is_tiny(program.instructions)
     if small:
         tiny.write_body(program, target.attributes)
     barrier_ir(program.module)
@@ -99,10 +100,10 @@ def prepared(graph: Graph) -> Graph:
 class _Planned:
     """The whole program: slots for what goes in and out, and the kernels between."""
 
-    def __init__(self, graph: Graph, in_place: dict[int, int]) -> None:
+    def __init__(self, graph: Graph, in_place: dict[int, int], watcher: Callable[[Module], None] | None = None) -> None:
         target = processor()
-        self.graph = graph
-        self.lowering = Lowering(graph, Module(target.has_fma, target.has_scaling), target)
+        self.graph, self.watcher = graph, watcher
+        self.lowering = Lowering(graph, Module(target.has_fma, target.has_scaling, self._look), target)
         self.inputs = [Buffer(v.dtype, v.size, Kind.SLOT, f"in{n}") for n, v in enumerate(graph.inputs)]
         self.outputs = [
             self.inputs[in_place[n]] if n in in_place else Buffer(v.dtype, v.size, Kind.SLOT, f"out{n}")
@@ -111,6 +112,11 @@ class _Planned:
         given = [dense_place(buffer, value) for buffer, value in zip(self.inputs, graph.inputs)]
         wanted = [dense_place(buffer, value) for buffer, value in zip(self.outputs, graph.outputs)]
         self.units = lower_graph(self.lowering, given, wanted, in_place)
+
+    def _look(self, module: Module) -> None:
+        """A kernel has been written. Those of a tiny program become parts of one function."""
+        if self.watcher is not None and not tiny.is_tiny(self.lowering.instructions):
+            self.watcher(module)
 
     def program(self) -> Program:
         """The program, its buffers placed."""

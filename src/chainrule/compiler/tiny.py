@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .emit import Function, Module, Reg, word
+from .module import name_of
 from .place import Buffer, Kind
 from .plan import HEAD
 from .program import Block, Call, Instruction, Pointer, Program
@@ -21,9 +22,9 @@ MOST_CALLS = 48
 """What makes a program tiny: so little work that calls and barriers would be much of it, and soon compiled."""
 
 
-def is_tiny(program: Program) -> bool:
+def is_tiny(instructions: Sequence[Instruction]) -> bool:
     """Whether a program is written as one function."""
-    return program.cost <= MOST_COST and len(_calls(program.instructions)) <= MOST_CALLS
+    return sum(each.cost for each in instructions) <= MOST_COST and len(_calls(instructions)) <= MOST_CALLS
 
 
 def _calls(instructions: Sequence[Instruction]) -> list[Call]:
@@ -37,7 +38,7 @@ def write_body(program: Program, attributes: str) -> None:
     """Make the kernels part of whoever calls them, and add `body(ptr...)`: one parameter a place of the table."""
     module = program.module
     tasks = {call.kernel: call.tasks for call in _calls(program.instructions)}
-    module.functions = [_inside(written_out(text, module, tasks.get(_name(text)))) for text in module.functions]
+    module.functions = [_inside(written_out(text, module, tasks.get(name_of(text)))) for text in module.functions]
     writer = _BodyWriter(program, attributes)
     writer.write()
     module.functions[-1] = _inside(module.functions[-1])
@@ -46,11 +47,6 @@ def write_body(program: Program, attributes: str) -> None:
 def _inside(function: str) -> str:
     """The text of a function that is only ever a part of another."""
     return function.replace("define ", "define internal ", 1).replace(") noinline ", ") alwaysinline ", 1)
-
-
-def _name(function: str) -> str:
-    """The name of a function, from its text."""
-    return function.split("(", 1)[0].rpartition("@")[2]
 
 
 class _BodyWriter(StepWriter):
