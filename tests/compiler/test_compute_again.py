@@ -28,9 +28,14 @@ def network(activation: Any) -> Any:
     return lambda x, *weights: cr.value_and_grad(loss, argnums=(1, 2, 3))(x, *weights)
 
 
-@pytest.mark.parametrize("name", ["gelu", "silu", "softplus", "tanh"])
+def in_parts(x: Any) -> Any:
+    """gelu, where its slope is not known before the cotangent: x is kept, and most of it computed again."""
+    return 0.5 * x * cr.erfc(x * -(0.5**0.5))
+
+
+@pytest.mark.parametrize("name", ["in_parts", "gelu", "silu", "softplus", "tanh"])
 def test_the_results_are_those_of_eager_calls_and_memory_is_less(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    function = network(getattr(nn.functional, name, None) or getattr(cr, name))
+    function = network(in_parts if name == "in_parts" else getattr(nn.functional, name, None) or getattr(cr, name))
     again = compile_graph(trace(function)(INPUT, *WEIGHTS))
     bytes_again = again.job.lower().program.arena_bytes
     arrays = [INPUT, *WEIGHTS]
@@ -44,7 +49,7 @@ def test_the_results_are_those_of_eager_calls_and_memory_is_less(name: str, monk
     monkeypatch.setattr(compute_again, "LARGE", 1 << 60)
     monkeypatch.setattr(repeat, "LARGE", 1 << 60)
     bytes_kept = again.job.lower().program.arena_bytes
-    assert bytes_again <= bytes_kept * (0.75 if name == "gelu" else 1)
+    assert bytes_again <= bytes_kept * (0.75 if name == "in_parts" else 1)
 
 
 def test_guests_are_never_stored_and_every_value_has_one_home() -> None:

@@ -130,17 +130,14 @@ def wanted_order(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
 
 
 def _order_reduced(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
-    """Rows side by side where what follows element by element is reduced along them (softmax), columns likewise."""
-    natural = tuple(range(value.ndim))
+    """Rows side by side where what follows element by element is reduced along them, as in a softmax."""
     waiting, seen = [value], {id(value)}
     while waiting and len(seen) < FOLLOWED:
         for user in lowering.users.get(id(waiting.pop()), ()):
             result = user.outputs[0]
-            if is_reduction(user):
-                axes = reduced_axes(user)
-                if axes in ((value.ndim - 1,), (value.ndim - 2,)):
-                    return natural if axes[0] == value.ndim - 1 else (*natural[:-2], natural[-1], natural[-2])
-            elif is_elementwise(user) and result.shape == value.shape and id(result) not in seen:
+            if is_reduction(user) and reduced_axes(user) == (value.ndim - 1,):
+                return tuple(range(value.ndim))
+            if is_elementwise(user) and result.shape == value.shape and id(result) not in seen:
                 seen.add(id(result))
                 waiting.append(result)
     return None

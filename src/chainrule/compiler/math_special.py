@@ -147,6 +147,11 @@ def _erfc_float(x: Term) -> Term:
     return (x < 0).pick(2 - result, result)
 
 
+def gelu(x: Term) -> Term:
+    """x Φ(x), as NumPy does it: its derivative has the same erfc beside this one."""
+    return (x * 0.5) * erfc(x * -math.sqrt(0.5))
+
+
 def erfinv(x: Term) -> Term:
     """Inverse error function in float64: Winitzki's approximation (2008), then two steps of Halley's method."""
     size = x.abs()

@@ -11,7 +11,7 @@ from .place import Place
 from .unit import Unit, is_reduction, root_of
 
 _EXPENSIVE = """
-exp expm1 log log1p log2 log10 tanh sigmoid erf erfc erfinv sin cos tan asin acos atan atan2
+exp expm1 log log1p log2 log10 tanh sigmoid erf erfc erfinv gelu sin cos tan asin acos atan atan2
 sinh cosh asinh acosh atanh power logaddexp hypot sqrt divide floor_divide remainder
 """
 EXPENSIVE = frozenset(_EXPENSIVE.split())

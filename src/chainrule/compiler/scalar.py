@@ -195,6 +195,7 @@ SCALAR: dict[str, Emit] = {
     "equal": _of(lambda a, b: a.equals(b)),
     "erf": _of(math_special.erf),
     "erfc": _of(math_special.erfc),
+    "gelu": _of(math_special.gelu),
     "erfinv": _in_double(math_special.erfinv),
     "exp": _of(math_exp.exp),
     "expm1": _of(math_exp.expm1),

@@ -105,11 +105,10 @@ def gelu(x: Any, approximate: str = "none") -> Value:
         raise ConfigurationError(f'gelu: approximate is "none" or "tanh", but was given as {approximate!r}')
     if approximate == "tanh":
         inner = math.sqrt(2 / math.pi) * (value + 0.044715 * value**3)
-        twice_cdf = 1 + ew.tanh(inner)
-    else:  # erfc keeps the digits that 1 + erf(x) loses in the left tail
-        twice_cdf = ew.erfc(value * -math.sqrt(0.5))
-    result: Value = 0.5 * value * twice_cdf
-    return result
+        result: Value = 0.5 * value * (1 + ew.tanh(inner))
+        return result
+    exact: Value = ew.gelu(value)
+    return exact
 
 
 def silu(x: Any) -> Value:

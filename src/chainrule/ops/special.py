@@ -118,6 +118,11 @@ def erfc(x: NumpyArray) -> NumpyArray:
     return result.reshape(x.shape).astype(x.dtype)
 
 
+def gelu(x: NumpyArray) -> Any:
+    """x Φ(x), the cumulative normal distribution by erfc: that keeps the digits which 1 + erf(x) loses to the left."""
+    return 0.5 * x * erfc(x * -math.sqrt(0.5))
+
+
 def _near_erfc(x: NumpyArray, sign: NumpyArray) -> NumpyArray:
     """erfc for |x| ≤ 1: from erf where that loses nothing, else from the tail."""
     by_erf = 1 - sign * _small_erf(x)

@@ -92,6 +92,13 @@ def _erfc(w: Writer, equation: Equation) -> str:
     return w.node("Sub", w.like(x, 1), w.node("Erf", w.name(x)))
 
 
+@emitter("gelu")
+def _gelu(w: Writer, equation: Equation) -> str:
+    (x,) = equation.inputs
+    inner = w.node("Erf", w.node("Mul", w.name(x), w.like(x, math.sqrt(0.5))))
+    return w.node("Mul", w.node("Mul", w.name(x), w.like(x, 0.5)), w.node("Add", inner, w.like(x, 1)))
+
+
 @emitter("expm1")
 def _expm1(w: Writer, equation: Equation) -> str:
     (x,) = equation.inputs
