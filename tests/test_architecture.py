@@ -54,8 +54,8 @@ STRANGERS = [("reference", "compiler"), ("compiler", "reference"), ("optim", "nn
 STRANGERS += [("nn", "data"), ("optim", "data"), ("nn", "optim"), ("gradient_check", "nn"), ("interop", "train")]
 """(who, whom): parts of one layer, or worth naming, that never import one another."""
 
-OPENED_BY_THE_USER = {"interop.sklearn": ("train", "sklearn")}
-"""A folder that nothing else imports -> the part, and the optional package, that it may import all the same."""
+OPENED_BY_THE_USER = {"interop.sklearn": ("train", "sklearn", "scipy")}
+"""A folder that nothing else imports -> the part, and the optional packages, that it may import all the same."""
 
 MAY_IMPORT_THE_PACKAGE = {"cli", "__main__"}
 """Who may say `import chainrule`, which is the user's view and lies above everything else."""

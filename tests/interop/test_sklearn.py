@@ -16,6 +16,7 @@ from chainrule.errors import ConfigurationError, DataError, MissingDependencyErr
 
 sklearn = pytest.importorskip("sklearn", minversion="1.6")
 
+from scipy.sparse import csc_matrix, csr_array  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 from sklearn.model_selection import GridSearchCV  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
@@ -134,7 +135,63 @@ def test_one_output_for_two_classes() -> None:
     model = NetworkClassifier(loss="bce_with_logits", random_state=0, **QUICK).set_params(epochs=40).fit(INPUTS, two)
     logits = model.network_(cr.tensor(INPUTS)).numpy()[:, 0]
     np.testing.assert_allclose(model.predict_proba(INPUTS)[:, 1], 1 / (1 + np.exp(-logits)))
+    np.testing.assert_array_equal(model.decision_function(INPUTS), logits)
     assert model.n_outputs_ == 1 and model.score(INPUTS, two) > 0.9
+
+
+LABELS = np.stack([INPUTS[:, 0] > 0, INPUTS[:, 1] > 0.5, INPUTS[:, 0] + INPUTS[:, 2] > 0], axis=1).astype(int)
+
+
+def test_several_labels_for_each_example() -> None:
+    model = NetworkClassifier(random_state=0, early_stopping=True, **QUICK).set_params(epochs=40).fit(INPUTS, LABELS)
+    logits = model.network_(cr.tensor(INPUTS)).numpy()
+    np.testing.assert_allclose(model.predict_proba(INPUTS), 1 / (1 + np.exp(-logits)))
+    np.testing.assert_array_equal(model.predict(INPUTS), logits > 0)
+    assert model.score(INPUTS, LABELS) == (model.predict(INPUTS) == LABELS).all(axis=1).mean() > 0.85
+    assert model.multilabel_ and model.classes_.tolist() == [0, 1, 2]
+    held_out = round(0.1 * len(INPUTS))
+    assert all(np.isclose(score * held_out, round(score * held_out)) for score in model.validation_scores_)
+    alike = NetworkClassifier(random_state=0, early_stopping=True, **QUICK).set_params(epochs=40)
+    np.testing.assert_array_equal(weights(alike.fit(INPUTS, csr_array(LABELS))), weights(model))
+    first = NetworkClassifier(random_state=0, **QUICK).partial_fit(INPUTS, LABELS, classes=[0, 1, 2])
+    assert first.partial_fit(INPUTS, LABELS).predict(INPUTS).shape == LABELS.shape
+    with pytest.raises(DataError, match="made for 3 labels an example, but y has the shape"):
+        first.partial_fit(INPUTS, LABELS[:, :2])
+    with pytest.raises(DataError, match="made for 3 labels an example, but y has the shape"):
+        first.partial_fit(INPUTS, LABELS[:, 0])
+    with pytest.raises(ConfigurationError, match="class_weight is for one class an example"):
+        NetworkClassifier(class_weight="balanced").fit(INPUTS, LABELS)
+
+
+def alike(kind: Any, targets: Any, make: Any, rtol: float = 0.0, **options: Any) -> Any:
+    """An estimator of sparse inputs, which is as one of dense inputs."""
+    inputs = INPUTS * (np.abs(INPUTS) > 0.6)
+    settings = {**QUICK, "batch_size": 30, "random_state": 0, **options}
+    amounts = RANDOM.uniform(0.5, 2, len(inputs))
+    dense, sparse = (kind(**settings).fit(each, targets, sample_weight=amounts) for each in (inputs, make(inputs)))
+    np.testing.assert_allclose(weights(sparse), weights(dense), rtol=rtol)
+    np.testing.assert_allclose(sparse.loss_curve_, dense.loss_curve_, rtol=rtol)
+    assert sparse.validation_scores_ == dense.validation_scores_
+    if kind is NetworkClassifier:
+        np.testing.assert_array_equal(sparse.predict(make(inputs)), dense.predict(inputs))
+    return sparse.partial_fit(make(inputs), targets)
+
+
+def test_sparse_inputs_train_as_dense_ones() -> None:
+    """To the same bits, unless two programs are compiled: one of arrays, and one of the batches of a loader."""
+    alike(NetworkRegressor, NUMBERS, csr_array, rtol=1e-12, compile=True, epochs=3)
+    alike(NetworkClassifier, KINDS, csc_matrix, early_stopping=True, shuffle=False)
+    model = alike(NetworkClassifier, LABELS, csr_array)
+    assert model.n_iter_ == 9 and model.decision_function(INPUTS).shape == (90, 3)
+
+
+def test_only_a_batch_of_sparse_rows_is_dense_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    whole = csr_array.toarray
+    monkeypatch.setattr(csr_array, "toarray", lambda rows: sizes.append(rows.shape[0]) or whole(rows))
+    inputs = csr_array(np.tile(INPUTS, (8, 1)))
+    NetworkRegressor(batch_size=32, **QUICK).fit(inputs, np.tile(NUMBERS, (8, 1))).predict(inputs)
+    assert sizes and max(sizes) == 256  # those of predict
 
 
 def test_class_weights_are_sample_weights() -> None:

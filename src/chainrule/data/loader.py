@@ -13,7 +13,7 @@ from .batches import Position, check_count
 from .buckets import Bucketed, Buckets, Group, as_batch
 from .nested import Nested
 from .shuffle import Buffer, Taken, at_random, in_order, through_buffer
-from .sources import ArraySource, SequenceSource, as_source
+from .sources import SequenceSource, as_source
 
 if TYPE_CHECKING:
     from .augment import Augmentations, Transform
@@ -49,7 +49,7 @@ class Loader:
         self.augmentations = _augmentations(tuple(augment), seed)
         self.buckets = buckets
         self.length = self.source.length
-        self._gather = self.source.gather if isinstance(self.source, ArraySource) and buckets is None else None
+        self._gather = getattr(self.source, "gather", None) if buckets is None else None
         self._read = SequenceSource(range(self.length or 0)) if self._gather else self.source  # places alone
         self.position = Position(0, 0)
         self._taken, self._waiting = 0, list[int]()
@@ -137,7 +137,8 @@ def loader(
     """Batches of a source that need not fit into memory, for a loop of your own or as `fit(data=...)`.
 
     source: arrays, a sequence (with a length and places, such as `image_files(folder)`), an iterable, a function that
-        gives a new iterator for each epoch, or a Source such as `table_rows("sales.csv", encoder)`.
+        gives a new iterator for each epoch, or a Source such as `table_rows("sales.csv", encoder)`; one that has
+        `at(place)` may be shuffled, and one that has `gather(places)` makes each batch itself.
     shuffle: True for any order, where examples can be had in any order; a number for a buffer of so many examples,
         out of which a random one is taken each time; the order follows from (seed, epoch) alone.
     augment: transforms of images (`Flip()`, `RandomCrop(4)`, ...); what they draw follows from seed, epoch and example.

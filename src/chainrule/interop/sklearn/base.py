@@ -6,17 +6,20 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ... import nn, random
+from ...data import Loader
 from ...errors import ConfigurationError
 from ...ir.types import NumpyArray
-from ...train import EarlyStopping, History, fit, predict
+from ...train import EarlyStopping, History, Metric, fit, predict
 from .network import make_network, make_optimizer
 from .packing import packed, unpacked
+from .sparse import SparseRows, dense
 
 MANY_UPDATES = 100
 MUCH_WORK = 1e11
@@ -83,29 +86,32 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     # -- inputs
 
-    def _checked(self, X: Any, y: Any, reset: bool, sample_weight: Any) -> tuple[NumpyArray, NumpyArray, NumpyArray]:
-        """Inputs, targets, weights; examples of weight zero are left out, as if they weren't there."""
+    def _checked(self, X: Any, y: Any, reset: bool, sample_weight: Any) -> tuple[Any, NumpyArray, NumpyArray]:
+        """Inputs, which may stay sparse, targets, weights; examples of weight zero are left out, as if they weren't."""
         X, y = validate_data(self, X, y, reset=reset, y_numeric=False, multi_output=True, **self._form())
+        y = dense(y)
         if sample_weight is None:
-            return X, y, np.ones(len(X))
+            return X, y, np.ones(len(y))
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         counted = weights > 0
         return (X, y, weights) if counted.all() else (X[counted], y[counted], weights[counted])
 
     def _form(self) -> dict[str, Any]:
         """Floats of 4 or 8 bytes, one row an example; a network of one's own may take more axes."""
-        return {"dtype": [np.float64, np.float32], "allow_nd": self.network is not None}
+        return {"dtype": [np.float64, np.float32], "allow_nd": self.network is not None, "accept_sparse": "csr"}
 
     def _outputs_for(self, X: Any) -> NumpyArray:
         """What the network gives for inputs, (n, outputs)."""
         check_is_fitted(self, "network_")
         X = validate_data(self, X, reset=False, **self._form())
-        outputs = predict(self.network_, X.astype(self._dtype, copy=False), batch_size=max(256, self._rows(len(X))))
-        return outputs.reshape(len(X), -1)
+        count, X = X.shape[0], X.astype(self._dtype, copy=False)
+        rows = max(256, self._rows(count))
+        parts = [predict(self.network_, dense(X[start : start + rows]), rows) for start in range(0, count, rows)]
+        return np.concatenate(parts).reshape(count, -1)
 
     # -- training
 
-    def _begin(self, X: NumpyArray, n_outputs: int) -> None:
+    def _begin(self, X: Any, n_outputs: int) -> None:
         """A new network, with first weights of the random state's."""
         self._random = check_random_state(self.random_state)
         self._dtype = X.dtype
@@ -136,33 +142,40 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return int(self.batch_size)
 
     def _train(
-        self, X: NumpyArray, targets: NumpyArray, weights: NumpyArray, epochs: int, held_out: Any, rule: Any
+        self, X: Any, targets: NumpyArray, weights: NumpyArray, epochs: int, held_out: Any, rule: Any
     ) -> History:
-        rows, seed = self._rows(len(X)), self._next_seed()
+        rows, seed = self._rows(len(targets)), self._next_seed()
         with random.kept(seed):
             history = fit(
                 self.network_,
                 self.optimizer_,
                 self._loss(),
-                (X, targets),
-                batch_size=rows,
                 epochs=epochs,
                 validation=held_out,
-                metrics=(self.metric,) if held_out is not None else (),
+                metrics=(self._score_metric(),) if held_out is not None else (),
                 schedule=self.schedule,
                 early_stopping=rule,
                 callbacks=tuple(self.callbacks),
                 seed=seed,
-                shuffle=bool(self.shuffle),
                 clip_norm=self.clip_norm,
                 accumulate=self.accumulate,
-                sample_weight=None if (weights == 1).all() else weights,
-                compile=self._worth_compiling(epochs, len(X), rows) if self.compile is None else self.compile,
+                compile=self._worth_compiling(epochs, len(targets), rows) if self.compile is None else self.compile,
                 threads=self.threads,
                 progress=bool(self.verbose),
+                **self._examples(X, targets, None if (weights == 1).all() else weights, rows, seed),
             )
         self._keep(history)
         return history
+
+    def _examples(
+        self, X: Any, targets: NumpyArray, weights: NumpyArray | None, rows: int, seed: int
+    ) -> dict[str, Any]:
+        """The options of `fit` that hand it the examples: arrays, or a loader that makes sparse rows dense."""
+        shuffle = bool(self.shuffle)
+        if not issparse(X):
+            return {"data": (X, targets), "batch_size": rows, "shuffle": shuffle, "sample_weight": weights}
+        others = (targets,) if weights is None else (targets, weights.astype(X.dtype))
+        return {"data": Loader(SparseRows(X, others), rows, shuffle, seed)}
 
     def _worth_compiling(self, epochs: int, examples: int, rows: int) -> bool | None:
         """None lets `fit` compile where it can."""
@@ -190,15 +203,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             return EarlyStopping(self.n_iter_no_change, self.tol, "val_loss")
         return EarlyStopping(self.n_iter_no_change, self.tol, "loss", restore_best=False)
 
-    def _fit_all(self, X: NumpyArray, targets: NumpyArray, weights: NumpyArray, stratify: Any) -> Self:
+    def _fit_all(self, X: Any, targets: NumpyArray, weights: NumpyArray, stratify: Any) -> Self:
         """All epochs, with a part held out if early stopping asks for it."""
         held_out = None
         if self.early_stopping:
             from ...data.split import count_held_out, split_indices
 
-            count = count_held_out(len(X), float(self.validation_fraction))
-            kept, held = split_indices(len(X), count, self._next_seed(), stratify)
-            held_out = X[held], targets[held]
+            count = count_held_out(len(targets), float(self.validation_fraction))
+            kept, held = split_indices(len(targets), count, self._next_seed(), stratify)
+            held_out = dense(X[held]), targets[held]
             X, targets, weights = X[kept], targets[kept], weights[kept]
         history = self._train(X, targets, weights, int(self.epochs), held_out, self._rule())
         if self.n_iter_no_change is not None and not history.stopped_early and self.verbose:
@@ -208,6 +221,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _loss(self) -> Any:
         raise NotImplementedError
+
+    def _score_metric(self) -> str | Metric:
+        """The metric that is the score of `score`."""
+        return self.metric
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     # -- pickling
 

@@ -14,7 +14,7 @@ from .base import NetworkEstimator
 
 
 class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
-    """A network that learns one number or several for each row of X (n, features).
+    """A network that learns one number or several for each row of X (n, features), which may be sparse.
 
     The parameters are those of NetworkClassifier, without class_weight; loss is "mse" by default, another name such as
     "huber", or a function (outputs, targets). Targets are taken as they are: with numbers far from 1, wrap it in
