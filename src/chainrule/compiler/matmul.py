@@ -49,13 +49,12 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Panel:
-    """Some rows: where they begin in A and C, which they are, how many, whether they are the first of a task."""
+    """Some rows: where they begin in A and C, which they are, how many."""
 
     a: Reg
     c: Reg
     row: Reg
     rows: int
-    first: Reg
 
 
 class ProductKernel:
@@ -77,12 +76,13 @@ class ProductKernel:
             number, block = split(f, index, plan.column_blocks)
             offsets = batch_offsets(f, product.batch, [product.a_batch, b_batch, product.c_batch], number)
             here = [f.at(each, self.element, offset) for each, offset in zip((a, b, c), offsets)]
-            if own_b is not None and plan.pack_b == "turn":
+            kept = own_b if plan.pack_b == "keep" else None
+            if own_b is not None and kept is None:
                 PackingOfB(f, product, plan).pack_all(here[1], own_b)
                 here[1] = own_b
             tiles = -(-product.n // plan.columns)
             columns = [self._start(tiles, plan.column_blocks, each) for each in (block, f.add(block, 1))]
-            self._sum_blocks(_Task(here[0], here[1], here[2], panels, (columns[0], columns[1]), block, own_b), own_a)
+            self._sum_blocks(_Task(here[0], here[1], here[2], panels, (columns[0], columns[1]), block, kept), own_a)
 
     @contextmanager
     def _products(self, begin: Reg, end: Reg) -> Iterator[tuple[Reg, tuple[Reg, Reg]]]:
@@ -116,6 +116,9 @@ class ProductKernel:
                 f.minimum(word(length), f.add(word(product.k), f.times(start, -1))),
                 f.compare("icmp ne", start, word(0)),
             )
+            if task.kept is not None:
+                here = f.at(task.b, self.element, f.times(start, product.b_k))
+                PackingOfB(f, product, self.plan).pack_block(here, task.kept, task.tiles, block.length)
             self._panels(task, block, own_a)
 
     # -- panels of rows
@@ -134,7 +137,7 @@ class ProductKernel:
                 row = f.add(f.times(loop.index, rows), skipped)
                 a = f.at(block.a, self.element, f.times(row, self.product.a_m))
                 c = f.at(task.c, self.element, f.times(row, self.product.c_m))
-                panel = _Panel(a, c, row, rows, f.compare("icmp eq", loop.index, low))
+                panel = _Panel(a, c, row, rows)
                 if own_a is None:
                     self._panel(task, block, panel)
                 else:
@@ -148,9 +151,8 @@ class ProductKernel:
         with f.loop(0, count) as loop:
             a = f.at(own, self.element, f.times(loop.index, self.packing.panel_elements))
             c = f.at(first.c, self.element, f.times(loop.index, rows * self.product.c_m))
-            is_first = f.binary("and", first.first, f.compare("icmp eq", loop.index, word(0)))
             row = f.add(first.row, f.times(loop.index, rows))
-            self._panel(task, block, _Panel(a, c, row, rows, is_first))
+            self._panel(task, block, _Panel(a, c, row, rows))
 
     def _panel(self, task: _Task, block: _Block, panel: _Panel) -> None:
         """A panel times all tiles of a block, and what follows when its sums are whole."""
@@ -187,13 +189,10 @@ class ProductKernel:
         kind = TileKind(self.element, rows, columns, b_whole=packed, pairs=product.k % 2 == plan.sum_length % 2 == 0)
         terms = Terms(block.length, block.adds)
         in_one = plan.sum_length >= product.k  # else the kernel goes from block to block of k
-        if task.kept is not None and plan.pack_b == "keep":
+        if task.kept is not None:
             number = f.add(tile, f.times(task.tiles[0], -1))
             kept = f.at(task.kept, self.element, f.times(number, plan.columns * plan.sum_length))
-            with f.when(panel.first):
-                self._call(replace(kind, keeps=True), (panel.a, b, c), b_step, replace(terms, kept=kept))
-            with f.when(f.binary("xor", panel.first, const("i1", 1))):
-                self._call(replace(kind, b_whole=True), (panel.a, kept, c), padded, terms)
+            self._call(replace(kind, b_whole=True), (panel.a, kept, c), padded, terms)
         elif in_one and 2 * product.m * product.n * product.k <= SMALL_FLOPS:
             terms = Terms(word(product.k), const("i1", 0))
             strides = Strides(*map(word, (*self.packing.strides(rows), b_step)))

@@ -15,6 +15,7 @@ from .runtime import Target
 HEIGHTS = {16: {1: 12, 2: 6, 3: 3, 4: 2}, 32: {1: 28, 2: 14, 3: 8, 4: 6, 6: 4, 8: 2}}
 """Rows of the tallest tile that so many vectors of columns leave registers for, in 16 and in 32 registers."""
 LONGEST_SUM = 384  # k in one block: a panel of A stays in the first cache
+LONGEST_KEPT = 288  # the same where each task packs its block of B: more columns have room, so A is packed less often
 SECOND_CACHE = 512 << 10  # bytes of a block of B, which stays in the second one
 PRIVATE_BYTES = 192 << 10  # what a task packs for itself
 MOST_TASKS = 16
@@ -64,7 +65,7 @@ class Plan:
     """rows, columns: of the largest tile; panels: of rows, as equal as can be, the taller ones first.
 
     pack_a: whether each task packs A for itself, all rows of one k side by side.
-    pack_b: "" or "copy" or "turn" or "keep", a copy that the first panel makes as it reads B.
+    pack_b: "" or "copy" or "turn" or "keep", a copy of one block at a time.
     private: B is packed by each task for itself, not by a kernel of its own.
     """
 
@@ -106,7 +107,7 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     rows, columns = heights[wide], wide * width
     panels = max(1, -(-product.m // rows))
     pack_b = _packing_of_b(product, size, panels, known)
-    sum_blocks = -(-product.k // LONGEST_SUM)
+    sum_blocks = -(-product.k // (LONGEST_KEPT if pack_b == "keep" else LONGEST_SUM))
     sum_length = -(-product.k // sum_blocks // 16) * 16 if sum_blocks > 1 else max(product.k, 1)
     pack_a = _packing_of_a(product, size, -(-product.n // columns))
     small = product.k * vectors * width * size <= PRIVATE_BYTES

@@ -7,14 +7,14 @@ them zero. A panel of A is (k, rows of the tile).
 from __future__ import annotations
 
 from .emit import Function, Reg, bytes_of, const, vector_of, word
-from .product import LONGEST_SUM, Plan, Product
+from .product import Plan, Product
 from .product_tile import ask_for
 from .squares import turn_square
 
 CHUNK = 32  # rows of B that a task copies
 PANELS_AT_ONCE = 8
-AHEAD = 16
-"""How many k before they are packed elements of A are asked for: they lie far apart, so that the processor does not."""
+AHEAD, ROWS_AHEAD = 16, 8
+"""How many k before they are packed elements of A and B are asked for: the processor does not, they lie far apart."""
 
 
 def packed_batch(product: Product, plan: Plan) -> tuple[int, ...]:
@@ -78,6 +78,34 @@ class PackingOfB:
         else:
             self._turn(source, packed, word(0), word(_parts(self.product, self.plan)))
 
+    def pack_block(self, source: Reg, packed: Reg, tiles: tuple[Reg, Reg], length: Reg) -> None:
+        """Some tiles of so many k, which begin at `source`; row by row, since what lies in a row comes soonest."""
+        f, plan = self.f, self.plan
+        low, high = tiles
+        with f.loop(0, length) as k:
+            row = f.at(source, self.element, f.times(k.index, self.product.b_k))
+
+            def copy(tile: Reg, columns: int) -> None:
+                number = f.add(tile, f.times(low, -1))
+                to = f.at(packed, self.element, f.times(number, plan.columns * plan.sum_length))
+                to = f.at(to, self.element, f.times(k.index, plan.padded(columns)))
+                self._copy_row(f.at(row, self.element, f.times(tile, plan.columns)), to, columns)
+
+            if self.whole:
+                with f.loop(low, f.minimum(high, word(self.whole))) as tile:
+                    copy(tile.index, plan.columns)
+            if self.rest:
+                with f.when(f.compare("icmp sgt", high, word(self.whole))):
+                    copy(word(self.whole), self.rest)
+
+    def _copy_row(self, source: Reg, to: Reg, columns: int) -> None:
+        f, width = self.f, self.plan.width
+        for start in range(0, columns, width):
+            here = f.at(source, self.element, start)
+            ask_for(f, f.at(here, self.element, ROWS_AHEAD * self.product.b_k))
+            row = f.load(vector_of(self.element, min(width, columns - start)), here)
+            f.store(self._widened(row), f.at(to, self.element, start))
+
     # -- rows that lie side by side
 
     def _copy(self, source: Reg, packed: Reg, low: Reg, high: Reg) -> None:
@@ -93,13 +121,11 @@ class PackingOfB:
             self._copy_tile(here, f.at(packed, self.element, self.whole * columns * product.k), low, high, self.rest)
 
     def _copy_tile(self, source: Reg, packed: Reg, low: Reg, high: Reg, columns: int) -> None:
-        f, width = self.f, self.plan.width
+        f = self.f
         with f.loop(low, high) as loop:
             here = f.at(source, self.element, f.times(loop.index, self.product.b_k))
             to = f.at(packed, self.element, f.times(loop.index, self.plan.padded(columns)))
-            for start in range(0, columns, width):
-                row = f.load(vector_of(self.element, min(width, columns - start)), f.at(here, self.element, start))
-                f.store(self._widened(row), f.at(to, self.element, start))
+            self._copy_row(here, to, columns)
 
     def _widened(self, row: Reg) -> Reg:
         """A whole vector, zero behind what there is."""
@@ -174,7 +200,7 @@ class PackingOfA:
     @property
     def panel_elements(self) -> int:
         """From one packed panel to the next."""
-        return self.plan.padded(self.plan.rows) * min(self.product.k, LONGEST_SUM)
+        return self.plan.padded(self.plan.rows) * self.plan.sum_length
 
     @property
     def elements(self) -> int:

@@ -21,8 +21,8 @@ UNROLLED = 2
 STRAIGHT = 16
 """Terms up to which a sum of known length is no loop."""
 LINE_BYTES = 64
-AHEAD, FAR_AHEAD = 8, 16
-"""How many k before it is needed a row of B is asked for: about a hundred cycles, and what lies in no near cache."""
+AHEAD = 8
+"""How many k before it is needed a row of B is asked for: about a hundred cycles."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Strides:
 class TileKind:
     """rows by columns of C. a_row, a_step: the strides of A that its code knows, 1 or nothing.
 
-    b_whole: whether B may be read up to a whole vector beyond the columns. keeps: whether B is packed as it is read.
+    b_whole: whether B may be read up to a whole vector beyond the columns.
     pairs: whether all sums have an even number of terms, so that no code for one alone is needed.
     """
 
@@ -48,15 +48,13 @@ class TileKind:
     a_row: int | None = None
     a_step: int | None = None
     b_whole: bool = False
-    keeps: bool = False
     pairs: bool = False
 
     @property
     def name(self) -> str:
         """The name of its function."""
         known = ("_lines" if self.a_row else "") + ("_rows" if self.a_step else "")
-        marks = ("_whole" if self.b_whole else "") + ("_keeps" if self.keeps else "")
-        marks += "_pairs" if self.pairs else ""
+        marks = ("_whole" if self.b_whole else "") + ("_pairs" if self.pairs else "")
         return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}"
 
     def knows(self, target: Target, strides: Strides) -> TileKind:
@@ -69,11 +67,10 @@ class TileKind:
 
 @dataclass(frozen=True)
 class Terms:
-    """What is summed: length of k; adds (i1): whether C holds the sum over what came before; where B is packed."""
+    """What is summed: length of k; adds (i1): whether C holds the sum over what came before."""
 
     length: Reg
     adds: Reg
-    kept: Reg | None = None
 
 
 def call_tile(
@@ -84,7 +81,7 @@ def call_tile(
     if f.module.is_new(kind.name):
         _write_function(f.module, target, kind)
     told = [strides.a_row, strides.a_step, strides.b_step, word(c_row)]
-    f.call(kind.name, *pointers, *told, terms.length, terms.adds, *([terms.kept] if terms.kept else []))
+    f.call(kind.name, *pointers, *told, terms.length, terms.adds)
 
 
 def _write_function(module: Module, target: Target, kind: TileKind) -> None:
@@ -92,12 +89,12 @@ def _write_function(module: Module, target: Target, kind: TileKind) -> None:
     a_row, a_step, b_step, c_row, length = (
         Reg("i64", f"%{name}") for name in ("a_row", "a_step", "b_step", "c_row", "length")
     )
-    adds, kept = Reg("i1", "%adds"), Reg("ptr", "%kept")
-    parameters = [a, b, c, a_row, a_step, b_step, c_row, length, adds, *([kept] if kind.keeps else [])]
+    adds = Reg("i1", "%adds")
+    parameters = [a, b, c, a_row, a_step, b_step, c_row, length, adds]
     f = Function(module, kind.name, parameters, f"noinline {target.attributes}")
-    f.promise_alone(c, kept)
+    f.promise_alone(c)
     strides = Strides(word(kind.a_row) if kind.a_row else a_row, word(kind.a_step) if kind.a_step else a_step, b_step)
-    write_tile(f, target, kind, (a, b, c), strides, c_row, Terms(length, adds, kept if kind.keeps else None))
+    write_tile(f, target, kind, (a, b, c), strides, c_row, Terms(length, adds))
     f.finish()
 
 
@@ -122,7 +119,7 @@ class _Tile:
         width = target.lanes(self.size)
         self.widths = [width] * (kind.columns // width)
         if kind.columns % width:
-            self.widths.append(width if kind.b_whole or kind.keeps else kind.columns % width)
+            self.widths.append(width if kind.b_whole else kind.columns % width)
         self.starts = [number * width for number in range(len(self.widths))]
 
     def write(self, pointers: Sequence[Reg], c_row: Reg, terms: Terms) -> None:
@@ -135,10 +132,8 @@ class _Tile:
         totals = [const(vector_of(kind.element, lanes), 0.0) for _ in range(kind.rows) for lanes in self.widths]
         self.of_a = rows_of(self.f, self.kind.element, self.kind.rows, self.strides.a_row)
         of_a = self.of_a.begin(a)
-        self.head = [*of_a, b, *([terms.kept] if terms.kept else [])]  # the pointers that move on with k
+        self.head = [*of_a, b]  # the pointers that move on with k
         self.head_steps = [self.strides.a_step] * len(of_a) + [self.strides.b_step]
-        if terms.kept:
-            self.head_steps.append(word(sum(self.widths)))
         if known and int(terms.length.name) <= STRAIGHT:
             totals = self._steps([*self.head, *totals], int(terms.length.name))[len(self.head) :]
         else:
@@ -184,8 +179,8 @@ class _Tile:
 
     def _step(self, head: Sequence[Reg], totals: Sequence[Reg]) -> list[Reg]:
         f, kind = self.f, self.kind
-        of_a = head[: -2 if kind.keeps else -1]
-        columns = self._columns(head[len(of_a) :])
+        *of_a, b = head
+        columns = self._columns(b)
         result = []
         for row in range(kind.rows):
             element = f.load(kind.element, self.of_a.place(of_a, row))
@@ -193,21 +188,15 @@ class _Tile:
                 result.append(f.fma(f.splat(element, column.lanes), column, totals[row * len(columns) + number]))
         return result
 
-    def _columns(self, pointers: Sequence[Reg]) -> list[Reg]:
-        """A row of B, which is packed if that is wanted."""
-        f, kind, b = self.f, self.kind, pointers[0]
+    def _columns(self, b: Reg) -> list[Reg]:
+        """A row of B."""
+        f, kind = self.f, self.kind
         columns = []
         for start, lanes in zip(self.starts, self.widths):
             if self.ahead:
-                further = _steps_on(f, kind.element, b, self.strides.b_step, FAR_AHEAD if kind.keeps else AHEAD)
+                further = _steps_on(f, kind.element, b, self.strides.b_step, AHEAD)
                 ask_for(f, f.at(further, kind.element, start))
-            here, there_are = f.at(b, kind.element, start), kind.columns - start
-            type = vector_of(kind.element, lanes)
-            columns.append(
-                f.load_first(type, here, there_are) if kind.keeps and there_are < lanes else f.load(type, here)
-            )
-            if kind.keeps:
-                f.store(columns[-1], f.at(pointers[1], kind.element, start))
+            columns.append(f.load(vector_of(kind.element, lanes), f.at(b, kind.element, start)))
         return columns
 
     def _finish(self, rows: Sequence[Reg], totals: Sequence[Reg], adds: Reg) -> None:
