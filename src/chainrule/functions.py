@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from . import creation
 from .ir.operand import MEANING
-from .ops import arrays, complex_functions, composite, gathers, operators, running, searching
+from .ops import (
+    arrays,
+    building,
+    complex_functions,
+    composite,
+    gamma,
+    gathers,
+    near,
+    operators,
+    order,
+    running,
+    searching,
+)
 from .ops import einsum as contractions
 from .ops import elementwise as ew
 from .ops.operators import binary, binary_float, floats_only, unary, unary_float
@@ -71,6 +83,7 @@ log10 = lifted(unary_float(ew.log10), "log10", "Logarithm to the base 10.")
 logaddexp = lifted(binary_float(ew.logaddexp), "logaddexp", "log(exp(x) + exp(y)) without overflow.")
 sqrt = lifted(unary_float(ew.sqrt), "sqrt", "Square root.")
 rsqrt = lifted(composite.rsqrt)
+xlogy = lifted(near.xlogy)
 
 # -- elementwise: trigonometric and hyperbolic
 
@@ -90,6 +103,9 @@ atanh = lifted(unary_float(ew.atanh), "atanh", "Inverse hyperbolic tangent.")
 erf = lifted(unary_float(ew.erf), "erf", "Error function.")
 erfc = lifted(unary_float(ew.erfc), "erfc", "1 - erf(x), exact for large x.")
 erfinv = lifted(unary_float(ew.erfinv), "erfinv", "Inverse error function.")
+lgamma = lifted(gamma.lgamma)
+digamma = lifted(gamma.digamma)
+polygamma = lifted(gamma.polygamma)
 
 # -- elementwise: choices, rounding, comparisons, bits
 
@@ -109,6 +125,9 @@ greater = lifted(MEANING["greater"], "greater", "x > y, as bools.")
 greater_equal = lifted(MEANING["greater_equal"], "greater_equal", "x ≥ y, as bools.")
 isnan = lifted(unary_float(ew.isnan), "isnan", "Whether x is not a number.")
 isinf = lifted(unary_float(ew.isinf), "isinf", "Whether x is infinite.")
+isclose = lifted(near.isclose)
+allclose = lifted(near.allclose)
+nan_to_num = lifted(near.nan_to_num)
 isfinite = lifted(unary_float(ew.isfinite), "isfinite", "Whether x is neither infinite nor NaN.")
 logical_and = lifted(composite.logical(ew.bitwise_and), "logical_and", "x and y, as bools.")
 logical_or = lifted(composite.logical(ew.bitwise_or), "logical_or", "x or y, as bools.")
@@ -161,11 +180,15 @@ cumulative_sum = lifted(arrays.cumulative_sum)
 cumulative_prod = lifted(running.cumulative_prod)
 diff = lifted(running.diff)
 count_nonzero = lifted(searching.count_nonzero)
+bincount = lifted(building.bincount)
 
 # -- sorting, searching, sets
 
 argsort = lifted(arrays.argsort)
 sort = lifted(gathers.sort)
+topk = lifted(order.topk)
+median = lifted(order.median)
+quantile = lifted(order.quantile)
 nonzero = lifted(searching.nonzero)
 searchsorted = lifted(searching.searchsorted)
 isin = lifted(searching.isin)
@@ -182,6 +205,7 @@ broadcast_arrays = lifted(arrays.broadcast_arrays)
 meshgrid = lifted(arrays.meshgrid)
 tril = lifted(arrays.tril)
 triu = lifted(arrays.triu)
+diag = lifted(building.diag)
 permute_dims = lifted(arrays.permute_dims)
 matrix_transpose = lifted(arrays.matrix_transpose)
 moveaxis = lifted(arrays.moveaxis)
@@ -204,9 +228,11 @@ repeat = lifted(running.repeat)
 matmul = lifted(operators.matmul)
 vecdot = lifted(arrays.vecdot)
 outer = lifted(arrays.outer)
+kron = lifted(building.kron)
 tensordot = lifted(arrays.tensordot)
 einsum = lifted(contractions.einsum)
 take = lifted(gathers.take)
+interp = lifted(building.interp)
 take_along_axis = lifted(gathers.take_along_axis)
 add_along_axis = lifted(gathers.add_along_axis)
 scatter_add = lifted(gathers.scatter_add)

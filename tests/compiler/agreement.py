@@ -16,6 +16,7 @@ from chainrule.compiler.compile import compile_graph, run_once
 from chainrule.errors import OutOfRangeError
 from chainrule.ir.build import evaluate
 from chainrule.ir.graph import Equation, Graph
+from chainrule.ir.walk import bodies
 from chainrule.reference import run
 
 Array = np.ndarray[Any, Any]
@@ -89,8 +90,9 @@ def pads(graph: Graph) -> bool:
     """Whether it convolves with padding: native code leaves it out, where NumPy multiplies its zeros by NaN."""
     return any(
         any(map(any, equation.params["padding"]))
-        for equation in graph.equations
         if equation.primitive.name.startswith("convolution")
+        else any(map(pads, bodies(equation)))
+        for equation in graph.equations
     )
 
 

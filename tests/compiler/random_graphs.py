@@ -31,6 +31,7 @@ MORE_UNARY: tuple[Function, ...] = (
     lambda x: cr.log10(1 + cr.abs(x)),
     lambda x: cr.expm1(cr.tanh(x)),
     lambda x: cr.erfinv(0.9 * cr.tanh(x)),
+    lambda x: cr.lgamma(x) - cr.polygamma(1, 0.5 + x * x),
     lambda x: cr.ceil(x) + cr.round(x) - cr.trunc(x),
     lambda x: cr.where(cr.isnan(x) | cr.isinf(x), 0.5, x),
     lambda x: (x != 0.5) & (x >= -0.5) | (x <= -1) ^ (x > 2),

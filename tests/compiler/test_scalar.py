@@ -19,12 +19,12 @@ from chainrule.compiler.runtime import Code, host
 from chainrule.compiler.scalar import SCALAR, emit_scalar
 from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import DTYPES, FLOATS, INTEGERS, SIGNED, bool_, float32, float64
-from chainrule.ops import bfloat16, elementwise
+from chainrule.ops import bfloat16, elementwise, gamma
 
 PRIMITIVES = {
     each.name: each
     for module in (elementwise, bfloat16)
-    for each in vars(module).values()
+    for each in (*vars(module).values(), gamma.lgamma_p, gamma.polygamma_p)
     if isinstance(each, Primitive)
 }
 LANES = (1, 3, 8)
@@ -133,13 +133,15 @@ EXACT = frozenset(PRIMITIVES) - {
         "exp",
         "expm1",
         "gelu",
+        "lgamma",
+        "polygamma",
     ),
     *("hypot", "log", "log10", "log1p", "log2", "logaddexp", "power", "sigmoid", "sin", "sinh", "tan", "tanh"),
 }
 # NumPy's own choice between 0 and -0 depends on the machine.
 ANY_ZERO = frozenset({"maximum", "minimum", "relu"})
 # The NumPy forms of these are wrong by more: see ops/special.py.
-REFERENCE_ULP = {"erfinv": 20, "erfc": 12, "gelu": 12, "erf": 6, "sigmoid": 6, "tanh": 8}
+REFERENCE_ULP = {"erfinv": 20, "erfc": 12, "gelu": 12, "erf": 6, "sigmoid": 6, "tanh": 8, "lgamma": 60, "polygamma": 60}
 
 
 def agrees(name: str, found: Any, expected: Any) -> Any:
@@ -266,7 +268,9 @@ SPECIAL = (
 def special_jobs() -> list[Kernel]:
     jobs = []
     for name, primitive in PRIMITIVES.items():
-        if name in ("where", "cast", "integer_power", "identity", "stop_gradient") or name.startswith("bitwise"):
+        if name in ("where", "cast", "integer_power", "polygamma", "identity", "stop_gradient") or name.startswith(
+            "bitwise"
+        ):
             continue
         count = len(next(iter(primitive.samples())).inputs)
         boolean = name in COMPARISONS or name.startswith("is")

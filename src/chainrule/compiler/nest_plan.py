@@ -12,7 +12,7 @@ from .unit import Unit, is_reduction, root_of
 
 _EXPENSIVE = """
 exp expm1 log log1p log2 log10 tanh sigmoid erf erfc erfinv gelu sin cos tan asin acos atan atan2
-sinh cosh asinh acosh atanh power logaddexp hypot sqrt divide floor_divide remainder
+sinh cosh asinh acosh atanh power logaddexp hypot sqrt divide floor_divide remainder lgamma polygamma
 """
 EXPENSIVE = frozenset(_EXPENSIVE.split())
 """What costs many instructions an element: it is not computed twice without need."""

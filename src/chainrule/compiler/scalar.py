@@ -24,7 +24,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir.types import DType
-from . import math_bfloat16, math_division, math_exp, math_integer, math_log, math_power, math_special, math_trig
+from . import (
+    math_bfloat16,
+    math_division,
+    math_exp,
+    math_gamma,
+    math_integer,
+    math_log,
+    math_power,
+    math_special,
+    math_trig,
+)
 from .emit import Function, Reg, element_type
 from .math_term import Term
 
@@ -62,8 +72,8 @@ def _in_double(function: Callable[..., Term]) -> Emit:
 
     def emit(call: Call) -> Term:
         if call.input_dtypes[0].itemsize == 8:
-            return function(*call.inputs)
-        return function(*(each.widen() for each in call.inputs)).narrow()
+            return function(*call.inputs, **call.params)
+        return function(*(each.widen() for each in call.inputs), **call.params).narrow()
 
     return emit
 
@@ -211,6 +221,7 @@ SCALAR: dict[str, Emit] = {
     "isnan": _of(lambda x: x.is_nan()),
     "less": _comparison("lt"),
     "less_equal": _comparison("le"),
+    "lgamma": _in_double(math_gamma.log_gamma),
     "log": _of(math_log.log),
     "log10": _in_double(math_power.log10),
     "log1p": _of(math_log.log1p),
@@ -223,6 +234,7 @@ SCALAR: dict[str, Emit] = {
     "negative": _of(lambda x: -x),
     "nextafter": _of(math_special.nextafter),
     "not_equal": _of(lambda a, b: a.differs(b)),
+    "polygamma": _in_double(math_gamma.polygamma),
     "power": _in_double(math_power.power),
     "relu": _of(lambda x: x.at_least(0.0)),
     "remainder": _by_sign(math_integer.remainder, math_division.remainder),
