@@ -274,7 +274,8 @@ def special_jobs() -> list[Kernel]:
             continue
         count = len(next(iter(primitive.samples())).inputs)
         boolean = name in COMPARISONS or name.startswith("is")
-        jobs += [Kernel(name, (d,) * count, bool_ if boolean else d, 8) for d in FLOATS]
+        dtypes = (float32,) if name.startswith("bfloat16") else FLOATS
+        jobs += [Kernel(name, (d,) * count, bool_ if boolean else d, 8) for d in dtypes]
     return jobs
 
 
