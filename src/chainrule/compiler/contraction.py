@@ -27,6 +27,7 @@ from .unit import is_elementwise, is_reduction, reduced_axes, root_of, seen_thro
 if TYPE_CHECKING:
     from .units import Lowering
 
+PRODUCTS = ("matmul", "pair_product")
 TURNED = 5.0  # cycles an element of a result that lies the other way than it is wanted
 SUMMED_UP = 5.0  # cycles a dot product
 FUSED_MULTIPLY = 1 / 56  # cost of an operation, in elements moved
@@ -45,8 +46,8 @@ class Choice:
 
 
 def lower_product(lowering: Lowering, equation: Equation) -> bool:
-    """Lower a matrix product of floats; False where this is none."""
-    if equation.primitive.name != "matmul" or equation.outputs[0].dtype.kind != "f":
+    """Lower a matrix product of floats, or of pairs of bfloat16; False where this is none."""
+    if equation.primitive.name not in PRODUCTS or equation.outputs[0].dtype.kind != "f":
         return False
     first, second = (lowering.place_of(value) for value in equation.inputs)
     result = equation.outputs[0]
@@ -96,14 +97,18 @@ def _product(first: Place, second: Place, result: Value, swapped: bool, place: P
     batch = result.shape[:-2]
     c_batch = (dense(result.shape) if place is None else place.strides)[:-2]
     c_row, c_column = (n, m) if place is None else place.strides[-2:]
-    element = element_type(result.dtype)
+    element, paired = element_type(result.dtype), first.dtype != result.dtype
     if swapped:
         b_n = second.strides[-1] if n > 1 else 0
         a_m = first.strides[-2] if m > 1 else 1
         return Product(
-            element, n, m, k, b_n, b_k, a_k, a_m, c_column, batch, second.strides[:-2], first.strides[:-2], c_batch
+            *(element, n, m, k, b_n, b_k, a_k, a_m, c_column),
+            *(batch, second.strides[:-2], first.strides[:-2], c_batch, paired),
         )
-    return Product(element, m, n, k, a_m, a_k, b_k, b_n, c_row, batch, first.strides[:-2], second.strides[:-2], c_batch)
+    return Product(
+        *(element, m, n, k, a_m, a_k, b_k, b_n, c_row),
+        *(batch, first.strides[:-2], second.strides[:-2], c_batch, paired),
+    )
 
 
 def _dot_cost(lowering: Lowering, product: Product) -> float:
@@ -205,7 +210,8 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
 
     pointers = [pointer_to(each) for each in (a, b, place)]
     sizes = "x".join(map(str, (*product.batch, product.m, product.n, product.k)))
-    label = f"matmul {sizes}{' dots' if plan is None else ''}{' swapped' if choice.swapped else ''}"
+    name = "matmul of pairs" if product.paired else "matmul"
+    label = f"{name} {sizes}{' dots' if plan is None else ''}{' swapped' if choice.swapped else ''}"
     source = str(equation.source) if equation.source else ""
     lowering.call(
         write,

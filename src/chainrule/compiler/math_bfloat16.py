@@ -8,7 +8,12 @@ UPPER, SIGN, QUIET = -(1 << 16), -(1 << 31), 0x7FC00000
 
 
 def rounded(x: Term) -> Term:
-    """The nearest bfloat16, ties to even; NaN stays NaN. No machine's instruction, which would make tiny numbers 0."""
+    """The nearest bfloat16, ties to even; NaN stays NaN."""
+    return rounded_bits(x).as_float()
+
+
+def rounded_bits(x: Term) -> Term:
+    """Its bits, the lower half zero. Not by the processor's instruction, which would make the smallest numbers 0."""
     bits = x.bits()
     nearest = (bits + ((bits >> 16) & 1) + 0x7FFF) & UPPER
-    return x.is_nan().pick((bits & SIGN) | QUIET, nearest).as_float()
+    return x.is_nan().pick((bits & SIGN) | QUIET, nearest)

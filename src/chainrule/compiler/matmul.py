@@ -187,6 +187,7 @@ class ProductKernel:
         b = f.at(b, self.element, f.times(block.b_row, b_step))
         c = f.at(panel.c, self.element, f.times(tile, plan.columns))
         kind = TileKind(self.element, rows, columns, b_whole=packed, pairs=product.k % 2 == plan.sum_length % 2 == 0)
+        kind = replace(kind, paired=product.paired)
         terms = Terms(block.length, block.adds)
         in_one = plan.sum_length >= product.k  # else the kernel goes from block to block of k
         if task.kept is not None:

@@ -14,9 +14,13 @@ class Module:
     """Functions, globals and declarations, each written once. watcher: is told whenever a kernel has been written."""
 
     def __init__(
-        self, has_fma: bool = True, has_scaling: bool = False, watcher: Callable[[Module], None] | None = None
+        self,
+        has_fma: bool = True,
+        has_scaling: bool = False,
+        watcher: Callable[[Module], None] | None = None,
+        bfloat16: str = "",
     ) -> None:
-        self.has_fma, self.has_scaling, self.watcher = has_fma, has_scaling, watcher
+        self.has_fma, self.has_scaling, self.watcher, self.bfloat16 = has_fma, has_scaling, watcher, bfloat16
         self.functions: list[str] = []
         self.globals: dict[bytes, str] = {}
         self.declarations: dict[str, str] = {}

@@ -33,7 +33,10 @@ SECOND_CACHE_ALL = 1 << 20
 
 @dataclass(frozen=True)
 class Product:
-    """A batch of products. Strides in elements; the columns of C are neighbours (c_n = 1)."""
+    """A batch of products. Strides in elements; the columns of C are neighbours (c_n = 1).
+
+    paired: whether an element of A and of B is two numbers of bfloat16, in the bits of a float32 (see `pairs`).
+    """
 
     element: str
     m: int
@@ -48,10 +51,11 @@ class Product:
     a_batch: tuple[int, ...] = ()
     b_batch: tuple[int, ...] = ()
     c_batch: tuple[int, ...] = ()
+    paired: bool = False
 
     @property
     def flops(self) -> int:
-        """Multiplications and additions of all of them."""
+        """Multiplications and additions of all of them; those of a pair are one."""
         return 2 * self.m * self.n * self.k * math.prod(self.batch)
 
     @property

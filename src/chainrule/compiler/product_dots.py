@@ -127,5 +127,8 @@ def _dot_step(
     result = []
     for row in range(rows):
         left = f.load(vector, f.at(a, product.element, row * product.a_m))
-        result += [f.fma(left, right[column], totals[row * columns + column]) for column in range(columns)]
+        result += [
+            f.multiply_add(product.paired, left, right[column], totals[row * columns + column])
+            for column in range(columns)
+        ]
     return result

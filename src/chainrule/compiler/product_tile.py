@@ -40,6 +40,7 @@ class TileKind:
 
     b_whole: whether B may be read up to a whole vector beyond the columns.
     pairs: whether all sums have an even number of terms, so that no code for one alone is needed.
+    paired: whether an element of A and of B is two numbers of bfloat16.
     """
 
     element: str
@@ -49,12 +50,13 @@ class TileKind:
     a_step: int | None = None
     b_whole: bool = False
     pairs: bool = False
+    paired: bool = False
 
     @property
     def name(self) -> str:
         """The name of its function."""
         known = ("_lines" if self.a_row else "") + ("_rows" if self.a_step else "")
-        marks = ("_whole" if self.b_whole else "") + ("_pairs" if self.pairs else "")
+        marks = "_whole" * self.b_whole + "_pairs" * self.pairs + "_bfloat16" * self.paired
         return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}"
 
     def knows(self, target: Target, strides: Strides) -> TileKind:
@@ -185,7 +187,8 @@ class _Tile:
         for row in range(kind.rows):
             element = f.load(kind.element, self.of_a.place(of_a, row))
             for number, column in enumerate(columns):
-                result.append(f.fma(f.splat(element, column.lanes), column, totals[row * len(columns) + number]))
+                factor, total = f.splat(element, column.lanes), totals[row * len(columns) + number]
+                result.append(f.multiply_add(kind.paired, factor, column, total))
         return result
 
     def _columns(self, b: Reg) -> list[Reg]:

@@ -84,7 +84,7 @@ def all_calls(instructions: Sequence[Instruction]) -> list[Call]:
 
 def _timed(program: Program, calls: Sequence[Call]) -> Code:
     """The program as `timed`, loaded."""
-    module = Module(program.module.has_fma, program.module.has_scaling)
+    module = Module(program.module.has_fma, program.module.has_scaling, bfloat16=program.module.bfloat16)
     module.globals, module.declarations = program.module.globals, dict(program.module.declarations)
     module.functions, module.metadata = list(program.module.functions), program.module.metadata
     module.data = program.module.data

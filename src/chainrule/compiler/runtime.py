@@ -44,13 +44,18 @@ if hasattr(os, "register_at_fork"):
 
 @dataclass(frozen=True)
 class Target:
-    """A processor: LLVM's name and features of it, and how many bytes a vector register has."""
+    """A processor: LLVM's name and features of it, and how many bytes a vector register has.
+
+    bfloat16: whose instruction multiplies pairs of bfloat16, "avx512" or "neon"; "" for none; "widened": none, but
+    products of bfloat16 are taken in pairs all the same.
+    """
 
     triple: str
     cpu: str
     features: str
     vector_bytes: int
     has_fma: bool
+    bfloat16: str = ""
 
     def lanes(self, itemsize: int) -> int:
         """Elements of `itemsize` bytes in one register."""
@@ -94,6 +99,13 @@ def vector_bytes_with(has: Callable[[str], bool]) -> int:
     return 32 if has("avx2") else 16
 
 
+def pairs_with(triple: str, vector_bytes: int, has: Callable[[str], bool]) -> str:
+    """Whose instruction for pairs of bfloat16 a processor with such features has: see `Target`."""
+    if triple.startswith(("aarch64", "arm64")):
+        return "neon" if has("bf16") else ""
+    return "avx512" if vector_bytes == 64 and has("avx512bf16") else ""
+
+
 @lru_cache(maxsize=1)
 def host() -> Target:
     """The processor this process runs on."""
@@ -102,9 +114,9 @@ def host() -> Target:
     features = known.flatten()
     triple = llvm.get_process_triple()
     wide = vector_bytes_with(lambda feature: bool(known.get(feature)))
-    return Target(
-        triple, llvm.get_host_cpu_name(), features, wide, bool(known.get("fma")) or triple.startswith("aarch64")
-    )
+    has_fma = bool(known.get("fma")) or triple.startswith("aarch64")
+    pairs = pairs_with(triple, wide, lambda feature: bool(known.get(feature)))
+    return Target(triple, llvm.get_host_cpu_name(), features, wide, has_fma, pairs)
 
 
 _chosen: ContextVar[Target | None] = ContextVar("processor", default=None)
@@ -163,7 +175,7 @@ def machine() -> tuple[str, ...]:
     """What code depends on besides its text: the versions of LLVM, the processor, options."""
     chosen = processor()
     versions = ".".join(map(str, (*llvm.llvm_version_info, llvmlite.__version__)))
-    return versions, chosen.triple, chosen.cpu, chosen.features, OPTIONS
+    return versions, chosen.triple, chosen.cpu, chosen.features, chosen.bfloat16, OPTIONS
 
 
 class Code:

@@ -22,7 +22,7 @@ from .place import Buffer, Kind
 from .plan import PARALLEL_COST, Plan, plan_of
 from .program import Program
 from .recompute import open_checkpoints
-from .runtime import processor
+from .runtime import Target, processor
 from .schedule import dense_place, lower_graph
 from .split import split_reductions
 from .step_table import TableWriter
@@ -53,9 +53,9 @@ def lower(job: Job, watcher: Callable[[Module], None] | None = None) -> Lowered:
     """All stages up to the text for LLVM. watcher: is told of the module whenever a kernel has been written."""
     graph = opened(job.graph)
     graph = prepared(graph) if job.optimise else graph
-    planned = _Planned(open_checkpoints(graph), job.in_place, watcher)
-    program = planned.program()
     target = processor()
+    planned = _Planned(_with_pairs(open_checkpoints(graph), target), job.in_place, watcher)
+    program = planned.program()
     small = tiny.is_tiny(program.instructions)
     if small:
         tiny.write_body(program, target.attributes)
@@ -92,6 +92,15 @@ def _write_steps(plan: _Planned, program: Program, repeated: Repeated, small: bo
         write_steps(program.module, processor().attributes, found, results, numbers)
 
 
+def _with_pairs(graph: Graph, target: Target) -> Graph:
+    """Products of bfloat16 in pairs, where the processor multiplies them so."""
+    if not target.bfloat16:
+        return graph
+    from .pairs import take_pairs
+
+    return take_pairs(graph)
+
+
 def prepared(graph: Graph) -> Graph:
     """The passes, and what else is rewritten before a graph becomes kernels."""
     return split_reductions(reuse_sums(compute_parts(views_after_loops(gather_parts(run_passes(graph))))))
@@ -103,7 +112,8 @@ class _Planned:
     def __init__(self, graph: Graph, in_place: dict[int, int], watcher: Callable[[Module], None] | None = None) -> None:
         target = processor()
         self.graph, self.watcher = graph, watcher
-        self.lowering = Lowering(graph, Module(target.has_fma, target.has_scaling, self._look), target)
+        module = Module(target.has_fma, target.has_scaling, self._look, target.bfloat16)
+        self.lowering = Lowering(graph, module, target)
         self.inputs = [Buffer(v.dtype, v.size, Kind.SLOT, f"in{n}") for n, v in enumerate(graph.inputs)]
         self.outputs = [
             self.inputs[in_place[n]] if n in in_place else Buffer(v.dtype, v.size, Kind.SLOT, f"out{n}")

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from llvmlite import binding as llvm
 
 from ..errors import ConfigurationError, unknown_name
-from .runtime import AVX_512, Target, host, vector_bytes_with
+from .runtime import AVX_512, Target, host, pairs_with, vector_bytes_with
 
 LINUX = "unknown-linux-gnu"
 
 
 @dataclass(frozen=True)
 class _Known:
-    """A processor as LLVM knows it. vector_bytes, has_fma: what its instructions offer."""
+    """A processor as LLVM knows it. vector_bytes, has_fma, bfloat16: what its instructions offer (see `Target`)."""
 
     triple: str
     cpu: str
     vector_bytes: int
     has_fma: bool
+    bfloat16: str = ""
 
 
 KNOWN = {
@@ -27,9 +28,16 @@ KNOWN = {
     "x86-64-v2": _Known(f"x86_64-{LINUX}", "x86-64-v2", 16, False),
     "x86-64-v3": _Known(f"x86_64-{LINUX}", "x86-64-v3", 32, True),
     "x86-64-v4": _Known(f"x86_64-{LINUX}", "x86-64-v4", 64, True),
+    **{
+        name: _Known(f"x86_64-{LINUX}", name, 64, True, "avx512") for name in ("cooperlake", "sapphirerapids", "znver4")
+    },
     "aarch64": _Known(f"aarch64-{LINUX}", "generic", 16, True),
+    "neoverse-v1": _Known(f"aarch64-{LINUX}", "neoverse-v1", 16, True, "neon"),
 }
-"""x86-64 runs on every such processor, v3 on those with AVX2 and FMA (2013 on), v4 on those with AVX-512."""
+"""x86-64 runs on every such processor, v3 on those with AVX2 and FMA (2013 on), v4 on those with AVX-512.
+
+The others have instructions for products of bfloat16.
+"""
 IMPLIED = {"avx512f": {"avx2"}}
 """What LLVM enables with a feature, of those that matter here."""
 NEEDED = frozenset({*AVX_512, "avx2", "avx", "fma", "f16c", "sse4.2", "sse4.1", "ssse3", "sse3"})
@@ -53,7 +61,9 @@ def target_named(name: str, cpu: str | None = None, features: str = "") -> Targe
     width = max(known.vector_bytes, vector_bytes_with(enabled.__contains__))
     if disabled & NEEDED:
         width = min(width, 32)
-    return Target(known.triple, cpu or known.cpu, features, width, known.has_fma or "fma" in enabled)
+    pairs = pairs_with(known.triple, width, enabled.__contains__) or (known.bfloat16 if cpu is None else "")
+    pairs = "" if disabled & {"avx512bf16", "bf16", *NEEDED} else pairs
+    return Target(known.triple, cpu or known.cpu, features, width, known.has_fma or "fma" in enabled, pairs)
 
 
 def _of_triple(triple: str) -> _Known:

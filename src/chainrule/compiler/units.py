@@ -14,6 +14,7 @@ from .emit import Function, Module, Reg
 from .epilogue import Finishable
 from .kernels import Kernels, Writer
 from .lower import LOWERINGS
+from .lower_pairs import lower_pairs
 from .lower_unit import lower_nest
 from .parts import lower_parts
 from .place import Buffer, Kind, Place, constant_place, copy_order, dense, is_view, same_layout, same_order, view_of
@@ -179,7 +180,7 @@ class Lowering:
             for value in equation.outputs:
                 self.allocate(value)
             return
-        ways = (lower_control, lower_vector_product, lower_product, _lower_convolution, lower_parts)
+        ways = (lower_control, lower_vector_product, lower_product, lower_pairs, _lower_convolution, lower_parts)
         if any(way(self, equation) for way in ways):
             return
         self._equation(equation)

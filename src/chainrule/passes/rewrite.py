@@ -40,6 +40,10 @@ class Rewriter:
 
     # -- writing
 
+    def now(self, value: Value) -> Value:
+        """What stands for a value of the old graph in the new one."""
+        return self._new.get(id(value), value)
+
     def inputs_of(self, equation: Equation) -> Inputs:
         """What `equation` reads in the new graph."""
         self._reading = equation

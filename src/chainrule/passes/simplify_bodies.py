@@ -1,4 +1,4 @@
-"""Run the pipeline on the graphs within a graph: the bodies of its branches and loops, which are parameters."""
+"""Change the graphs within a graph: the bodies of its branches and loops, which are parameters."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from .rewrite import Rewriter
 
 
 def simplify_bodies(graph: Graph) -> Graph:
-    """`graph` with every graph that is a parameter of an equation, or stands in a tuple there, simplified in itself."""
+    """`graph` with its bodies simplified by themselves."""
     from . import run_passes  # the pipeline, of which this is a part
 
+    return in_bodies(graph, run_passes)
+
+
+def in_bodies(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
+    """`graph` with every graph that is a parameter of an equation, or stands in a tuple there, changed by itself."""
     rewriter = Rewriter(graph)
     done: dict[int, Graph] = {}  # one body of two equations stays one, so that the equations can be merged
 
     def simplified(body: Graph) -> Graph:
         if id(body) not in done:
-            done[id(body)] = run_passes(body)
+            done[id(body)] = change(body)
         return done[id(body)]
 
     for equation in graph.equations:
