@@ -93,8 +93,8 @@ class Function(Instructions):
         loop.index, loop.carried = index, phis
         loop.next = list(phis)
         yield loop
-        following = self.emit(WORD, f"add nsw i64 {index.name}, {step}")
-        again = self.compare("icmp slt", following, last)
+        following = self.emit_again(WORD, f"add nsw i64 {index.name}, {step}")
+        again = self.emit_again("i1", f"icmp slt {following}, {last.name}")
         end = self.block
         self.line(f"br {again}, label {head}, label {done}")
         opened = [f"  {index.name} = phi i64 [ {first.name}, %{before} ], [ {following.name}, %{end} ]"]

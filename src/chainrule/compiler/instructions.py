@@ -18,14 +18,21 @@ from .register import (
     word,
 )
 
+NOT_TWICE_THE_SAME = frozenset({"load", "call", "alloca", "phi", "cmpxchg", "atomicrmw"})
+"""Instructions whose result may be another one when they are done again."""
+
 
 class Instructions:
-    """A straight piece of code being written. Every method appends an instruction and gives its result."""
+    """A straight piece of code being written. Every method appends an instruction and gives its result.
+
+    One that stands there already, with no branch since, is not written again: LLVM would only take time to see it.
+    """
 
     def __init__(self, module: Module) -> None:
         self.module = module
         self.lines: list[str] = []
         self._counter = 0
+        self._known: dict[str, Reg] = {}  # results since the last branch, by their instructions
 
     # -- instructions
 
@@ -37,9 +44,21 @@ class Instructions:
     def line(self, text: str) -> None:
         """An instruction without result."""
         self.lines.append("  " + text)
+        if text.startswith(("br ", "switch ")):
+            self._known = {}
 
     def emit(self, type: str, text: str) -> Reg:
-        """An instruction with a result of `type`."""
+        """The result, of `type`, of an instruction."""
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        result = self.emit_again(type, text)
+        if text.split(" ", 1)[0] not in NOT_TWICE_THE_SAME:
+            self._known[text] = result
+        return result
+
+    def emit_again(self, type: str, text: str) -> Reg:
+        """The same, written even where it stands there already."""
         name = self.fresh()
         self.lines.append(f"  {name} = {text}")
         return Reg(type, name)
