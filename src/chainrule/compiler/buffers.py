@@ -65,7 +65,7 @@ def _shared(instructions: Sequence[Instruction]) -> list[tuple[list[Buffer], Lif
     taken: set[Buffer] = set()
     for buffer, life in sorted(known.items(), key=lambda item: (item[1].first, item[0].number)):
         where = instructions[life.first]
-        candidates = buffer.over if isinstance(where, Call) else buffer.over_slices
+        candidates = buffer.over_slices if isinstance(where, Repeat) else buffer.over
         free = (
             other for other in candidates if other in group and other not in taken and known[other].last == life.first
         )
@@ -84,9 +84,11 @@ def _in_one_kernel(instruction: Instruction, before: Buffer, after: Buffer) -> b
     """Whether one kernel alone, in each round of a loop, touches the one buffer and writes the other."""
     if isinstance(instruction, Call):
         return True
+    if not isinstance(instruction, Repeat):
+        return instruction.hands_over(before, after)
     calls = [each for each in instruction.parts if before in each.reads or after in each.writes]
     alone = len(calls) == 1 and before in calls[0].reads and after in calls[0].writes
-    return isinstance(instruction, Repeat) and alone and isinstance(calls[0], Call)
+    return alone and isinstance(calls[0], Call)
 
 
 def bytes_kept(instructions: Sequence[Instruction], result: Buffer | None) -> int:

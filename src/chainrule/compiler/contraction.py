@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..ir.graph import Equation, Value
 from ..ir.types import ArrayType
+from .chains import parts_of_product
 from .emit import Function, Reg, element_type
 from .epilogue import Finishable
 from .matmul import ProductKernel
@@ -222,6 +223,7 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
         label,
         source,
         ("product", product, plan),
+        None if plan is None else parts_of_product((a, b, place), product.batch, tasks),
     )
     if plan is not None:
         last = lowering.instructions[-1]

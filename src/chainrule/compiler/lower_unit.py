@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..ir.graph import Value
+from .chains import parts_of_nest
 from .emit import Function, Reg
 from .epilogue import lower_behind
 from .nest import Nest
@@ -57,6 +58,7 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
         str(unit),
         str(unit.members[-1].source or ""),
         key,
+        parts_of_nest(unit, [*operands.values(), *stores.values()], order, tasks),
     )
 
 

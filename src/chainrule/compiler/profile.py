@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..ir.types import ArrayType, NumpyArray, int64
+from .chains import Chain
 from .emit import Function, Module, Reg
 from .memory import address_of, aligned
 from .program import Call, Instruction, Program
@@ -74,15 +75,15 @@ class _Memory:
         self.table[-1] = address_of(ticks)
 
 
-def all_calls(instructions: Sequence[Instruction]) -> list[Call]:
-    """Every kernel call, those inside loops and branches too."""
-    found: list[Call] = []
+def all_calls(instructions: Sequence[Instruction]) -> list[Call | Chain]:
+    """Every kernel call, those inside loops and branches too; of those that are done task by task all in one."""
+    found: list[Call | Chain] = []
     for each in instructions:
-        found += [each] if isinstance(each, Call) else all_calls(each.parts)
+        found += [each] if isinstance(each, Call | Chain) else all_calls(each.parts)
     return found
 
 
-def _timed(program: Program, calls: Sequence[Call]) -> Code:
+def _timed(program: Program, calls: Sequence[Call | Chain]) -> Code:
     """The program as `timed`, loaded."""
     module = Module(program.module.has_fma, program.module.has_scaling, bfloat16=program.module.bfloat16)
     module.globals, module.declarations = program.module.globals, dict(program.module.declarations)
@@ -110,6 +111,13 @@ class _TimedWriter(StepWriter):
     def _call(self, call: Call) -> None:
         super()._call(call)
         self._write_alone()
+        self._tick(call)
+
+    def _chain(self, chain: Chain) -> None:
+        super()._chain(chain)
+        self._tick(chain)
+
+    def _tick(self, call: Call | Chain) -> None:
         f = self.f
         self._meet()
         with f.when(self.first):

@@ -5,7 +5,7 @@ The kernels are divided into tasks by shape alone; `step_writer` writes the func
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .emit import Module
@@ -30,6 +30,17 @@ def pointer_to(place: Place) -> Pointer:
     return Pointer(place.buffer, place.offset * size, tuple((depth, step * size) for depth, step in place.steps))
 
 
+@dataclass(frozen=True)
+class TaskParts:
+    """What task t of a call touches. slices: buffers of which it is the t-th of as many equal parts as there are tasks.
+
+    places: of each buffer, what of it the call touches.
+    """
+
+    slices: frozenset[Buffer] = frozenset()
+    places: Mapping[Buffer, tuple[Place, ...]] = field(default_factory=dict)
+
+
 @dataclass(eq=False)
 class Call:
     """One kernel on some pointers. cost: about how many element operations it does, for dividing it among threads."""
@@ -42,6 +53,7 @@ class Call:
     writes: frozenset[Buffer]
     label: str = ""
     source: str = ""
+    own: TaskParts = field(default_factory=TaskParts)
 
     @property
     def is_serial(self) -> bool:
@@ -94,6 +106,10 @@ class Block:
     def title(self) -> str:
         """What it is, for people."""
         return "block"
+
+    def hands_over(self, before: Buffer, after: Buffer) -> bool:
+        """Whether one kernel in it is the last to touch the one buffer and the first to touch the other."""
+        return False
 
 
 @dataclass(eq=False)

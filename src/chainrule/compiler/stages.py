@@ -12,6 +12,7 @@ from ..passes import run_passes
 from ..passes.open_all import opened
 from . import tiny
 from .buffers import bytes_kept, place_buffers
+from .chains import chained
 from .emit import Module
 from .gather_parts import gather_parts
 from .known_sums import reuse_sums
@@ -132,6 +133,7 @@ class _Planned:
         """The program, its buffers placed."""
         lowering = self.lowering
         slots = list(dict.fromkeys([*self.inputs, *self.outputs, *([lowering.errors] if lowering.errors else [])]))
-        program = Program(lowering.instructions, lowering.module, slots, lowering.constants)
-        program.arena_bytes = place_buffers(lowering.instructions)
+        done = lowering.instructions if tiny.is_tiny(lowering.instructions) else chained(lowering.instructions)
+        program = Program(done, lowering.module, slots, lowering.constants)
+        program.arena_bytes = place_buffers(program.instructions)
         return program

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .chains import Chain
 from .emit import Function, Reg, word
 from .place import Buffer, Kind
 from .program import Block, Branch, Call, Instruction, Pointer, Program, Repeat, While
@@ -123,12 +124,30 @@ class StepWriter:
     def _block(self, block: Block) -> None:
         """Everyone has come before it begins, and before it is left."""
         self._barrier()
-        if isinstance(block, Repeat):
+        if isinstance(block, Chain):
+            self._chain(block)
+        elif isinstance(block, Repeat):
             self._repeat(block)
         elif isinstance(block, Branch):
             self._branch(block)
         elif isinstance(block, While):
             self._while(block)
+
+    def _chain(self, chain: Chain) -> None:
+        """Task by task. What is private lies, in each task, where that of the thread's first one does."""
+        f = self.f
+        begin, end = (f.load("i64", place) for place in self.ranges[chain.tasks])
+        with f.when(f.compare("icmp slt", begin, end)), f.loop(begin, end) as loop:
+            following, back = f.binary("add nsw", loop.index, word(1)), f.binary("sub nsw", begin, loop.index)
+            for call in chain.body:
+                addresses = [
+                    f.at(address, "i8", f.times(back, pointer.buffer.nbytes // chain.tasks))
+                    if pointer.buffer in chain.private
+                    else address
+                    for pointer, address in zip(call.pointers, self._addresses(call))
+                ]
+                f.call(call.kernel, *addresses, loop.index, following)
+        self.pending = [chain]
 
     def _repeat(self, loop: Repeat) -> None:
         with self.f.loop(0, loop.count) as rounds:

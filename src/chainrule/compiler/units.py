@@ -19,7 +19,7 @@ from .lower_unit import lower_nest
 from .parts import lower_parts
 from .place import Buffer, Kind, Place, constant_place, copy_order, dense, is_view, same_layout, same_order, view_of
 from .product_vector import lower_vector_product
-from .program import Call, Instruction, Pointer, pointer_to
+from .program import Call, Instruction, Pointer, TaskParts, pointer_to
 from .runtime import Target
 from .unit import Unit
 
@@ -152,6 +152,7 @@ class Lowering:
         label: str,
         source: str = "",
         key: Any = None,
+        own: TaskParts | None = None,
     ) -> None:
         """Append a kernel; one with the same text is written once, one with the same key not even looked at."""
         if tasks == 0:
@@ -159,7 +160,8 @@ class Lowering:
         kernel = self.kernels.named(writer, len(pointers), label, key)
         writes = frozenset(written)
         reads = frozenset(pointer.buffer for pointer in pointers)
-        self.instructions.append(Call(kernel, tuple(pointers), tasks, cost, reads, writes, label, source))
+        own = own or TaskParts()
+        self.instructions.append(Call(kernel, tuple(pointers), tasks, cost, reads, writes, label, source, own))
         self._forget_copies(written)
 
     def take_back(self, call: Call) -> None:
