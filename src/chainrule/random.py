@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from .errors import CheckpointError, ConfigurationError
+from .functions import argmax
 from .ir.build import recording
 from .ir.graph import Value
-from .ir.types import NumpyArray, Shape, as_dtype, float32
+from .ir.types import NumpyArray, Shape, as_dtype, float32, normalize_axis
 from .ops import random as bits
-from .tensor import Tensor, unwrap, wrap
+from .tensor import Tensor, asarray, unwrap, wrap
 
 
 class Generator:
@@ -140,6 +141,28 @@ def exponential(
 ) -> Tensor:
     """Exponential with mean 1 / rate."""
     return _draw(generator, bits.exponential, _shape(shape), rate, as_dtype(dtype or float32))
+
+
+def gumbel(shape: int | Sequence[int] = (), dtype: Any = None, generator: Generator | None = None) -> Tensor:
+    """Standard Gumbel numbers, -log(-log(u)) of uniform u; float32 unless dtype says otherwise."""
+    return _draw(generator, bits.gumbel, _shape(shape), as_dtype(dtype or float32))
+
+
+def categorical(
+    logits: Any, axis: int = -1, shape: int | Sequence[int] = (), generator: Generator | None = None
+) -> Tensor:
+    """Classes, int64, drawn with the probabilities softmax(logits) along `axis`; logits are log-probabilities.
+
+    shape: how many are drawn for each row, in front of the shape of what is left of logits.
+
+    >>> categorical([0.0, float("-inf")], shape=3).tolist()
+    [0, 0, 0]
+    """
+    given = asarray(logits)
+    place = normalize_axis(axis, given.ndim)
+    noise = gumbel((*_shape(shape), *given.shape), given.dtype if given.dtype.kind == "f" else None, generator)
+    result: Tensor = argmax(given + noise, axis=place - given.ndim)
+    return result
 
 
 def bernoulli(p: Any, shape: int | Sequence[int] | None = None, generator: Generator | None = None) -> Tensor:

@@ -106,6 +106,17 @@ def lamb(w: Array, g: Array, t: int, memory: Memory) -> Array:
     return w - 0.02 * np.linalg.norm(w) / np.linalg.norm(r) * r
 
 
+def adafactor(w: Array, g: Array, t: int, memory: Memory) -> Array:
+    """Shazeer and Stern 2018, algorithm 4, with the least scale of a step and no momentum."""
+    beta = 1 - t**-0.8
+    memory["r"] = beta * memory.get("r", 0.0) + (1 - beta) * (g**2).mean(-1)
+    memory["c"] = beta * memory.get("c", 0.0) + (1 - beta) * (g**2).mean(-2)
+    v = np.outer(memory["r"], memory["c"]) / memory["r"].mean()
+    u = g / np.sqrt(v)
+    u = u / max(1, np.sqrt((u**2).mean()) / 1.5)
+    return w * (1 - 0.1 * 0.3) - max(1e-3, np.sqrt((w**2).mean())) * min(0.1, 1 / np.sqrt(t)) * u
+
+
 def muon(w: Array, g: Array, t: int, memory: Memory) -> Array:
     """Jordan et al. 2024; the iteration as a polynomial of the singular values."""
     old = memory.get("b", np.zeros_like(w))
@@ -126,6 +137,7 @@ PAPERS: dict[str, tuple[Callable[[Any], optim.Optimizer], Callable[..., Array]]]
     "lion": (lambda p: optim.Lion(p, lr=0.01, weight_decay=0.3), lion),
     "lamb": (lambda p: optim.LAMB(p, lr=0.02, weight_decay=0.1), lamb),
     "muon": (lambda p: optim.Muon(p, lr=0.02), muon),
+    "adafactor": (lambda p: optim.Adafactor(p, lr=0.1, d=1.5, weight_decay=0.3), adafactor),
 }
 
 
@@ -173,6 +185,8 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("RAdam", {"lr": 0.05}),
     ("RAdam", {"lr": 0.05, "betas": (0.7, 0.8), "weight_decay": 0.1}),
     ("RAdam", {"lr": 0.05, "betas": (0.7, 0.8), "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("Adafactor", {}),
+    ("Adafactor", {"lr": 0.4, "beta2_decay": -0.5, "eps": (1e-4, 0.1), "d": 1.2, "weight_decay": 0.1}),
     ("Rprop", {}),
     ("Rprop", {"lr": 0.2, "etas": (0.4, 1.5), "step_sizes": (0.01, 0.3), "maximize": True}),
     ("ASGD", {}),

@@ -29,6 +29,10 @@ FORMULAS: dict[str, tuple[Callable[[Any], Any], Callable[[int], float]]] = {
     "linear": (lambda o: schedules.LinearLR(o, 0.2, 0.8, 10), lambda t: 0.2 + 0.6 * min(t, 10) / 10),
     "polynomial": (lambda o: schedules.PolynomialLR(o, 9, 2.0), lambda t: (1 - min(t, 9) / 9) ** 2),
     "lambda": (lambda o: schedules.LambdaLR(o, lambda t: 1 / (1 + t)), lambda t: 1 / (1 + t)),
+    "multiplicative": (
+        lambda o: schedules.MultiplicativeLR(o, lambda t: 1 / t),
+        lambda t: 1 / math.factorial(t),
+    ),
     "cosine": (
         lambda o: schedules.CosineAnnealingLR(o, 8),
         lambda t: (1 + math.cos(math.pi * t / 8)) / 2,
@@ -62,6 +66,12 @@ ORACLE = {
     "CosineAnnealingLR": ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01}),
     "restarts": ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.02}),
     "equal restarts": ("CosineAnnealingWarmRestarts", {"T_0": 4}),
+    "CyclicLR": ("CyclicLR", {"base_lr": 0.1, "max_lr": [1.0, 2.0], "step_size_up": 3, "step_size_down": 5}),
+    "halved cycles": ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 4, "mode": "triangular2"}),
+    "falling cycles": (
+        "CyclicLR",
+        {"base_lr": [0.1, 0.2], "max_lr": 1.0, "step_size_up": 4, "mode": "exp_range", "gamma": 0.9},
+    ),
     "OneCycleLR": ("OneCycleLR", {"max_lr": 2.0, "total_steps": STEPS + 1}),
     "three phases": (
         "OneCycleLR",

@@ -47,3 +47,9 @@ class AlphaDropout(Dropout):
     """Dropout that keeps mean 0 and variance 1 of what SELU gives (Klambauer et al. 2017)."""
 
     function = staticmethod(functional.alpha_dropout)
+
+
+class FeatureAlphaDropout(Dropout):
+    """AlphaDropout of whole channels of (batch, channels, ...)."""
+
+    function = staticmethod(functional.feature_alpha_dropout)

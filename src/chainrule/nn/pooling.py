@@ -136,6 +136,12 @@ class AdaptiveMaxPool2d(_Adaptive):
     function = staticmethod(functional.adaptive_max_pool2d)
 
 
+class AdaptiveMaxPool3d(_Adaptive):
+    """Depth, height and width cut into output_size parts, the largest of each; None keeps a size."""
+
+    function = staticmethod(functional.adaptive_max_pool3d)
+
+
 class _LPPool(Applied):
     def __init__(
         self, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
@@ -153,6 +159,12 @@ class LPPool2d(_LPPool):
     """The p-norm of each window over height and width."""
 
     function = staticmethod(functional.lp_pool2d)
+
+
+class LPPool3d(_LPPool):
+    """The p-norm of each window over depth, height and width."""
+
+    function = staticmethod(functional.lp_pool3d)
 
 
 class _MaxUnpool(Applied):

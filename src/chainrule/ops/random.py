@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DtypeError, ShapeError
-from ..ir.build import constant
+from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.primitive import DISCRETE, Primitive, Sample, register
 from ..ir.types import ArrayType, DType, NumpyArray, Shape, bool_, float32, float64, int64, uint32, uint64
@@ -126,6 +126,14 @@ def exponential(state: Any, shape: Shape, rate: float, dtype: DType) -> Value:
     """Exponential of rate `rate`."""
     numbers: Value = ew.log(1 - unit(state, shape, dtype)) * (-1.0 / rate)
     return numbers
+
+
+def gumbel(state: Any, shape: Shape, dtype: DType) -> Value:
+    """Standard Gumbel numbers: the largest of x + these is drawn with the probabilities softmax(x)."""
+    waiting = exponential(state, shape, 1.0, dtype)
+    least = splat(2.0**-25, waiting.type)  # half of the smallest that is drawn beside 0
+    result: Value = -ew.log(ew.maximum(waiting, least))
+    return result
 
 
 def bernoulli(state: Any, p: Any, shape: Shape) -> Value:

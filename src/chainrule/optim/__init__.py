@@ -3,6 +3,7 @@
 from ..errors import unknown_name
 from . import lr_scheduler, schedules
 from .adadelta import Adadelta
+from .adafactor import Adafactor
 from .adagrad import Adagrad
 from .adam import Adam, AdamW
 from .adamax import Adamax
@@ -26,6 +27,7 @@ __all__ = [
     "LBFGS",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
@@ -50,7 +52,7 @@ BY_NAME: dict[str, type[Optimizer]] = {
     each.__name__.lower(): each
     for each in (
         *(SGD, Adam, AdamW, RMSprop, Adagrad, LBFGS, NAdam, RAdam, Adamax, Adadelta, ASGD, Rprop),
-        *(Lion, LAMB, Muon),
+        *(Lion, LAMB, Muon, Adafactor),
     )
 }
 

@@ -10,6 +10,7 @@ from ..errors import ConfigurationError, unknown_name
 from ..optim import Optimizer
 from ..optim.schedules import (
     CosineAnnealingLR,
+    CyclicLR,
     LinearLR,
     LRScheduler,
     OneCycleLR,
@@ -77,6 +78,6 @@ def as_rate(given: Any, optimizer: Optimizer, steps: int | None, each: str | Non
         raise ConfigurationError("the schedule was made for another optimizer than the one that trains")
     plateau = isinstance(made, ReduceLROnPlateau)
     by_itself = not plateau and (
-        isinstance(given, str) or isinstance(made, OneCycleLR) or not isinstance(given, LRScheduler)
+        isinstance(given, str) or isinstance(made, CyclicLR | OneCycleLR) or not isinstance(given, LRScheduler)
     )
     return Rate(made, by_itself if each is None else each == "step")

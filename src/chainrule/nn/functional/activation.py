@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ... import functions as f
 from ... import random
-from ...errors import ShapeError, unknown_name
+from ...errors import ConfigurationError, ShapeError, unknown_name
 from ...tensor import Tensor, asarray
+from ...transforms import stop_gradient
 
 
 def relu(input: Any, inplace: bool = False) -> Tensor:
@@ -173,6 +176,24 @@ def softmax(input: Any, dim: int = -1, dtype: Any = None, axis: int | None = Non
 def log_softmax(input: Any, dim: int = -1, dtype: Any = None, axis: int | None = None) -> Tensor:
     """log(softmax(x)) along `dim`."""
     result: Tensor = f.log_softmax(_as(input, dtype), dim if axis is None else axis)
+    return result
+
+
+def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, dim: int = -1, generator: Any = None) -> Tensor:
+    """Softmax of (logits + Gumbel noise) / tau: nearly a draw from the classes, differentiable (Jang et al. 2017).
+
+    hard: exactly one class, 1 against 0, with the gradient of the soft one.
+    """
+    if tau <= 0:
+        raise ConfigurationError(f"gumbel_softmax: tau is above 0, but is {tau}")
+    x = asarray(logits)
+    soft = f.softmax((x + random.gumbel(x.shape, dtype=x.dtype, generator=generator)) / tau, axis=dim)
+    if not hard:
+        return soft  # type: ignore[no-any-return]
+    chosen = f.argmax(soft, axis=dim, keepdims=True)
+    place = dim % x.ndim
+    classes = np.arange(x.shape[place]).reshape(-1, *(1,) * (x.ndim - place - 1))
+    result: Tensor = f.where(chosen == classes, 1.0, 0.0) - stop_gradient(soft) + soft
     return result
 
 

@@ -74,12 +74,28 @@ def alpha_dropout(
 ) -> Tensor:
     """Dropout that keeps mean 0 and variance 1 of what selu gives (Klambauer et al. 2017)."""
     x = asarray(input)
-    check_probability("alpha_dropout", p)
+    return _alpha_dropped("alpha_dropout", x, p, training, x.shape, generator)
+
+
+def feature_alpha_dropout(
+    input: Any, p: float = 0.5, training: bool = False, inplace: bool = False, generator: Any = None
+) -> Tensor:
+    """alpha_dropout of whole channels of (batch, channels, ...)."""
+    x = asarray(input)
+    if x.ndim < 2:
+        raise ShapeError(f"feature_alpha_dropout takes (batch, channels, ...), but was given {x.shape}")
+    units = x.shape[:2] + (1,) * (x.ndim - 2)
+    return _alpha_dropped("feature_alpha_dropout", x, p, training, units, generator)
+
+
+def _alpha_dropped(name: str, x: Tensor, p: float, training: bool, units: tuple[int, ...], generator: Any) -> Tensor:
+    check_probability(name, p)
     if not training or p == 0:
         return x
     if p == 1:
         return x * 0.0
     scale = 1 / math.sqrt((1 - p) * (1 + p * SELU_FLOOR**2))
-    kept = f.where(random.keep_mask(p, x.shape, generator), x, SELU_FLOOR)
+    keep = f.broadcast_to(random.keep_mask(p, units, generator), x.shape)
+    kept = f.where(keep, x, SELU_FLOOR)
     result: Tensor = kept * scale - scale * p * SELU_FLOOR
     return result

@@ -202,6 +202,11 @@ def adaptive_max_pool2d(input: Any, output_size: Any) -> Tensor:
     return _adaptive("adaptive_max_pool2d", 2, input, output_size, _max_part)
 
 
+def adaptive_max_pool3d(input: Any, output_size: Any) -> Tensor:
+    """Depth, height, width cut into output_size parts, the largest of each; equal ones: the first gets the gradient."""
+    return _adaptive("adaptive_max_pool3d", 3, input, output_size, _max_part)
+
+
 def lp_pool1d(
     input: Any, norm_type: float, kernel_size: int, stride: int | None = None, ceil_mode: bool = False
 ) -> Tensor:
@@ -215,6 +220,14 @@ def lp_pool2d(
     """The p-norm of each window over height and width."""
     count = math.prod(sizes_per_axis(kernel_size, 2, "kernel_size"))
     return _lp_pool(avg_pool2d, input, norm_type, kernel_size, stride, ceil_mode, count)
+
+
+def lp_pool3d(
+    input: Any, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window over depth, height and width."""
+    count = math.prod(sizes_per_axis(kernel_size, 3, "kernel_size"))
+    return _lp_pool(avg_pool3d, input, norm_type, kernel_size, stride, ceil_mode, count)
 
 
 def _lp_pool(pool: Any, input: Any, p: float, kernel_size: Any, stride: Any, ceil_mode: bool, count: int) -> Tensor:

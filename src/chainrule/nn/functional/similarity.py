@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ... import functions as f
+from ...errors import ShapeError
+from ...linalg import vector_norm
 from ...tensor import Tensor, asarray
 from .regression import pair, reduce
 
@@ -38,6 +42,27 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tens
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """p-norm of x1 - x2 + eps along the last axis."""
     return _norm(asarray(x1) - asarray(x2) + eps, p, -1, keepdim)
+
+
+def cdist(x1: Any, x2: Any, p: float = 2.0) -> Tensor:
+    """p-norms between the rows of (..., n, size) and those of (..., m, size): (..., n, m). Equal rows: gradient 0."""
+    first, second = asarray(x1), asarray(x2)
+    return _distance(first[..., :, None, :] - second[..., None, :, :], p)
+
+
+def pdist(input: Any, p: float = 2.0) -> Tensor:
+    """p-norms between each row of (n, size) and those below it: n (n - 1) / 2 of them, in the order of rows."""
+    x = asarray(input)
+    if x.ndim != 2:
+        raise ShapeError(f"pdist takes a matrix, whose rows are points, but was given {x.shape}")
+    above, below = np.triu_indices(x.shape[0], 1)
+    return _distance(f.take(x, above, 0) - f.take(x, below, 0), p)
+
+
+def _distance(difference: Tensor, p: float) -> Tensor:
+    """The norm along the last axis, whose slope at 0 is 0."""
+    result: Tensor = vector_norm(difference, axis=-1, ord=p)
+    return result
 
 
 def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:

@@ -3,7 +3,17 @@
 from ...errors import unknown_name
 from .base import LRScheduler
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
-from .decay import ConstantLR, ExponentialLR, LambdaLR, LinearLR, MultiStepLR, PolynomialLR, StepLR
+from .cyclic import CyclicLR
+from .decay import (
+    ConstantLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiplicativeLR,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
+)
 from .one_cycle import OneCycleLR
 from .plateau import ReduceLROnPlateau
 from .sequence import SequentialLR, with_warmup
@@ -12,11 +22,13 @@ __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
     "PolynomialLR",
     "ReduceLROnPlateau",
@@ -30,6 +42,7 @@ BY_NAME: dict[str, type[LRScheduler]] = {
     "constant": ConstantLR,
     "cosine": CosineAnnealingLR,
     "cosine-restarts": CosineAnnealingWarmRestarts,
+    "cyclic": CyclicLR,
     "exponential": ExponentialLR,
     "linear": LinearLR,
     "multi-step": MultiStepLR,

@@ -26,6 +26,24 @@ def set_rate(group: Group, rate: float) -> None:
         group["lr"] = rate
 
 
+def require_momentum(optimizer: Optimizer) -> None:
+    """For schedules of momentum: a ConfigurationError where a group has neither momentum nor betas."""
+    optimizer.moving |= {"betas", "momentum"}
+    if any("betas" not in group and "momentum" not in group for group in optimizer.param_groups):
+        raise ConfigurationError(
+            "cycle_momentum needs an optimiser with momentum or betas, "
+            f"which {type(optimizer).__name__} has not; set cycle_momentum=False"
+        )
+
+
+def set_momentum(group: Group, momentum: float) -> None:
+    """Write the momentum of a group, or Adam's first beta."""
+    if "betas" in group:
+        group["betas"] = (momentum, *group["betas"][1:])
+    else:
+        group["momentum"] = momentum
+
+
 def for_each_group(name: str, optimizer: Optimizer, given: Any) -> list[Any]:
     """One entry for each parameter group: a list as it is, a single thing repeated."""
     count = len(optimizer.param_groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from ...errors import ConfigurationError
 from .. import checks
 from ..optimizer import Optimizer
-from .base import LRScheduler, for_each_group
+from .base import LRScheduler, current_rate, for_each_group
 
 
 class StepLR(LRScheduler):
@@ -133,6 +134,34 @@ class LambdaLR(LRScheduler):
     def _set(self, epoch: float) -> None:
         self.last_epoch = epoch
         self._write([float(base * each(epoch)) for base, each in zip(self.base_lrs, self.lr_lambdas)])
+
+
+class MultiplicativeLR(LRScheduler):
+    """The rate times `lr_lambda(epoch)` of every epoch so far, a function of yours, or one for each parameter group.
+
+    Functions are not part of the state dict.
+    """
+
+    _not_saved = ("optimizer", "lr_lambdas")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[Any], float] | list[Callable[[Any], float]],
+        last_epoch: int = -1,
+    ) -> None:
+        self.lr_lambdas = for_each_group("lr_lambda", optimizer, lr_lambda)
+        super().__init__(optimizer, last_epoch)
+
+    def _advance(self) -> None:
+        self.last_epoch += 1
+        groups = self.optimizer.param_groups
+        self._write([current_rate(group) * each(self.last_epoch) for group, each in zip(groups, self.lr_lambdas)])
+
+    def _set(self, epoch: float) -> None:
+        self.last_epoch = epoch
+        factors = [math.prod(each(k) for k in range(1, int(epoch) + 1)) for each in self.lr_lambdas]
+        self._write([base * factor for base, factor in zip(self.base_lrs, factors)])
 
 
 def _check_factor(name: str, factor: float) -> None:

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from ...errors import ConfigurationError
 from .. import checks
-from ..optimizer import Group, Optimizer
-from .base import LRScheduler, for_each_group
+from ..optimizer import Optimizer
+from .base import LRScheduler, for_each_group, require_momentum, set_momentum
 from .cosine import cosine
 
 _UP = ("initial_lr", "max_lr", "max_momentum", "base_momentum")
@@ -65,15 +65,10 @@ class OneCycleLR(LRScheduler):
             group.update(initial_lr=first, max_lr=highest, min_lr=first / final_div_factor)
 
     def _mark_momentum(self, optimizer: Optimizer, base_momentum: Any, max_momentum: Any) -> None:
-        optimizer.moving |= {"betas", "momentum"}
+        require_momentum(optimizer)
         lowest = for_each_group("base_momentum", optimizer, base_momentum)
         highest = for_each_group("max_momentum", optimizer, max_momentum)
         for group, low, high in zip(optimizer.param_groups, lowest, highest):
-            if "betas" not in group and "momentum" not in group:
-                raise ConfigurationError(
-                    "cycle_momentum needs an optimiser with momentum or betas, "
-                    f"which {type(optimizer).__name__} has not; set cycle_momentum=False"
-                )
             group.update(base_momentum=low, max_momentum=high)
 
     def _phases(self) -> list[tuple[float, tuple[str, str, str, str]]]:
@@ -107,14 +102,7 @@ class OneCycleLR(LRScheduler):
         groups = self.optimizer.param_groups
         self._write([between(group[first], group[last], done) for group in groups])
         for group in groups if self.cycle_momentum else ():
-            _set_momentum(group, between(group[first_momentum], group[last_momentum], done))
-
-
-def _set_momentum(group: Group, momentum: float) -> None:
-    if "betas" in group:
-        group["betas"] = (momentum, *group["betas"][1:])
-    else:
-        group["momentum"] = momentum
+            set_momentum(group, between(group[first_momentum], group[last_momentum], done))
 
 
 def _total(total_steps: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:
