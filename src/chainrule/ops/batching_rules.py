@@ -156,7 +156,7 @@ def _number(number: int, shape: Shape) -> Value:
 
 _AXES = (
     *(structure.concat, structure.flip, reduction.sum, reduction.max, reduction.min, reduction.all, reduction.any),
-    *(reduction.argmax, reduction.argmin, reduction.argsort, reduction.cumulative_sum),
+    *(reduction.argmax, reduction.argmin, reduction.argsort, reduction.cumulative_sum, reduction.softmax),
 )
 _WINDOWS = (
     *(pooling.window_max, pooling.window_scatter, pooling.window_pick),

@@ -10,8 +10,9 @@ import numpy as np
 from ..errors import ConfigurationError, DtypeError
 from ..ir.build import constant, splat
 from ..ir.graph import Value
-from ..ir.types import as_dtype, as_integer, float32
+from ..ir.types import as_dtype, as_integer, float32, normalize_axis
 from . import elementwise as ew
+from . import reduction
 from .arrays import expand_dims, mean, sum
 from .arrays import max as largest
 from .operators import apply, common, floating, lift
@@ -152,10 +153,7 @@ def softsign(x: Any) -> Value:
 def softmax(x: Any, axis: int = -1) -> Value:
     """exp(x) over its sum along `axis`, without overflow."""
     value = floating(x)
-    if not value.size:
-        return value
-    weights = ew.exp(value - ew.stop_gradient(largest(value, axis, keepdims=True)))
-    result: Value = weights / sum(weights, axis, keepdims=True)
+    result: Value = reduction.softmax(value, axis=normalize_axis(as_integer(axis, "an axis"), value.ndim))
     return result
 
 

@@ -9,8 +9,20 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ir.primitive import DISCRETE, Primitive, Rule, Sample, register
-from ..ir.types import COMPLEX, DTYPES, NUMBERS, ArrayType, DType, Shape, bool_, int64, normalize_axis
-from .elementwise import cast, equal
+from ..ir.types import (
+    COMPLEX,
+    DTYPES,
+    FLOATS,
+    NUMBERS,
+    ArrayType,
+    DType,
+    NumpyArray,
+    Shape,
+    bool_,
+    int64,
+    normalize_axis,
+)
+from .elementwise import cast, equal, multiply_no_nan
 from .samples import of_dtype, spread, with_gaps
 from .structure import broadcast_to, flip, reshape
 from .type_rules import require_dtype
@@ -179,5 +191,31 @@ cumulative_sum = register(
         (_cumulative_sum_rule,),
         "cumsum({0}; {axis})",
         _along_samples(NUMBERS),
+    )
+)
+
+# -- softmax
+
+
+def _softmax(x: NumpyArray, axis: int) -> NumpyArray:
+    weights = np.exp(x - np.max(x, axis, keepdims=True)) if x.size else x
+    result: NumpyArray = weights / np.sum(weights, axis, x.dtype, keepdims=True)
+    return result
+
+
+def _softmax_rule(g: Any, y: Any, x: Any, *, axis: int) -> Any:
+    """From the result alone: neither exponentials nor their sum are kept, and nothing is divided."""
+    mean = expand_like(sum(multiply_no_nan(y, g), axes=(axis,)), (axis,), x.shape)
+    return multiply_no_nan(y, g - mean)
+
+
+softmax = register(
+    Primitive(
+        "softmax",
+        _along_type("softmax", FLOATS),
+        _softmax,
+        (_softmax_rule,),
+        "softmax({0}; {axis})",
+        _along_samples(FLOATS),
     )
 )

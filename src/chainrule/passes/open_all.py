@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..ir.graph import Graph
-from . import open_decompositions, open_fourier, open_systems
+from . import open_decompositions, open_fourier, open_softmax, open_systems
 from .open_complex import open_complex
 from .opening import Opening, open_primitives
 
@@ -17,6 +17,7 @@ OPENINGS: dict[str, Opening] = {
     "eigh": open_decompositions.eigh,
     "svd": open_decompositions.svd,
     "fft": open_fourier.fft,
+    "softmax": open_softmax.softmax,
 }
 
 

@@ -119,6 +119,11 @@ STRUCTURE |= {"all": _of_bools("ReduceMin"), "any": _of_bools("ReduceMax")}
 STRUCTURE |= {"argmax": _position("ArgMax"), "argmin": _position("ArgMin")}
 
 
+@emitter("softmax")
+def _softmax(w: Writer, equation: Equation) -> str:
+    return w.node("Softmax", w.name(equation.inputs[0]), axis=equation.params["axis"])
+
+
 @emitter("cumulative_sum")
 def _cumulative_sum(w: Writer, equation: Equation) -> str:
     axis = w.constant(np.array(equation.params["axis"], np.int64))
