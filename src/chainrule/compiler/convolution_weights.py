@@ -28,6 +28,8 @@ BLOCK_BYTES = 1 << 19
 """Rows of input and cotangent that are gone over for all taps while they are in the cache."""
 
 
+MOST_PRODUCTS = 64
+"""Multiplications in the body of a loop, at most, where it does several examples."""
 AHEAD = 12
 """How many examples ahead memory is asked for."""
 
@@ -168,11 +170,7 @@ class _Sums:
         with f.loop(*self.places, 1, totals) as row:
             here_x = self._at(x, f.add(f.times(row.index, kernel.rows.stride * kernel.x.strides[2]), across))
             here_g = self._at(g, f.times(row.index, kernel.g.strides[2]))
-            with f.loop(low, high, 1, row.carried) as column:
-                x_place = self._at(here_x, f.times(column.index, window.stride * kernel.x.strides[3]))
-                g_place = self._at(here_g, f.times(column.index, kernel.g.strides[3]))
-                column.carry(*self._examples(x_place, g_place, [(0, 0)], column.carried))
-            row.carry(*column.results)
+            row.carry(*self._columns((here_x, here_g), (low, high), window.stride, [(0, 0)], row.carried))
         self._store(row.results)
 
     def all_taps(self) -> None:
@@ -184,22 +182,40 @@ class _Sums:
             here_x = self._at(x, f.times(row.index, kernel.rows.stride * kernel.x.strides[2]))
             here_g = self._at(g, f.times(row.index, kernel.g.strides[2]))
             current = list(row.carried)
+            from_g = self._at(here_g, word(window.low * kernel.g.strides[3]))
             for first, last, taps in _column_runs(window):
-                with f.loop(first, last, 1, current) as column:
-                    x_place = self._at(here_x, f.times(column.index, kernel.x.strides[3]))
-                    g_place = self._at(here_g, f.times(f.add(column.index, window.low), kernel.g.strides[3]))
-                    meets = [(tap, -tap * kernel.g.strides[3]) for tap in taps]
-                    column.carry(*self._examples(x_place, g_place, meets, column.carried))
-                current = list(column.results)
+                meets = [(tap, -tap * kernel.g.strides[3]) for tap in taps]
+                current = self._columns((here_x, from_g), (word(first), word(last)), 1, meets, current)
             row.carry(*current)
         self._store(row.results)
 
-    def _examples(self, x: Reg, g: Reg, meets: Sequence[tuple[int, int]], totals: Sequence[Reg]) -> list[Reg]:
-        """meets: (tap, where its cotangent lies)."""
+    def _columns(
+        self,
+        pointers: tuple[Reg, Reg],
+        places: tuple[Reg, Reg],
+        stride: int,
+        meets: Sequence[tuple[int, int]],
+        totals: Sequence[Reg],
+    ) -> list[Reg]:
+        """Some places of a row. meets: (tap, where its cotangent lies). The examples of neighbours are one long run."""
+        f, kernel, (low, high) = self.f, self.kernel, places
+        steps = stride * kernel.x.strides[3], kernel.g.strides[3]
+        if steps == (kernel.examples * kernel.x.strides[0], kernel.examples * kernel.g.strides[0]):
+            here_x, here_g = (self._at(each, f.times(low, step)) for each, step in zip(pointers, steps))
+            count = f.times(f.add(high, f.times(low, -1)), kernel.examples)
+            return self._examples(here_x, here_g, count, meets, totals)
+        with f.loop(low, high, 1, totals) as column:
+            here_x, here_g = (self._at(each, f.times(column.index, step)) for each, step in zip(pointers, steps))
+            column.carry(*self._examples(here_x, here_g, word(kernel.examples), meets, column.carried))
+        return list(column.results)
+
+    def _examples(
+        self, x: Reg, g: Reg, count: Reg, meets: Sequence[tuple[int, int]], totals: Sequence[Reg]
+    ) -> list[Reg]:
         f, kernel = self.f, self.kernel
         products = len(meets) * self.height * len(self.lanes)
-        unrolled = next((n for n in (4, 2) if kernel.examples % n == 0 and n * products <= 64), 1)
-        with f.loop(0, kernel.examples, unrolled, totals) as loop:
+        unrolled = next((n for n in (4, 2) if kernel.examples % n == 0 and n * products <= MOST_PRODUCTS), 1)
+        with f.loop(0, count, unrolled, totals) as loop:
             here_x = self._at(x, f.times(loop.index, kernel.x.strides[0]))
             here_g = self._at(g, f.times(loop.index, kernel.g.strides[0]))
             current = list(loop.carried)
