@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "captured",
             "capture",
             "closure",
+            "repeated",
             "control",
             "random",
             "custom_gradient",

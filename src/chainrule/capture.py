@@ -17,12 +17,12 @@ import numpy as np
 
 from . import tree
 from .captured import Captured, Cell, GradientCell, Guard, Guards, Number, TensorCell
+from .closure import content_written
 from .errors import TraceError
-from .ir.build import Trace, bind, current_trace, placeholder, precision, precision_place, tracing
+from .ir.build import Trace, current_trace, placeholder, precision, precision_place, tracing
 from .ir.check import check_graph
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType, float64
-from .ops import elementwise as ew
 from .ops.operators import lift
 from .tensor import Content, Parameter, Tensor, unwrap, wrap
 
@@ -96,13 +96,7 @@ class Capture(Trace):
 
     def written(self, contents: Value, before: Value) -> Content:
         """The new contents as a value that gradients may be taken with respect to."""
-        result = bind(ew.stop_gradient, contents)
-        if result.data is not None:  # a constant: it still takes the place of what was there
-            content = Content(result.type, result.data, tracked=before.tracked)
-            return content
-        content = Content(result.type, None, result.equation, 0, before.tracked, result.source)
-        result.equation._outputs = (content,)
-        return content
+        return content_written(contents, before)
 
     def will_change_gradient(self, owner: Tensor) -> None:
         """The gradient of a tensor is about to be replaced."""

@@ -13,10 +13,11 @@ import numpy as np
 
 from . import tree
 from .errors import TraceError
-from .ir.build import Trace, adopted, current_trace, placeholder, recording, tracing
+from .ir.build import Trace, adopted, bind, current_trace, placeholder, recording, tracing
 from .ir.check import check_graph
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType
+from .ops import elementwise as ew
 from .ops.operators import lift
 from .ops.pullback import sealed
 from .tensor import Content, Tensor, unwrap, wrap
@@ -56,10 +57,17 @@ class BodyTrace(Trace):
             return outer
         if id(outer) not in self.foreign:
             self._kept.append(outer)
-            stand_in = _placeholder_for(outer)
+            stand_in = self._placeholder_for(outer)
             self.foreign[id(outer)] = (outer, stand_in)
             self._own.add(id(stand_in))
         return self.foreign[id(outer)][1]
+
+    def _placeholder_for(self, outer: Value) -> Value:
+        if not isinstance(outer, Content):
+            return placeholder(outer.type)
+        content = Content(outer.type, None, tracked=outer.type.is_float, source=outer.source)
+        content.owner = outer.owner
+        return content
 
     def _is_own(self, value: Value) -> bool:
         for equation in self.equations[self._seen :]:
@@ -95,11 +103,13 @@ class BodyTrace(Trace):
             self.parent.looked_at(owner, what)  # type: ignore[union-attr]
 
 
-def _placeholder_for(outer: Value) -> Value:
-    if not isinstance(outer, Content):
-        return placeholder(outer.type)
-    content = Content(outer.type, None, tracked=outer.type.is_float, source=outer.source)
-    content.owner = outer.owner
+def content_written(contents: Value, before: Value) -> Content:
+    """What is written to a tensor in a trace, as a value that gradients may be taken with respect to."""
+    result = bind(ew.stop_gradient, contents)
+    if result.data is not None:  # a constant: it still takes the place of what was there
+        return Content(result.type, result.data, tracked=before.tracked)
+    content = Content(result.type, None, result.equation, 0, before.tracked, result.source)
+    result.equation._outputs = (content,)
     return content
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.compiler import buffers, entry
 from chainrule.compiler.compile import compile_graph, run_once
 from chainrule.compiler.program import Repeat
 from chainrule.trace import trace
@@ -133,3 +134,36 @@ def test_a_bias_is_added_in_the_loop(row_first: bool) -> None:
         sums.append(gates.sum())
     for found, wanted in zip(run_once(compiled, [x, start, bias]), (carry, np.array(sums)), strict=True):
         np.testing.assert_allclose(found, -wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("much", [0, buffers.MUCH])
+def test_what_a_round_computes_shares_memory(much: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large results one after the other in each round: the same as NumPy's, for any threads, in the memory of a few."""
+    monkeypatch.setattr(buffers, "MUCH", much)
+    monkeypatch.setattr(entry, "PARALLEL_COST", 0)
+    random = np.random.default_rng(5)
+    weight, xs = random.standard_normal((200, 200)) / 15, random.standard_normal((3, 400, 200))
+
+    def function(weight: Any, xs: Any) -> Any:
+        def body(carry: Any, x: Any) -> Any:
+            for _ in range(8):
+                x = cr.tanh(x @ weight) + x
+            return carry + x.sum(axis=0), x[:2]
+
+        return cr.scan(body, cr.zeros(200, dtype="float64"), xs)
+
+    total, firsts = np.zeros(200), []
+    for x in xs:
+        for _ in range(8):
+            x = np.tanh(x @ weight) + x
+        total, firsts = total + x.sum(axis=0), [*firsts, x[:2]]
+    found = []
+    for threads in (1, 3):
+        compiled = cr.compile(function, threads=threads)
+        found.append([each.numpy() for each in compiled(weight, xs)])
+        forecast = compiled.memory(weight, xs)
+        assert forecast.activations + forecast.workspace < 5 * xs[0].nbytes
+    np.testing.assert_allclose(found[0][0], total, rtol=1e-12)
+    np.testing.assert_allclose(found[0][1], firsts, rtol=1e-12)
+    for mine, theirs in zip(*found):
+        np.testing.assert_array_equal(mine, theirs)

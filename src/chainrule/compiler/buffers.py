@@ -10,6 +10,9 @@ from .memory import rounded
 from .place import Buffer, Kind
 from .program import Call, Instruction, Repeat
 
+MUCH = 1 << 20
+"""Bytes from which on what a loop computes in each round shares memory. For less more barriers would not pay."""
+
 
 @dataclass(frozen=True)
 class Life:
@@ -40,30 +43,59 @@ def touched(instruction: Instruction) -> list[Buffer]:
 
 def place_buffers(instructions: Sequence[Instruction]) -> int:
     """Give every arena buffer its offset; returns the bytes of the arena. Large ones first, each at the lowest fit."""
+    return _placed(instructions, lives(instructions))
+
+
+@dataclass
+class _Piece:
+    """Buffers that are placed together: each lies `offset` bytes further than it does now. rank: who goes first."""
+
+    buffers: list[Buffer]
+    nbytes: int
+    life: Life
+    rank: int
+
+
+def _placed(instructions: Sequence[Instruction], known: dict[Buffer, Life]) -> int:
+    """Offsets for the buffers in `known`; returns the bytes that they take together."""
     placed: list[tuple[int, int, int, int]] = []  # start, stop, first and last use, in order
     total = 0
-    for buffers, life in sorted(_shared(instructions), key=lambda item: (-item[0][0].nbytes, item[0][0].number)):
-        size = rounded(buffers[0].nbytes)
-        offset = 0
-        first, last = life.first, life.last
+    pieces = _rounds(instructions, known)
+    inside = {buffer for piece in pieces for buffer in piece.buffers}
+    pieces += _shared(instructions, {buffer: life for buffer, life in known.items() if buffer not in inside})
+    for piece in sorted(pieces, key=lambda piece: (-piece.nbytes, piece.rank)):
+        offset, size = 0, rounded(piece.nbytes)
         for start, stop, begun, over in placed:
-            if begun <= last and first <= over:
+            if begun <= piece.life.last and piece.life.first <= over:
                 if offset + size <= start:
                     break
                 offset = max(offset, stop)
-        for buffer in buffers:
-            buffer.offset = offset
-        bisect.insort(placed, (offset, offset + size, first, last))
+        for buffer in piece.buffers:
+            buffer.offset += offset
+        bisect.insort(placed, (offset, offset + size, piece.life.first, piece.life.last))
         total = max(total, offset + size)
     return total
 
 
-def _shared(instructions: Sequence[Instruction]) -> list[tuple[list[Buffer], Life]]:
+def _rounds(instructions: Sequence[Instruction], known: dict[Buffer, Life]) -> list[_Piece]:
+    """What lives in single rounds of a loop, where that is much: one piece for each loop, in which memory is shared."""
+    pieces = []
+    for number, each in enumerate(instructions):
+        own = {buffer for buffer, life in known.items() if life == Life(number, number)}
+        if own and isinstance(each, Repeat) and sum(buffer.nbytes for buffer in own) >= MUCH:
+            inside = {buffer: life for buffer, life in lives(each.body).items() if buffer in own}
+            size = _placed(each.body, inside)
+            buffers = list(inside)
+            pieces.append(_Piece(buffers, size, Life(number, number), min(buffer.number for buffer in buffers)))
+    return pieces
+
+
+def _shared(instructions: Sequence[Instruction], known: dict[Buffer, Life]) -> list[_Piece]:
     """Buffers that share memory because one takes it over from the other, and how long they need it together."""
-    known = lives(instructions)
     group: dict[Buffer, list[Buffer]] = {}
     taken: set[Buffer] = set()
     for buffer, life in sorted(known.items(), key=lambda item: (item[1].first, item[0].number)):
+        buffer.offset = 0
         where = instructions[life.first]
         candidates = buffer.over_slices if isinstance(where, Repeat) else buffer.over
         free = (
@@ -77,7 +109,10 @@ def _shared(instructions: Sequence[Instruction]) -> list[tuple[list[Buffer], Lif
         group[buffer] = group[heir_of]
         group[buffer].append(buffer)
     found = {id(buffers): buffers for buffers in group.values()}
-    return [(buffers, Life(known[buffers[0]].first, known[buffers[-1]].last)) for buffers in found.values()]
+    return [
+        _Piece(all_, all_[0].nbytes, Life(known[all_[0]].first, known[all_[-1]].last), all_[0].number)
+        for all_ in found.values()
+    ]
 
 
 def _in_one_kernel(instruction: Instruction, before: Buffer, after: Buffer) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .. import functions as f
+from ..capture import Capture
+from ..control import scan
+from ..ir.build import current_trace
+from ..repeated import UnrepeatableError, repeated
 from ..tensor import Tensor, asarray
 from ..transforms import stop_gradient
 from .weighted import mass
@@ -18,30 +23,60 @@ def accumulated(step: TrainingStep, inputs: Any, targets: Any, weights: Any = No
     """The loss of the whole batch and its outputs; its gradient is in `.grad` afterwards.
 
     Only the parts' sizes decide the order of the sums, so the bits are the same on every machine and when resumed. The
-    loss of the batch is the mean of that of its parts, each counted by its examples (or their weights).
+    loss of the batch is the mean of that of its parts, each counted by its examples (or their weights). In a captured
+    function the parts of equal size are one loop: its code and its memory are those of one part.
     """
     assert step.rows is not None
-    total = None if weights is None else mass(step.loss, targets, _floats(weights))
-    losses, outputs = [], []
-    for part in parts(len(inputs), step.rows):
-        wanted, amounts = targets[part], None if weights is None else weights[part]
-        predicted = step.outputs(inputs[part])
-        share = (part.stop - part.start) / len(inputs)
-        if total is not None and amounts is not None:
-            share = mass(step.loss, wanted, _floats(amounts)) / total
-        loss = step.error(predicted, wanted, amounts) * share
-        loss.backward()
-        losses.append(stop_gradient(loss))
-        outputs.append(stop_gradient(predicted))
+    batch = (inputs, targets) if weights is None else (inputs, targets, weights)
+    length, rows = len(inputs), step.rows
+    one = _step_of_a_part(step, batch)
+    losses, outputs, done = [], [], 0
+    if isinstance(current_trace(), Capture) and length >= 2 * rows:
+        with suppress(UnrepeatableError):
+            found, predicted = repeated(one, _in_parts(batch, rows))
+            losses, outputs, done = [_added(found)], [_joined(predicted)], length // rows * rows
+    for start in range(done, length, rows):
+        loss, each = one(*(array[start : start + rows] for array in batch))
+        losses.append(loss)
+        outputs.append(each)
     whole = losses[0]
     for each in losses[1:]:
         whole = whole + each
     return whole, f.concat(outputs)
 
 
-def parts(length: int, rows: int) -> Iterator[slice]:
-    """A batch cut into parts of `rows` examples; the last may be smaller."""
-    return (slice(start, min(start + rows, length)) for start in range(0, length, rows))
+def _step_of_a_part(step: TrainingStep, batch: Sequence[Any]) -> Callable[..., tuple[Tensor, Tensor]]:
+    """A function of a part of the batch that adds to the gradients, and gives its share of the loss and its outputs."""
+    length = len(batch[0])
+    total = stop_gradient(mass(step.loss, batch[1], _floats(batch[2]))) if len(batch) > 2 else None
+
+    def part(inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Tensor]:
+        predicted = step.model(inputs)
+        share = len(inputs) / length if total is None else mass(step.loss, targets, _floats(weights)) / total
+        loss = step.error(predicted, targets, weights) * share
+        loss.backward()
+        return stop_gradient(loss), stop_gradient(predicted)
+
+    return part
+
+
+def _in_parts(batch: Sequence[Any], rows: int) -> tuple[Tensor, ...]:
+    """The arrays of a batch as (parts, rows, ...), without the rest that is smaller."""
+    arrays = [asarray(array) for array in batch]
+    count = len(arrays[0]) // rows
+    return tuple(f.reshape(array[: count * rows], (count, rows, *array.shape[1:])) for array in arrays)
+
+
+def _added(losses: Tensor) -> Tensor:
+    """(parts,) from the first to the last, as one after the other."""
+    total: Tensor = scan(lambda total, loss: (total + loss, None), losses[0], losses[1:])[0]
+    return total
+
+
+def _joined(outputs: Tensor) -> Tensor:
+    """(parts, rows, ...) as (examples, ...)."""
+    joined: Tensor = f.reshape(outputs, (-1, *outputs.shape[2:]))
+    return joined
 
 
 def _floats(weights: Any) -> Tensor:
