@@ -63,6 +63,23 @@ def test_the_same_bits_as_apart(case: str, monkeypatch: pytest.MonkeyPatch, tmp_
         assert one.tobytes() == other.tobytes()
 
 
+def test_a_nest_comes_right_behind_its_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although its last equation stands behind other work in the graph."""
+    monkeypatch.setattr(epilogue, "LEAST_BYTES", 0)
+
+    @cr.compile
+    def layer(x: Any, w: Any, labels: Any) -> Any:
+        sums = cr.relu(x @ w)
+        return sums, cr.cumulative_sum(labels), sums > 1
+
+    arrays = array(64, 30), array(30, 64), array(64)
+    found = layer(*arrays)
+    assert np.array_equal(found[2].numpy(), found[0].numpy() > 1)
+    labels = [each.label for each in layer.profile(*arrays, runs=1)]
+    assert len(labels) == 2
+    assert labels[0].startswith("matmul") and labels[0].endswith("relu greater")
+
+
 def test_the_products_own_operands_are_not_written_before_all_is_read() -> None:
     """The weight is updated by what it computes, behind the product that reads it twice."""
     weight = cr.nn.Parameter(array(400, 400) / 20)

@@ -187,7 +187,10 @@ class Grouping:
         return True
 
     def ordered(self) -> list[Unit]:
-        """The units in an order in which they can run, near to that of the equations."""
+        """The units in an order in which they can run, near to that of the equations.
+
+        A nest that can go on with a product comes right behind it, where it may become a part of its kernel.
+        """
         return [unit for unit in self._sorted() if unit.members]
 
     def _sorted(self) -> list[Unit]:
@@ -208,9 +211,14 @@ class Grouping:
             for follower in followers[number]:
                 waiting[follower] -= 1
                 if waiting[follower] == 0:
-                    heapq.heappush(ready, (self._key(follower), follower))
+                    at_once = self.units[follower].is_nest and _is_product(self.units[number])
+                    heapq.heappush(ready, (self._key(number if at_once else follower), follower))
         return result
 
     def _key(self, number: int) -> int:
         members = self.units[number].members
         return self.position[id(members[-1])] if members else 0
+
+
+def _is_product(unit: Unit) -> bool:
+    return bool(unit.members) and unit.members[0].primitive.name == "matmul"
