@@ -22,7 +22,8 @@ def compile(
     the same bits for any number of threads. `epoch` of the result runs it over whole arrays in one native call.
     check_finite: look for NaN and infinity in results and in what is written; the first is a NonFiniteError that tells
     the operation that made it, with your line, what it was given, which example it comes from, and a file that replays
-    the step. Weights are then as they were before that step.
+    the step. Weights are then as they were before that step. Calls look at weights now and then only: `check()` of the
+    result, behind the last call, looks at them all.
 
     Raises TraceError where the function asks for the elements of an array while it is traced.
 

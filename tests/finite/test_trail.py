@@ -120,6 +120,24 @@ def test_an_infinite_derivative() -> None:
     np.testing.assert_array_equal(w.numpy(), 0)
 
 
+def test_weights_spoiled_by_the_last_call_are_found_by_check() -> None:
+    w = cr.Parameter(np.ones(3, np.float32))
+
+    @cr.compile(check_finite=True)
+    def step(x: Any) -> Any:
+        loss = (w * x).sum()
+        w.assign(w - cr.sqrt(x))
+        return loss
+
+    for _ in range(3):
+        step(INPUTS[0, :3] * 0)
+    step.check()
+    assert np.isfinite(step(np.array([1, -1, 1], np.float32)).item()) and np.isnan(w.numpy()).any()
+    error = raised(step.check)
+    assert error.trail.births[0].operation == "sqrt" and "parameter w after the step" in str(error).lower()
+    np.testing.assert_array_equal(w.numpy(), 1)
+
+
 @pytest.mark.parametrize("native", [True, False])
 def test_a_learning_rate_that_is_too_large(native: bool, tmp_path: Path) -> None:
     cr.random.manual_seed(0)

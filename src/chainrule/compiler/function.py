@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import threading
 import weakref
@@ -136,6 +137,16 @@ class CompiledFunction:
 
         with self._lock:
             return Epoch(self.program_for_rows, [as_array(each) for each in arrays], batch_size, order).run()
+
+    def check(self) -> None:
+        """With check_finite: look at weights and other cells now. Raises NonFiniteError where a call spoiled one.
+
+        Calls look at their results each time, at cells now and then: this belongs behind the last. `epoch` needs none.
+        """
+        with self._lock:
+            for entry in itertools.chain.from_iterable(self._entries.values()):
+                if entry.checker is not None:
+                    entry.checker.end()
 
     # -- finding the program
 
