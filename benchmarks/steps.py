@@ -193,7 +193,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7, help="0: only check the losses")
     parser.add_argument("--seconds", type=float, default=0.3, help="about how long a block takes")
-    parser.add_argument("--peers", help="names with commas, or none; without it all that are installed")
+    parser.add_argument("--peers", help="names with commas, or none; without it all of float32 that are installed")
     parser.add_argument("--ours", default="chainrule_eager,chainrule_compiled,chainrule_epoch")
     parser.add_argument("--cpus", help="processors to pin to, 0,1 (the first ones that are allowed)")
     parser.add_argument(
@@ -206,7 +206,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--verbose", action="store_true", help="show what the contestants print")
     parser.add_argument("--expected", action="store_true", help="print the first losses in float64 and end")
     options = parser.parse_args()
-    peers = [name for name in contestants.NAMES if not name.startswith("chainrule")]
+    peers = [name for name in contestants.NAMES if not name.startswith("chainrule") and "bfloat16" not in name]
     if options.peers is not None:
         peers = [] if options.peers == "none" else options.peers.split(",")
     options.contestants = [*peers, *filter(None, options.ours.split(","))]

@@ -14,6 +14,8 @@ NAMES = (
     "chainrule_eager",
     "chainrule_compiled",
     "chainrule_epoch",
+    "torch_bfloat16",
+    "chainrule_bfloat16",
 )
 
 

@@ -46,11 +46,15 @@ class ChainruleRunner(Runner):
 
     def step(self, *batch: Any) -> Any:
         """Forward, backward, update."""
-        loss = self.workload.chainrule_loss(self.model, *batch)
+        loss = self.loss(*batch)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return loss
+
+    def loss(self, *batch: Any) -> Any:
+        """Forward."""
+        return self.workload.chainrule_loss(self.model, *batch)
 
     def advance(self, steps: int, keep: int = 0) -> list[float]:
         kept, batches, step = [], itertools.cycle(self.batches), self.call

@@ -3,8 +3,8 @@
     python -m contestants.child CONTESTANT WORKLOAD --threads N --cpus 0,1
 
 It says {"ready": ...} or {"missing": ...}. Asked {"calibrate": seconds} it finds a number of steps that takes about so
-long; asked {"run": steps} it makes them from the first weights and says how long they took; asked {"end": ...} it says
-how much memory it had at most.
+long; asked {"run": steps} it makes them from the first weights and says how long they took, asked {"losses": steps}
+what their losses were; asked {"end": ...} it says how much memory it had at most.
 """
 
 from __future__ import annotations
@@ -92,6 +92,9 @@ def answer(runner: Runner, request: Message) -> Message:
         return {"steps": calibrated(runner, request["calibrate"])}
     if "run" in request:
         return {"seconds": timed(runner, request["run"])}
+    if "losses" in request:
+        runner.reset()
+        return {"losses": runner.advance(runner.rounded(request["losses"]), request["losses"])}
     return {"memory": peak_memory()}
 
 

@@ -21,12 +21,12 @@ def missing() -> str:
 class CompiledTorchRunner(TorchRunner):
     def __init__(self, workload: Workload) -> None:
         super().__init__(workload, {})
-        self.loss = self.torch.compile(workload.torch_loss, dynamic=False)
+        self.compiled_loss = self.torch.compile(workload.torch_loss, dynamic=False)
         self.update = self.torch.compile(self.optimizer.step, dynamic=False)
         self.note = "forward, backward, optimiser"
 
     def step(self, batch: tuple[Any, ...]) -> Any:
-        loss = self.loss(self.weights, self.buffers, *batch)
+        loss = self.compiled_loss(self.weights, self.buffers, *batch)
         self.optimizer.zero_grad()
         loss.backward()
         self.update()

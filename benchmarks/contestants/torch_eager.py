@@ -57,11 +57,15 @@ class TorchRunner(Runner):
 
     def step(self, batch: tuple[Any, ...]) -> Any:
         """Forward, backward, update."""
-        loss = self.workload.torch_loss(self.weights, self.buffers, *batch)
+        loss = self.loss(batch)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return loss
+
+    def loss(self, batch: tuple[Any, ...]) -> Any:
+        """Forward."""
+        return self.workload.torch_loss(self.weights, self.buffers, *batch)
 
     def advance(self, steps: int, keep: int = 0) -> list[float]:
         kept, batches = [], itertools.cycle(self.batches)
