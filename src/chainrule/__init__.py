@@ -97,6 +97,8 @@ __all__ += functions.__all__
 
 def __getattr__(name: str) -> object:
     """What not every program needs is loaded when it is first used, so that `import chainrule` stays fast."""
+    if name == "bfloat16":
+        return data_types.result_type(name)
     if name in MODULES_LATER:
         return import_module(f".{name}", __name__)
     if name not in NAMES_LATER:

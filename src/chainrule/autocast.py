@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import ConfigurationError
 from .ir.build import products_in
-from .ops.bfloat16 import BFLOAT16
+from .ir.types import BFLOAT16
 
 FLOAT32 = "float32"
 PRECISIONS = (FLOAT32, BFLOAT16)

@@ -13,6 +13,7 @@ from . import tree
 from .errors import GradientError
 from .ir.build import adopted, current_trace, is_recording
 from .ir.graph import Value
+from .ir.types import is_real_float
 from .ops.custom import custom_gradient as primitive
 from .ops.operators import astype, lift
 from .tensor import Tensor, unwrap, wrap
@@ -192,7 +193,7 @@ def _signature(arguments: Any) -> Any:
 
 def is_input(leaf: Any) -> bool:
     """Whether a leaf of the arguments gets a gradient."""
-    return isinstance(leaf, Tensor) and leaf.dtype.kind == "f"
+    return isinstance(leaf, Tensor) and is_real_float(leaf.dtype)
 
 
 def _matched(name: str, place: str, argument: Any, given: Any) -> list[tuple[str, Any, Any]]:

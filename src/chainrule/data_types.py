@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ConfigurationError, DtypeError
-from .ir.types import DType, as_dtype, promote
+from .ir.types import DType, as_dtype, is_bfloat16, promote
 from .ops.operators import is_weak, weak_dtype
 
 __all__ = ["can_cast", "finfo", "iinfo", "isdtype", "result_type"]
@@ -58,6 +58,8 @@ def finfo(type: Any) -> FloatInfo:
     32
     """
     dtype = _dtype_of(type)
+    if is_bfloat16(dtype):
+        return FloatInfo(16, 2.0**-7, (2 - 2.0**-7) * 2.0**127, -(2 - 2.0**-7) * 2.0**127, 2.0**-126, dtype)
     if dtype.kind not in "fc":
         raise DtypeError(f"finfo is about floats, not {dtype}; see iinfo")
     found = np.finfo(dtype)
@@ -80,7 +82,7 @@ def isdtype(dtype: Any, kind: Any) -> bool:
     if isinstance(kind, tuple):
         return any(isdtype(given, each) for each in kind)
     if isinstance(kind, str) and kind in KINDS:
-        return given.kind in KINDS[kind]
+        return ("f" if is_bfloat16(given) else given.kind) in KINDS[kind]
     try:
         return given == as_dtype(kind)
     except DtypeError:

@@ -179,7 +179,7 @@ class Tensor(TensorChange):
         if not isinstance(data, bool | int | float | complex | list | tuple):
             return data
         natural = own_array(data)
-        ranks = {"b": 0, "i": 0, "u": 0, "f": 1, "c": 2}  # floats are not cut off to integers
+        ranks = {"b": 0, "i": 0, "u": 0, "V": 1, "f": 1, "c": 2}  # floats are not cut off to integers
         fits = ranks[self.dtype.kind] >= ranks[natural.dtype.kind]
         return _as_array(data, self.dtype) if fits else natural
 
@@ -297,7 +297,7 @@ def _as_array(data: Any, dtype: Any) -> NumpyArray:
 
 def _refuse_complex(data: Any, wanted: Any) -> None:
     """NumPy would warn and take the real part."""
-    if wanted.kind in "fiu" and np.iscomplexobj(data):
+    if wanted.kind in "fiuV" and np.iscomplexobj(data):
         raise DtypeError(f"complex numbers can't become {wanted}: take a part of them, with cr.real or cr.imag")
 
 

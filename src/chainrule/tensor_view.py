@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import DtypeError, ShapeError, TraceError
 from .ir.graph import Value
-from .ir.types import DType, NumpyArray, Shape
+from .ir.types import DType, NumpyArray, Shape, is_bfloat16
 from .ops.composite import require_processor
 from .tensor_methods import ArrayMethods
 
@@ -119,6 +119,8 @@ class TensorView(ArrayMethods):
 
         copy=False shares the memory, marked read-only, with libraries that know DLPack 1.0.
         """
+        if is_bfloat16(self.dtype):
+            raise BufferError("NumPy hands over no bfloat16; astype('float32') first, which changes no number")
         if copy is not False:
             return np.array(self._array("__dlpack__()")).__dlpack__()
         if max_version is None or max_version[0] < 1:

@@ -14,6 +14,7 @@ from .autodiff import gradients
 from .errors import ConfigurationError, GradientError
 from .ir.build import adopted, bind, is_recording, leaf, recording, splat, zeros_like
 from .ir.graph import Value
+from .ir.types import is_real_float
 from .ir.walk import ancestors
 from .ops import elementwise as ew
 from .ops.operators import lift
@@ -144,7 +145,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, has_aux
         if len(run.outputs) != 1 or run.outputs[0].size != 1:
             shapes = ", ".join(str(output.type) for output in run.outputs)
             raise GradientError(f"grad needs a function of one number, but it gave {shapes}; use cr.jacobian or cr.vjp")
-        if run.outputs[0].dtype.kind != "f":
+        if not is_real_float(run.outputs[0].dtype):
             raise GradientError(f"grad needs a function that gives a float, but it gave {run.outputs[0].type}")
         found = run.as_inputs(run.pull_back(None))
         value = _detached(wrap_tree(run.output_structure, run.outputs), run)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.types import KNOWN, ArrayType, NumpyArray
+from ..ir.types import ArrayType, NumpyArray, is_known
 from ..tensor import Parameter, Tensor
 from .memory import as_array
 
@@ -16,7 +16,7 @@ def is_array(leaf: Any) -> bool:
     """Whether an argument is an array that changes from call to call; parameters are cells."""
     if isinstance(leaf, Tensor):
         return not isinstance(leaf, Parameter) and not leaf.requires_grad
-    return isinstance(leaf, np.ndarray | np.generic) and leaf.dtype in KNOWN
+    return isinstance(leaf, np.ndarray | np.generic) and is_known(leaf.dtype)
 
 
 def static(leaf: Any) -> Any:

@@ -17,3 +17,14 @@ def rounded_bits(x: Term) -> Term:
     bits = x.bits()
     nearest = (bits + ((bits >> 16) & 1) + 0x7FFF) & UPPER
     return x.is_nan().pick((bits & SIGN) | QUIET, nearest)
+
+
+def upper(x: Term) -> Term:
+    """The rounded number as 16 bits, as it lies in memory."""
+    bits = rounded_bits(x) >> 16
+    return Term(x.f, x.f.convert("trunc", bits.reg, "i16"))
+
+
+def widened(bits: Term) -> Term:
+    """16 bits of memory as a float32."""
+    return (Term(bits.f, bits.f.convert("zext", bits.reg, "i32")) << 16).as_float()

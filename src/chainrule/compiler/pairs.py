@@ -16,8 +16,9 @@ import numpy as np
 
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import NoGradient, Primitive
-from ..ir.types import ArrayType, NumpyArray, float32, uint32
+from ..ir.types import ArrayType, NumpyArray, float32, is_bfloat16, uint32
 from ..ops.bfloat16 import bfloat16_rounded, rounded_to_bfloat16
+from ..ops.elementwise import cast
 from ..ops.linear import matmul
 from ..passes.remove_unused import remove_unused
 from ..passes.rewrite import Rewriter
@@ -121,10 +122,13 @@ def _operands(equation: Equation) -> tuple[_Operand, _Operand] | None:
 
 
 def _operand(value: Value, axis: int) -> _Operand | None:
-    """None where it is not rounded, or repeats what it is made of."""
+    """None where it is neither rounded nor an array of bfloat16, or repeats what it is made of."""
     root, chain = root_of(value)
     equation = root.equation
-    if equation is None or root.data is not None or equation.primitive is not bfloat16_rounded:
+    if equation is None or root.data is not None:
+        return None
+    rounds, widens = equation.primitive is bfloat16_rounded, equation.primitive is cast
+    if not rounds and not (widens and is_bfloat16(equation.inputs[0].dtype)):
         return None
     repeats = any(math.prod(each.outputs[0].shape) > math.prod(each.inputs[0].shape) for each in chain)
-    return None if repeats else _Operand(equation.inputs[0], tuple(chain), axis)
+    return None if repeats else _Operand(equation.inputs[0] if rounds else root, tuple(chain), axis)

@@ -68,6 +68,8 @@ def _literal(element: str, number: Any) -> str:
             number = float(np.float32(number))
     if element in ("float", "double"):
         return f"0x{struct.unpack('<Q', struct.pack('<d', float(number)))[0]:016X}"
+    if getattr(number, "dtype", None) is not None and number.dtype.kind == "V":  # bfloat16: its bits
+        return str(int(np.asarray(number).view(np.int16)))
     if element == "i1":
         return "true" if number else "false"
     return str(int(number))

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..ir.types import DType
+from ..ir.types import DType, float32, is_bfloat16
 from . import (
     math_bfloat16,
     math_division,
@@ -140,6 +140,10 @@ def _cast(call: Call) -> Term:
     (x,), source, target = call.inputs, call.input_dtypes[0], call.output_dtype
     if source == target:
         return x
+    if is_bfloat16(source):
+        return _cast(replace(call, inputs=(math_bfloat16.widened(x),), input_dtypes=(float32,)))
+    if is_bfloat16(target):
+        return math_bfloat16.upper(_cast(replace(call, output_dtype=float32)))
     if target.kind == "b":
         return x.differs(0)
     if source.kind == "f":

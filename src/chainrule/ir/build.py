@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..errors import TraceError
+from ..errors import DtypeError, TraceError
 from ..source import SourceLine, user_source
 from .graph import Equation, Value
 from .types import ArrayType, NumpyArray
@@ -124,6 +124,10 @@ def checking(check: Callable[..., None] | None) -> Iterator[None]:
         _context.check = before
 
 
+IN_FLOAT32: list[Callable[..., Any]] = []
+"""How an operation that takes no bfloat16 is done on it: (primitive, inputs, params) -> its result."""
+
+
 def bind(primitive: Primitive, *inputs: Value, **params: Any) -> Any:
     """Apply `primitive`: one Value, or a tuple of them for a primitive with several outputs.
 
@@ -131,7 +135,12 @@ def bind(primitive: Primitive, *inputs: Value, **params: Any) -> Any:
     """
     if _context.trace is not None:
         inputs = _context.trace.adopt(inputs)
-    answer = primitive.type_rule(*[value.type for value in inputs], **params)
+    try:
+        answer = primitive.type_rule(*[value.type for value in inputs], **params)
+    except DtypeError:
+        if not any(value.type.dtype.kind == "V" for value in inputs):
+            raise
+        return IN_FLOAT32[0](primitive, inputs, params)
     single = type(answer) is ArrayType
     types: tuple[ArrayType, ...] = (answer,) if single else answer
     tracked, concrete = False, True

@@ -31,6 +31,8 @@ COMPLEX = (complex64, complex128)
 INEXACT = FLOATS + COMPLEX
 ALL_DTYPES = (*DTYPES, *COMPLEX)
 KNOWN = frozenset(ALL_DTYPES)
+BFLOAT16 = "bfloat16"
+"""NumPy has it from the package ml_dtypes, which is loaded when it is first named; its kind there is "V"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class ArrayType:
     @property
     def is_float(self) -> bool:
         """Whether a gradient can flow through it: floats and complex numbers."""
-        return self.dtype.kind in "fc"
+        return is_inexact(self.dtype)
 
     @property
     def is_complex(self) -> bool:
@@ -79,6 +81,10 @@ class ArrayType:
 
 def as_dtype(given: Any) -> DType:
     """The element type that `given` names (`float32`, `np.float64`, `"int64"`, `float`), if it is one we have."""
+    if isinstance(given, str) and given == BFLOAT16:
+        from .bfloat16 import bfloat16_dtype
+
+        return bfloat16_dtype()
     if given is float:
         return float32
     if given is int:
@@ -89,10 +95,30 @@ def as_dtype(given: Any) -> DType:
         dtype = np.dtype(given)
     except TypeError:
         raise DtypeError(f"{given!r} is no element type; known: {', '.join(d.name for d in ALL_DTYPES)}") from None
-    if dtype not in KNOWN:
+    if not is_known(dtype):
         raise DtypeError(f"the element type {dtype} is not supported; known: {', '.join(d.name for d in ALL_DTYPES)}")
     native: DType = dtype.newbyteorder("=")
     return native
+
+
+def is_bfloat16(dtype: DType) -> bool:
+    """Whether it is the upper half of a float32."""
+    return dtype.kind == "V" and dtype.name == BFLOAT16
+
+
+def is_known(dtype: DType) -> bool:
+    """Whether arrays may have it."""
+    return dtype in KNOWN or is_bfloat16(dtype)
+
+
+def is_real_float(dtype: DType) -> bool:
+    """Whether it is a float, and not complex."""
+    return dtype.kind == "f" or is_bfloat16(dtype)
+
+
+def is_inexact(dtype: DType) -> bool:
+    """Whether it is a float or complex."""
+    return dtype.kind in "fc" or is_bfloat16(dtype)
 
 
 def promote(first: DType, second: DType) -> DType:
@@ -102,7 +128,7 @@ def promote(first: DType, second: DType) -> DType:
     """
     if first == second:
         return first
-    if first.kind in "fc" or second.kind in "fc":
+    if is_inexact(first) or is_inexact(second):
         return _promote_floats(first, second)
     if first == bool_:
         return second
@@ -115,6 +141,9 @@ def promote(first: DType, second: DType) -> DType:
 
 
 def _promote_floats(first: DType, second: DType) -> DType:
+    if is_bfloat16(first) or is_bfloat16(second):
+        narrow, other = (first, second) if is_bfloat16(first) else (second, first)
+        return other if other.kind in "fc" else narrow
     if first.kind in "fc" and second.kind in "fc":
         result: DType = np.promote_types(first, second)
         return result

@@ -10,7 +10,7 @@ import numpy as np
 from .. import tree
 from ..capture import note_mode
 from ..errors import ChainruleError, DtypeError, unknown_name
-from ..ir.types import NumpyArray, as_dtype
+from ..ir.types import NumpyArray, as_dtype, is_real_float
 from ..tensor import Parameter, Tensor
 from .copies import children_of
 from .state import LoadedKeys, checked_state
@@ -200,10 +200,12 @@ class Module:
 
     def to(self, dtype: Any) -> Self:
         """All floating parameters and buffers in another float type, in place."""
-        if as_dtype(dtype).kind != "f":
-            raise DtypeError(f"parameters are trained in floats: to() takes float32 or float64, not {as_dtype(dtype)}")
+        if not is_real_float(as_dtype(dtype)):
+            raise DtypeError(
+                f"parameters are trained in floats: to() takes float32, float64 or bfloat16, not {as_dtype(dtype)}"
+            )
         for tensor in [*self.parameters(), *self.buffers()]:
-            if tensor.dtype.kind == "f":
+            if is_real_float(tensor.dtype):
                 tensor.recast(as_dtype(dtype))
         return self
 

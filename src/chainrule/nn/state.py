@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import CheckpointError
-from ..ir.types import NumpyArray
+from ..ir.types import NumpyArray, is_real_float
 from ..tensor import Tensor
 
 
@@ -58,4 +58,4 @@ def _kinds(path: str, tensor: Tensor, array: NumpyArray) -> str:
 
 def _holds(tensor: Tensor, array: NumpyArray) -> bool:
     """Whether the elements keep their meaning: floats take any real numbers, integers only integers."""
-    return array.dtype.kind in ("fiub" if tensor.dtype.kind == "f" else "iub")
+    return array.dtype.kind in ("fiubV" if is_real_float(tensor.dtype) else "iub")

@@ -2,6 +2,9 @@
 
 bfloat16 is the upper half of a float32: the same exponents, 8 bits of precision. Nothing that float32 holds overflows
 in it or vanishes, so that losses need not be scaled.
+
+Arrays of bfloat16 are a way to keep numbers: what moves elements takes them as they are, everything else computes in
+float32 and rounds its result.
 """
 
 from __future__ import annotations
@@ -11,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.build import current_trace, precision
+from ..ir.build import IN_FLOAT32, bind, current_trace, precision
 from ..ir.graph import Value
 from ..ir.primitive import Primitive, Sample, register
-from ..ir.types import NumpyArray, float32
+from ..ir.types import BFLOAT16, NumpyArray, as_dtype, float32, is_bfloat16
+from .elementwise import cast
 from .samples import NASTY, SHAPES, spread, with_gaps
 from .type_rules import elementwise
-
-BFLOAT16 = "bfloat16"
 
 
 def rounded_to_bfloat16(x: NumpyArray) -> NumpyArray:
@@ -79,3 +81,21 @@ def _wanted() -> bool:
         trace.asked_precision = True
         trace = getattr(trace, "parent", None)  # out of the body of a loop
     return precision() == BFLOAT16
+
+
+def _in_float32(primitive: Primitive, inputs: tuple[Value, ...], params: dict[str, Any]) -> Any:
+    """An operation on bfloat16: on the same numbers in float32, with float32 results rounded."""
+    result = bind(
+        primitive, *[cast(each, dtype=float32) if is_bfloat16(each.dtype) else each for each in inputs], **params
+    )
+    if isinstance(result, tuple):
+        return tuple(_narrowed(each) for each in result)
+    return _narrowed(result)
+
+
+def _narrowed(value: Value) -> Value:
+    narrow: Value = cast(value, dtype=as_dtype(BFLOAT16)) if value.dtype == float32 else value
+    return narrow
+
+
+IN_FLOAT32.append(_in_float32)

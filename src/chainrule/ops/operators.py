@@ -32,6 +32,8 @@ from ..ir.types import (
     complex_dtype,
     float32,
     int64,
+    is_inexact,
+    is_known,
     promote,
 )
 from . import elementwise as ew
@@ -71,7 +73,7 @@ def weak_dtype(number: Number, like: DType | None) -> DType:
     if isinstance(number, complex):
         return complex64 if like is None else complex_dtype(like)
     natural = bool_ if isinstance(number, bool) else int64 if isinstance(number, int) else float32
-    if like is None or (natural.kind == "f" and like.kind not in "fc") or (like == bool_ and natural != bool_):
+    if like is None or (natural.kind == "f" and not is_inexact(like)) or (like == bool_ and natural != bool_):
         return natural
     return like
 
@@ -91,7 +93,7 @@ def own_array(data: Any) -> NumpyArray:
     """A NumPy copy of `data` in a supported element type: Python floats become float32, integers int64."""
     refuse_masked(data)
     source = data if isinstance(data, np.ndarray | np.generic) else _nested(data)
-    if source.dtype.newbyteorder("=") not in KNOWN:
+    if not is_known(source.dtype.newbyteorder("=")):
         raise DtypeError(
             f"can't make an array of element type {source.dtype}; known: {', '.join(sorted(map(str, KNOWN)))}"
         )

@@ -40,7 +40,7 @@ def with_items(x: Any, key: Any, value: Any) -> Value:
 
 def _fitting(array: Value, value: Any) -> Value:
     new = lift(value, array.dtype) if is_weak(value) else lift(value)
-    ranks = {kind: rank for rank, kinds in enumerate(("b", "iu", "f", "c")) for kind in kinds}
+    ranks = {kind: rank for rank, kinds in enumerate(("b", "iu", "fV", "c")) for kind in kinds}
     if ranks[new.dtype.kind] > ranks[array.dtype.kind]:
         raise DtypeError(f"elements of {new.type} do not fit into {array.type}; cast them with astype")
     return astype(new, array.dtype)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..ir.types import is_bfloat16
 from ..tensor import Tensor
 
 
@@ -37,6 +38,11 @@ def _check_parameter(parameter: Any) -> None:
     if not isinstance(parameter, Tensor):
         raise ConfigurationError(
             f"an optimiser moves tensors (model.parameters()), but was given a {type(parameter).__name__}"
+        )
+    if is_bfloat16(parameter.dtype):
+        raise ConfigurationError(
+            "an optimiser moves float32 or float64: in bfloat16 most updates are lost in rounding. "
+            'Keep the weights in float32 and take products in bfloat16, with cr.autocast or fit(precision="bfloat16")'
         )
     if parameter.dtype.kind != "f":
         raise ConfigurationError(f"an optimiser moves floats, but was given a parameter of type {parameter.dtype}")
