@@ -3,7 +3,8 @@
     python benchmarks/bfloat16.py gpt_mini --steps 60 --threads 1
 
 On a processor with an instruction for products of bfloat16 (`avx512bf16`, Arm's `bf16`) ours is used; without one the
-same numbers take rounding on top of the products of float32. The exit status is 1 where a loss is more than 1 % off.
+same numbers take rounding on top of the products of float32, and PyTorch's take seconds a step (leave it out with
+--contestants). The exit status is 1 where a loss is more than 1 % off.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def measured(name: str, options: argparse.Namespace) -> list[timing.Result]:
     running, results = [], []
     pinned = timing.cpus(None, options.threads)
     try:
-        for contestant in CONTESTANTS:
+        for contestant in options.contestants.split(","):
             result = timing.Result(name, contestant, options.threads)
             results.append(result)
             child = Child(contestant, name, options.threads, pinned, sys.executable, options.limit, False)
@@ -65,6 +66,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", default=["gpt_mini"])
+    parser.add_argument("--contestants", default=",".join(CONTESTANTS), help="of these, with commas")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5, help="0: only the losses")

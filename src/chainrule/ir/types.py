@@ -60,7 +60,7 @@ class ArrayType:
     @property
     def is_float(self) -> bool:
         """Whether a gradient can flow through it: floats and complex numbers."""
-        return is_inexact(self.dtype)
+        return self.dtype.kind in "fcV"  # of kind "V" there is bfloat16 alone
 
     @property
     def is_complex(self) -> bool:
