@@ -81,8 +81,10 @@ def _rounds(instructions: Sequence[Instruction], known: dict[Buffer, Life]) -> l
     """What lives in single rounds of a loop, where that is much: one piece for each loop, in which memory is shared."""
     pieces = []
     for number, each in enumerate(instructions):
-        own = {buffer for buffer, life in known.items() if life == Life(number, number)}
-        if own and isinstance(each, Repeat) and sum(buffer.nbytes for buffer in own) >= MUCH:
+        if not isinstance(each, Repeat):
+            continue
+        own = {buffer for buffer, life in known.items() if life.first == life.last == number}
+        if sum(buffer.nbytes for buffer in own) >= MUCH:
             inside = {buffer: life for buffer, life in lives(each.body).items() if buffer in own}
             size = _placed(each.body, inside)
             buffers = list(inside)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..ir.types import DType
 from .module import Module
 from .pair_instruction import pairs_added
@@ -18,8 +20,15 @@ from .register import (
     word,
 )
 
-NOT_TWICE_THE_SAME = frozenset({"load", "call", "alloca", "phi", "cmpxchg", "atomicrmw"})
+NOT_TWICE_THE_SAME = ("load ", "call ", "alloca ", "phi ", "cmpxchg ", "atomicrmw ")
 """Instructions whose result may be another one when they are done again."""
+
+
+@lru_cache(maxsize=1024)
+def _overloaded(intrinsic: str, type: str) -> str:
+    """The name of an intrinsic for arguments of a type."""
+    suffix = f"v{lanes_of(type)}{short_name(element_of(type))}" if lanes_of(type) else short_name(type)
+    return f"@llvm.{intrinsic}.{suffix}"
 
 
 class Instructions:
@@ -53,7 +62,7 @@ class Instructions:
         if known is not None:
             return known
         result = self.emit_again(type, text)
-        if text.split(" ", 1)[0] not in NOT_TWICE_THE_SAME:
+        if not text.startswith(NOT_TWICE_THE_SAME):
             self._known[text] = result
         return result
 
@@ -86,10 +95,9 @@ class Instructions:
 
     def intrinsic(self, name: str, *arguments: Reg, result: str | None = None) -> Reg:
         """Call `@llvm.<name>.<type>`, overloaded on the type of its first argument: fma, sqrt, fabs, floor, ..."""
-        first = arguments[0].type
-        suffix = f"v{lanes_of(first)}{short_name(element_of(first))}" if lanes_of(first) else short_name(first)
-        full, answer = f"@llvm.{name}.{suffix}", result or first
-        self.module.declare(full, f"{answer} {full}({', '.join(a.type for a in arguments)})")
+        full, answer = _overloaded(name, arguments[0].type), result or arguments[0].type
+        if full not in self.module.declarations:
+            self.module.declare(full, f"{answer} {full}({', '.join(a.type for a in arguments)})")
         return self.emit(answer, f"call {answer} {full}({', '.join(map(str, arguments))})")
 
     def fma(self, a: Reg, b: Reg, c: Reg) -> Reg:

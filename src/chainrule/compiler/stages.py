@@ -112,7 +112,7 @@ class _Planned:
 
     def __init__(self, graph: Graph, in_place: dict[int, int], watcher: Callable[[Module], None] | None = None) -> None:
         target = processor()
-        self.graph, self.watcher = graph, watcher
+        self.graph, self.watcher, self.is_large = graph, watcher, False
         module = Module(target.has_fma, target.has_scaling, self._look, target.bfloat16)
         self.lowering = Lowering(graph, module, target)
         self.inputs = [Buffer(v.dtype, v.size, Kind.SLOT, f"in{n}") for n, v in enumerate(graph.inputs)]
@@ -126,7 +126,10 @@ class _Planned:
 
     def _look(self, module: Module) -> None:
         """A kernel has been written. Those of a tiny program become parts of one function."""
-        if self.watcher is not None and not tiny.is_tiny(self.lowering.instructions):
+        if self.watcher is None:
+            return
+        self.is_large = self.is_large or not tiny.is_tiny(self.lowering.instructions)
+        if self.is_large:
             self.watcher(module)
 
     def program(self) -> Program:

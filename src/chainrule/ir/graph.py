@@ -116,8 +116,9 @@ class Equation:
 
     def produce(self, types: Sequence[ArrayType], tracked: bool) -> tuple[Value, ...]:
         """Make the outputs of an equation of a graph."""
+        source = self.source
         self._outputs = tuple(
-            Value(kind, None, self, index, tracked and kind.is_float, self.source) for index, kind in enumerate(types)
+            [Value(kind, None, self, index, tracked and kind.is_float, source) for index, kind in enumerate(types)]
         )
         return self._outputs
 

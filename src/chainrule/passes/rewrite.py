@@ -48,7 +48,7 @@ class Rewriter:
         """What `equation` reads in the new graph."""
         self._reading = equation
         new = self._new
-        if not new:
+        if not new or new.keys().isdisjoint(map(id, equation.inputs)):
             return equation.inputs
         return tuple([new.get(id(value), value) for value in equation.inputs])
 
@@ -113,7 +113,8 @@ def apply_rules(graph: Graph, rules: Mapping[Primitive, Sequence[Rule]]) -> Grap
     rewriter = Rewriter(graph)
     for equation in graph.equations:
         inputs = rewriter.inputs_of(equation)
-        found = _first(rewriter, equation, inputs, rules.get(equation.primitive, ()))
+        own = rules.get(equation.primitive)
+        found = _first(rewriter, equation, inputs, own) if own else None
         if found is None:
             rewriter.keep(equation, inputs)
         else:
