@@ -17,13 +17,17 @@ Arrays = Sequence[NumpyArray]
 
 @dataclass(frozen=True)
 class Round:
-    """One run of a body. given: its inputs; fixed, carried: how many of them stay, and go from round to round."""
+    """One run of a body. given: its inputs; fixed, carried: how many of them stay, and go from round to round.
+
+    slice: the number of the slices that it was given, in a scan.
+    """
 
     label: str
     body: Graph
     given: Arrays
     fixed: int
     carried: int
+    slice: int | None = None
 
     def named(self, names: Sequence[str]) -> list[str]:
         """What the inputs of the body are called. names: what those of the loop are, or nothing."""
@@ -54,7 +58,7 @@ def _scan(equation: Equation, arrays: Arrays) -> Iterator[tuple[Round, Arrays]]:
     for number in reversed(numbers) if equation.params["reverse"] else numbers:
         given = [*arrays[:fixed], *carried, *(np.asarray(stack[number]) for stack in stacks)]
         results = run(given)
-        yield Round(f"slice {number} of scan, counted from 0", body, given, fixed, carry), results
+        yield Round(f"slice {number} of scan, counted from 0", body, given, fixed, carry, number), results
         carried = results[:carry]
 
 

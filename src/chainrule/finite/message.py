@@ -68,10 +68,10 @@ def _at(source: SourceLine | None) -> str:
 
 def _examples(birth: Birth, batch: int | None, rows: Sequence[int] | None) -> str:
     """Which examples it comes from, if the result has a row for each of them."""
-    size = _first_axis(birth.result.kind)
-    if batch is None or size != batch or not birth.rows:
+    first, length = birth.part or (0, batch)
+    if batch is None or _first_axis(birth.result.kind) != length or not birth.rows:
         return ""
-    chosen = birth.rows[:MOST_ROWS]
+    chosen = [first + row for row in birth.rows[:MOST_ROWS]]
     more = f" and {len(birth.rows) - MOST_ROWS} more" if len(birth.rows) > MOST_ROWS else ""
     text = f"{'Row' if len(birth.rows) == 1 else 'Rows'} {', '.join(map(str, chosen))}{more} of the batch"
     if rows is not None:

@@ -32,7 +32,8 @@ class Birth:
 
     operation: the primitive, or "" for an input. what: "NaN" or "an infinity". rows: where in the batch, if that can
     be told. derives: the operation and line whose derivative it belongs to. layer: whose weights were used last on
-    the way there; inside: the round of a loop, or the branch.
+    the way there; inside: the round of a loop, or the branch. part: the first row and the number of rows of the batch
+    that this round has, where it has a part of it.
     """
 
     operation: str
@@ -44,6 +45,7 @@ class Birth:
     rows: tuple[int, ...]
     layer: str = ""
     inside: str = ""
+    part: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,24 @@ class _Run:
         run = _Run(inner.body, inner.given, inner.named(names))
         trails = [run.trail(each) for each in inner.body.outputs if test(run.array(each))]
         births, _ = zip(*min(trails, key=lambda found: run.order(found[0][1])))
-        return [replace(birth, inside=f"{birth.inside}{', ' * bool(birth.inside)}{inner.label}") for birth in births]
+        part = None if inner.slice is None else self._part(equation, inner.slice)
+        return [
+            replace(birth, inside=f"{birth.inside}{', ' * bool(birth.inside)}{inner.label}", part=birth.part or part)
+            for birth in births
+        ]
+
+    def _part(self, equation: Equation, number: int) -> tuple[int, int] | None:
+        """The first row and the number of rows of a loop's slice, where it goes through an argument part by part."""
+        for value in equation.inputs[equation.params["constants"] + equation.params["carry"] :]:
+            if value.equation is None or value.equation.primitive.name != "reshape" or value.ndim < 2:
+                continue
+            (whole,) = value.equation.inputs
+            if whole.equation is not None and whole.equation.primitive.name == "slice":
+                whole = whole.equation.inputs[0] if not any(whole.equation.params["starts"]) else whole
+            is_argument = self.names.get(id(whole), "").startswith("argument")
+            if is_argument and value.shape[2:] == whole.shape[1:]:
+                return number * value.shape[1], value.shape[1]
+        return None
 
     def _birth(self, value: Value, what: str) -> Birth:
         equation = value.equation
