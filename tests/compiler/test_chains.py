@@ -30,22 +30,44 @@ def attention(parts: Any) -> Any:
     return cr.value_and_grad(loss)(parts)
 
 
-def test_the_same_bits_as_one_after_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def both_ways(
+    function: Any, arrays: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> tuple[list[chains.Chain], list[Any]]:
+    """The chains of a program that has some, and its results; those are the same without any."""
     monkeypatch.setattr(chains, "LEAST_PART", 0)
     results, found = {}, {}
     for name, least in (("together", 0), ("apart", 1 << 60)):
         monkeypatch.setenv("CHAINRULE_CACHE_DIR", str(tmp_path / name))
         monkeypatch.setattr(chains, "LARGE", least)
-        compiled = compile_graph(trace(attention)(PARTS))
+        compiled = compile_graph(trace(function)(*arrays))
         found[name] = [each for each in compiled.program.instructions if isinstance(each, chains.Chain)]
-        results[name] = [run_once(compiled, [PARTS], threads) for threads in (1, 2, 3, 8)]
+        results[name] = [run_once(compiled, arrays, threads) for threads in (1, 2, 3, 8)]
     for one, *others in zip(*results["together"], *results["apart"]):
         assert all(one.tobytes() == other.tobytes() for other in others)
     assert not found["apart"]
-    longest = max(found["together"], key=lambda chain: len(chain.body))
+    return found["together"], results["together"][0]
+
+
+def test_the_same_bits_as_one_after_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found, _ = both_ways(attention, [PARTS], monkeypatch, tmp_path)
+    longest = max(found, key=lambda chain: len(chain.body))
     assert sum("matmul" in call.label for call in longest.body) == 4
     assert longest.tasks == 8
     assert longest.private
+
+
+def test_rows_are_done_with_the_sums_over_some_of_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A task of the sums over 32 rows each is 32 tasks of the nest that computes them."""
+    x = np.sin(np.arange(16 * 32 * 64, dtype=np.float32)).reshape(16, 32, 64)
+
+    def norm(x: Any) -> Any:
+        gradient = cr.grad(lambda x: cr.sum(nn.functional.layer_norm(cr.tanh(x), (64,)) ** 3))(x)
+        return gradient, cr.sum(gradient, axis=1)
+
+    found, results = both_ways(norm, [x], monkeypatch, tmp_path)
+    assert [({call.tasks for call in chain.body}, chain.tasks) for chain in found] == [({16, 512}, 16)]
+    for one, other in zip(results, norm(cr.tensor(x)), strict=True):
+        np.testing.assert_allclose(one, other.numpy(), rtol=1e-3, atol=1e-4)
 
 
 def test_a_profile_counts_them_as_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

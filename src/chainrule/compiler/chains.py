@@ -20,21 +20,26 @@ from .unit import Unit
 
 LARGE = 1 << 20
 """Bytes of an array that kernels hand on, from which on it would leave the second cache between them."""
+FEWEST = 16
+"""Tasks that are left, at least, where a kernel with more does several of its own in each."""
 LEAST_PART = 16 << 10
 """Bytes of its part that a task works on, at least: the calls of smaller ones would take their time."""
 
 
 @dataclass(eq=False)
 class Chain(Block):
-    """Calls with equally many tasks. private: what only these calls touch, each task its part."""
+    """Calls of which the one with the fewest tasks says how many there are: others do several of theirs in each.
+
+    private: what only these calls touch, each task its part.
+    """
 
     body: list[Call]  # type: ignore[assignment]
     private: frozenset[Buffer] = frozenset()
 
     @property
     def tasks(self) -> int:
-        """How many each of the calls has."""
-        return self.body[0].tasks
+        """How many there are."""
+        return min(call.tasks for call in self.body)
 
     @property
     def label(self) -> str:
@@ -84,18 +89,23 @@ def chained(instructions: Sequence[Instruction]) -> list[Instruction]:
 
 def _closed(run: list[Call]) -> list[Instruction]:
     """As one, if a task finds in the cache what one before it had there."""
-    pays = any(_large(one) & _large(other) for one, other in combinations(run, 2))
+    tasks = min((call.tasks for call in run), default=0)
+    pays = any(_large(one, tasks) & _large(other, tasks) for one, other in combinations(run, 2))
     return [Chain(run)] if pays else list(run)
 
 
-def _large(call: Call) -> set[Buffer]:
-    least = max(LARGE, LEAST_PART * call.tasks)
+def _large(call: Call, tasks: int) -> set[Buffer]:
+    least = max(LARGE, LEAST_PART * tasks)
     return {buffer for buffer in call.own.slices if buffer.nbytes >= least}
 
 
 def _joins(run: Sequence[Call], call: Call) -> bool:
     """Whether a call may be done task by task behind others."""
-    if call.is_serial or call.tasks != run[0].tasks or not (_large(call) and _large(run[0])):
+    tasks = min(call.tasks, *(each.tasks for each in run))
+    several = len({call.tasks, *(each.tasks for each in run)}) > 1
+    if call.is_serial or any(each.tasks % tasks for each in (call, *run)) or (several and tasks < FEWEST):
+        return False
+    if not all(_large(each, tasks) for each in (call, *run)):
         return False
     return all(_are_apart(before, call) for before in run)
 

@@ -146,7 +146,8 @@ class StepWriter:
                     else address
                     for pointer, address in zip(call.pointers, self._addresses(call))
                 ]
-                f.call(call.kernel, *addresses, loop.index, following)
+                several = call.tasks // chain.tasks
+                f.call(call.kernel, *addresses, f.times(loop.index, several), f.times(following, several))
         self.pending = [chain]
 
     def _repeat(self, loop: Repeat) -> None:
