@@ -53,8 +53,8 @@ def started(arguments: argparse.Namespace, say: Callable[[Message], None]) -> Ru
         return None
     importlib.import_module(FRAMEWORKS[arguments.contestant.split("_")[0]])
     imported, memory = time.perf_counter() - begin, peak_memory()
-    begin = time.perf_counter()
     runner: Runner = module.prepare(workload, arguments.threads)
+    begin = time.perf_counter()
     runner.advance(runner.unit)
     cold = time.perf_counter() - begin
     if hasattr(module, "tune"):
