@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -110,11 +111,11 @@ class Batches:
 
     def state_dict(self) -> dict[str, int | bool]:
         """The position, and what must stay the same for it to mean the same; plain numbers, fit for JSON."""
-        return {"epoch": self.position.epoch, "batch": self.position.batch, **self._identity()}
+        return {"epoch": self.position.epoch, "batch": self.position.batch, **self._identity}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken; raises CheckpointError where it belongs to other data or another order."""
-        for name, here in self._identity().items():
+        for name, here in self._identity.items():
             if name not in state:
                 raise CheckpointError(f"the saved data position lacks {name!r}: it has {sorted(state)}")
             if state[name] != here:
@@ -127,6 +128,7 @@ class Batches:
         except (KeyError, ConfigurationError) as error:
             raise CheckpointError(f"the saved data position is damaged: {error}") from error
 
+    @functools.cached_property
     def _identity(self) -> dict[str, int | bool]:
         drawn = {} if self.shares is None else {"weights": zlib.crc32(self.shares.tobytes())}
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -100,11 +101,11 @@ class Loader:
     def state_dict(self) -> dict[str, Any]:
         """Where it stands, in a few numbers: fit for JSON."""
         place = {"epoch": self.position.epoch, "batch": self.position.batch, "taken": self._taken}
-        return {**place, "waiting": list(self._waiting), "length": self.length, **self._identity()}
+        return {**place, "waiting": list(self._waiting), "length": self.length, **self._identity}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken; raises CheckpointError where it is of a loader with other options."""
-        for name, here in self._identity().items():
+        for name, here in self._identity.items():
             if state.get(name) != here:
                 raise CheckpointError(
                     f"the saved position is of a loader with {name}={state.get(name)!r}, but here it is {here!r}: "
@@ -114,6 +115,7 @@ class Loader:
         self._taken, self._waiting = int(state["taken"]), [int(turn) for turn in state["waiting"]]
         self.length = self.length if state["length"] is None else int(state["length"])
 
+    @functools.cached_property
     def _identity(self) -> dict[str, Any]:
         return {
             "batch_size": self.batch_size,
