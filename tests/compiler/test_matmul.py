@@ -84,6 +84,20 @@ def test_a_weight_that_was_updated_in_place_is_packed_anew() -> None:
     np.testing.assert_allclose(second.numpy(), x @ (0.5 * before), rtol=1e-12, atol=1e-11)
 
 
+def test_a_scaled_product_lies_as_the_parameter_that_it_updates() -> None:
+    weight = cr.nn.Parameter(np.zeros((48, 64), np.float32))
+
+    @cr.compile
+    def step(x: Any, y: Any) -> None:
+        weight.data = weight - (0.5 * (x.mT @ y)).mT
+
+    x, y = np.random.default_rng(0).standard_normal((2, 32, 64)).astype(np.float32)
+    y = y[:, :48].copy()
+    step(x, y)
+    assert np.allclose(weight.numpy(), -0.5 * (y.T @ x), atol=1e-5)
+    assert step.profile(x, y, runs=1)[0].label == "matmul 48x64x32 swapped"
+
+
 @pytest.mark.parametrize("registers", HEIGHTS)
 def test_tiles_fit_the_registers(registers: int) -> None:
     for wide, tall in HEIGHTS[registers].items():

@@ -122,17 +122,27 @@ def wanted_order(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
     """How the result had best lie: as the parameter that it updates, or None where nobody minds."""
     if id(value) in lowering.wishes or value.ndim < 2:
         return _order_wished(lowering.wishes[id(value)]) if id(value) in lowering.wishes and value.ndim > 1 else None
-    waiting = [value]
+    waiting: list[tuple[Value, tuple[Equation, ...]]] = [(value, ())]  # what is seen of it, and through which views
     while waiting:
-        seen = waiting.pop()
+        seen, chain = waiting.pop()
         for user in lowering.users.get(id(seen), ()):
             if is_view(user):
-                waiting.extend(user.outputs)
+                waiting.extend((output, (*chain, user)) for output in user.outputs)
                 continue
             strides = _partner(lowering, user, seen) if is_elementwise(user) else None
             if strides is not None:
-                return _order_behind(seen, value, strides)
+                return _order_behind(seen, value, chain, strides)
+            if _adds_known(user, seen):
+                waiting.append((user.outputs[0], chain))
     return _order_reduced(lowering, value)
+
+
+def _adds_known(user: Equation, seen: Value) -> bool:
+    """Whether a value is combined with a constant: so a sum over the rounds of a loop begins, with zeros."""
+    others = [value for value in user.inputs if value is not seen]
+    if not others or any(value.data is None for value in others):
+        return False
+    return is_elementwise(user) and user.outputs[0].shape == seen.shape
 
 
 def _order_reduced(lowering: Lowering, value: Value) -> tuple[int, ...] | None:
@@ -166,24 +176,17 @@ def _partner(lowering: Lowering, user: Equation, seen: Value) -> tuple[int, ...]
     return None
 
 
-def _order_behind(seen: Value, value: Value, wanted: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The order of `value` that makes what is seen of it lie as its partner does."""
+def _order_behind(
+    seen: Value, value: Value, chain: Sequence[Equation], wanted: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """The order of `value` that makes what is seen of it through views lie as its partner does."""
     order_wanted = sorted(range(seen.ndim), key=lambda axis: -wanted[axis])
-    _, chain = _chain_between(seen, value)
     ndim = value.ndim
     for order in (tuple(range(ndim)), (*range(ndim - 2), ndim - 1, ndim - 2)):
         strides = seen_through(value.shape, dense(value.shape, order), chain)
         if strides is not None and same_layout(strides, dense(seen.shape, order_wanted), seen.shape):
             return order
     return None
-
-
-def _chain_between(seen: Value, value: Value) -> tuple[Value, list[Equation]]:
-    chain: list[Equation] = []
-    while seen is not value and seen.equation is not None:
-        chain.append(seen.equation)
-        seen = seen.equation.inputs[0]
-    return seen, chain[::-1]
 
 
 def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, second: Place, result: Value) -> None:

@@ -116,7 +116,7 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     pack_a = _packing_of_a(product, size, -(-product.n // columns))
     small = product.k * vectors * width * size <= PRIVATE_BYTES
     alone = pack_b == "turn" and not known and small and product.different_b >= FEW_PRODUCTS
-    row_tasks, column_blocks = (1, 1) if alone else _tasks(product, panels, columns, sum_length * size)
+    row_tasks, column_blocks = (1, 1) if alone else _tasks(product, panels, columns, sum_length * size, pack_a)
     private = pack_b == "keep" or (pack_b == "turn" and not known and small and row_tasks == column_blocks == 1)
     cycles = tile_cycles(rows, wide, product.m, vectors) * product.k * math.prod(product.batch)
     cycles += _packing_cycles(product, size, pack_a, pack_b if not known else "", column_blocks)
@@ -179,7 +179,7 @@ def _packing_of_a(product: Product, size: int, tiles: int) -> bool:
     return product.a_k * size >= 512 and (tiles > 1 or product.m > 32)
 
 
-def _tasks(product: Product, panels: int, columns: int, bytes_a_column: int) -> tuple[int, int]:
+def _tasks(product: Product, panels: int, columns: int, bytes_a_column: int, pack_a: bool) -> tuple[int, int]:
     """Tasks along the rows and blocks of columns."""
     tiles = max(1, -(-product.n // columns))
     blocks = -(-tiles // max(1, SECOND_CACHE // (bytes_a_column * columns)))
@@ -187,13 +187,13 @@ def _tasks(product: Product, panels: int, columns: int, bytes_a_column: int) -> 
     wanted = max(1, min(wanted, 2 * product.m * product.n * product.k // TASK_FLOPS))
     row_tasks = min(panels, -(-wanted // blocks))
     if row_tasks * blocks < wanted and tiles > blocks and panels < 2 * MOST_TASKS:
-        row_tasks, blocks = _by_columns(panels, tiles, blocks, wanted)
+        row_tasks, blocks = _by_columns(panels, tiles, blocks, wanted, pack_a)
     return row_tasks, blocks
 
 
-def _by_columns(panels: int, tiles: int, blocks: int, wanted: int) -> tuple[int, int]:
-    """Few rows: tasks are blocks of columns, as many as are wanted or there are tiles."""
-    blocks = max(blocks, min(tiles, wanted))
+def _by_columns(panels: int, tiles: int, blocks: int, wanted: int, pack_a: bool) -> tuple[int, int]:
+    """Few rows: tasks are blocks of columns, as many as are wanted or there are tiles; few where each packs A."""
+    blocks = max(blocks, min(tiles, -(-wanted // panels) if pack_a else wanted))
     return max(1, min(panels, wanted // blocks)), blocks
 
 
