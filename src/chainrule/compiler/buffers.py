@@ -84,7 +84,7 @@ def _rounds(instructions: Sequence[Instruction], known: dict[Buffer, Life]) -> l
         if not isinstance(each, Repeat):
             continue
         own = {buffer for buffer, life in known.items() if life.first == life.last == number}
-        if sum(buffer.nbytes for buffer in own) >= MUCH:
+        if own and sum(buffer.nbytes for buffer in own) >= MUCH:
             inside = {buffer: life for buffer, life in lives(each.body).items() if buffer in own}
             size = _placed(each.body, inside)
             buffers = list(inside)
