@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..ir.types import Shape
 from .array import Array, load_strided, store_strided
-from .emit import Function, Reg, const, memory_type, vector_of, word
+from .emit import Function, Reg, const, is_literal, memory_type, vector_of, word
 from .lower_kernel import Kernel, Lowering, Params, Types, lanes_for
 from .lower_nest import Axis, Range, axes_of, blocks, empty, in_order_of, merged, moved, span, vectors_end, walk
 from .squares import turn_square
@@ -15,6 +15,7 @@ from .squares import turn_square
 CACHE_LINE = 64
 LARGEST_TILE = 16
 """Lanes of the largest block that is transposed in registers."""
+SMALLEST_TILE = 4
 
 # -- blocks of one array to another
 
@@ -78,7 +79,7 @@ def _partner(axes: Sequence[Axis]) -> int | None:
     if not axes or axes[-1].steps[1] != 1 or axes[-1].steps[0] in (0, 1):
         return None
     for place, axis in enumerate(axes[:-1]):
-        if axis.steps[0] == 1 and axis.size >= 4 and axes[-1].size >= 4:
+        if axis.steps[0] == 1 and min(axis.size, axes[-1].size) >= SMALLEST_TILE:
             return place
     return None
 
@@ -97,8 +98,22 @@ def _transpose(f: Function, down: Axis, along: Axis, arrays: Sequence[Array]) ->
             corner = moved(f, [array.pointer for array in arrays], elements, row.index, down.steps)
             with f.loop(part.index, f.minimum(f.add(part.index, line), along_end), tile) as column:
                 _tile(f, _placed(arrays, moved(f, corner, elements, column.index, along.steps)), down, along, tile)
-    _copy_rows(f, [replace(down, high=down_end), replace(along, low=along_end)], arrays)
-    _copy_rows(f, [replace(down, low=down_end), along], arrays)
+    _rest(f, replace(down, high=down_end), _from(along, along_end), arrays)
+    _rest(f, _from(down, down_end), along, arrays)
+
+
+def _from(axis: Axis, low: Reg) -> Axis:
+    """What is left of an axis; its size where that is known."""
+    known = is_literal(low) and is_literal(axis.high)
+    return replace(axis, low=low, size=int(axis.high.name) - int(low.name) if known else 0)
+
+
+def _rest(f: Function, down: Axis, along: Axis, arrays: Sequence[Array]) -> None:
+    """What is left of a plane: in smaller squares where these fit, else row by row."""
+    if min(down.size, along.size) >= SMALLEST_TILE:
+        _transpose(f, down, along, arrays)
+    else:
+        _copy_rows(f, [down, along], arrays)
 
 
 def _tile(f: Function, arrays: Sequence[Array], down: Axis, along: Axis, tile: int) -> None:
