@@ -24,7 +24,7 @@ from ...recompute import checkpoint
 from ...tensor import Tensor, asarray
 from .dropout import check_probability, dropout
 
-AT_ONCE = 8 << 20
+AT_ONCE = 4 << 20
 """Bytes of scores up to which all are computed at once, and kept for the gradient."""
 BLOCK_BYTES = 1 << 20
 """Scores of a block: they and what is made of them should stay in a near cache."""
