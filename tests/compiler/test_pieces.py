@@ -52,6 +52,17 @@ def test_code_does_not_depend_on_who_compiles_it(monkeypatch: pytest.MonkeyPatch
     assert not [each for each in threading.enumerate() if each.name == "chainrule-compiler"]
 
 
+def test_where_no_thread_can_be_started_one_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = graph()
+    alone = objects(made, 0, monkeypatch)
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert objects(made, 3, monkeypatch) == alone
+
+
 def test_pieces_call_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     x, w = (random.standard_normal(shape).astype(np.float32) for shape in ((64, 96), (96, 80)))

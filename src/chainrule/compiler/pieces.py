@@ -85,8 +85,12 @@ class Pieces:
                 return
             self._busy += 1
         helper = threading.Thread(target=self._work, name="chainrule-compiler")
+        try:
+            helper.start()
+        except RuntimeError:  # as the interpreter ends, or the system gives no more: who finishes does all
+            self._busy, self._most_helpers = self._busy - 1, 0
+            return
         self._helpers.append(helper)
-        helper.start()
 
     def _work(self) -> None:
         """Compile pieces until there are none that nobody works on."""
