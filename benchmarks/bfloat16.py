@@ -1,5 +1,7 @@
 """Products in bfloat16 against float32, and against PyTorch's autocast: time of a step, and the loss after many.
 
+The loss is that of many steps, each on a batch of its own: the mean of the last ten.
+
     python benchmarks/bfloat16.py gpt_mini --steps 60 --threads 1
 
 On a processor with an instruction for products of bfloat16 (`avx512bf16`, Arm's `bf16`) ours is used; without one the
@@ -10,6 +12,7 @@ same numbers take rounding on top of the products of float32, and PyTorch's take
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 
 import steps as timing
@@ -18,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 CONTESTANTS = ("chainrule_epoch", "chainrule_bfloat16", "torch_eager", "torch_bfloat16")
-OFF = 0.01
+OFF, LAST = 0.01, 10
 
 
 def measured(name: str, options: argparse.Namespace) -> list[timing.Result]:
@@ -43,6 +46,11 @@ def measured(name: str, options: argparse.Namespace) -> list[timing.Result]:
     return results
 
 
+def last(result: timing.Result) -> float:
+    """The loss at the end of the training."""
+    return statistics.fmean(result.losses[-LAST:])
+
+
 def show(name: str, results: list[timing.Result], options: argparse.Namespace) -> bool:
     """Print; whether all losses are near that of float32."""
     known = {result.contestant: result for result in results if result.losses}
@@ -54,10 +62,11 @@ def show(name: str, results: list[timing.Result], options: argparse.Namespace) -
             continue
         result = known[contestant]
         best = min(result.seconds, default=float("nan"))
-        off = result.losses[-1] / exact.losses[-1] - 1
+        loss = last(result)
+        off = loss / last(exact) - 1
         near = near and abs(off) <= OFF
         ratio = f"{min(exact.seconds, default=float('nan')) / best:.2f}"
-        table.add_row(contestant, timing.duration(best), ratio, f"{result.losses[-1]:.5f}", f"{off:+.2%}")
+        table.add_row(contestant, timing.duration(best), ratio, f"{loss:.5f}", f"{off:+.2%}")
     Console(width=120).print(f"{name}, {options.threads} thread(s)", table)
     return near
 

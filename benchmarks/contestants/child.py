@@ -4,12 +4,13 @@
 
 It says {"ready": ...} or {"missing": ...}. Asked {"calibrate": seconds} it finds a number of steps that takes about so
 long; asked {"run": steps} it makes them from the first weights and says how long they took, asked {"losses": steps}
-what their losses were; asked {"end": ...} it says how much memory it had at most.
+it trains on as many batches and gives their losses; asked {"end": ...} it says how much memory it had at most.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import gc
 import importlib
 import json
@@ -86,15 +87,24 @@ def calibrated(runner: Runner, seconds: float) -> int:
         steps = runner.rounded(int(steps * min(20.0, max(2.0, 0.7 * seconds / taken))))
 
 
+def trained(arguments: argparse.Namespace, steps: int) -> list[float]:
+    """The losses of so many steps, each on a batch of its own."""
+    import workloads
+
+    import contestants
+
+    workload = copy.copy(workloads.load(arguments.workload))
+    workload.batches = steps
+    runner: Runner = contestants.load(arguments.contestant).prepare(workload, arguments.threads)
+    return runner.advance(runner.rounded(steps), steps)
+
+
 def answer(runner: Runner, request: Message) -> Message:
     """What is said to one request."""
     if "calibrate" in request:
         return {"steps": calibrated(runner, request["calibrate"])}
     if "run" in request:
         return {"seconds": timed(runner, request["run"])}
-    if "losses" in request:
-        runner.reset()
-        return {"losses": runner.advance(runner.rounded(request["losses"]), request["losses"])}
     return {"memory": peak_memory()}
 
 
@@ -122,7 +132,9 @@ def main() -> None:
         raise
     for line in sys.stdin if runner else ():
         try:
-            say(answer(runner, json.loads(line)))
+            request = json.loads(line)
+            found = {"losses": trained(arguments, request["losses"])} if "losses" in request else None
+            say(found or answer(runner, request))
         except Exception as error:
             say({"failed": f"{type(error).__name__}: {error}"[:400]})
             raise
