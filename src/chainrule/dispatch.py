@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def compile(
-    function: Callable[..., Any] | None = None, *, threads: int | None = None, check_finite: bool = False
+    function: Callable[..., Any] | None = None,
+    *,
+    threads: int | None = None,
+    check_finite: bool = False,
+    memory_limit: int | str | None = None,
 ) -> Any:
     """Compile a function to native code: its forward pass, gradients and updates as one program.
 
@@ -24,6 +28,9 @@ def compile(
     the operation that made it, with your line, what it was given, which example it comes from, and a file that replays
     the step. Weights are then as they were before that step. Calls look at weights now and then only: `check()` of the
     result, behind the last call, looks at them all.
+    memory_limit: bytes, or "500 MB" or "1.5 GiB", that the program may need at most, parameters, moments and arguments
+    included (what `memory` of the result tells). As few parts of the forward pass as it takes are computed again for
+    the gradients instead of being kept; the numbers stay the same. A ConfigurationError where that is not enough.
 
     Raises TraceError where the function asks for the elements of an array while it is traced.
 
@@ -35,14 +42,17 @@ def compile(
     tensor(5.)
     """
     if function is None:
-        return functools.partial(compile, threads=threads, check_finite=check_finite)
-    return compiled_function(function, threads, check_finite)
+        return functools.partial(compile, threads=threads, check_finite=check_finite, memory_limit=memory_limit)
+    return compiled_function(function, threads, check_finite, memory_limit)
 
 
 def compiled_function(
-    function: Callable[..., Any], threads: int | None = None, check_finite: bool = False
+    function: Callable[..., Any],
+    threads: int | None = None,
+    check_finite: bool = False,
+    memory_limit: int | str | None = None,
 ) -> CompiledFunction:
     """The same, for those who know that they get a CompiledFunction."""
     from .compiler.function import CompiledFunction
 
-    return CompiledFunction(function, threads, check_finite)
+    return CompiledFunction(function, threads, check_finite, memory_limit)

@@ -51,21 +51,23 @@ def train(
     quiet: bool,
     watch: bool,
     check_finite: bool,
+    memory_limit: str | None,
     **given: Any,
 ) -> None:
     """Start a run, or resume one."""
     from . import training
     from .recording import Records
 
+    how = training.How(quiet, watch, check_finite, memory_limit)
     if resume is not None:
         _check_alone(ctx)
-        training.resume(resume, quiet, watch, check_finite)
+        training.resume(resume, how)
         return
     if source is None:
         raise click.UsageError("say what to train on, such as `chainrule train digits`", ctx)
     wishes = Wishes(**{entry.name: given[entry.name] for entry in fields(Wishes)})
     records = Records(given["record"], str(given["tensorboard"] or ""))
-    training.start(_source(source, given), wishes, given["run_directory"], quiet, watch, check_finite, records)
+    training.start(_source(source, given), wishes, given["run_directory"], how, records)
 
 
 def _source(given_source: str, given: dict[str, Any]) -> Source:
@@ -125,7 +127,7 @@ def _which_target(path: str, options: TableOptions) -> str:
 
 def _check_alone(ctx: click.Context) -> None:
     """A resumed run keeps what it was started with: with other settings it would be another run."""
-    kept = ("resume", "quiet", "watch", "check_finite")
+    kept = ("resume", "quiet", "watch", "check_finite", "memory_limit")
     asked = [name for name in ctx.params if name not in kept and _was_given(ctx, name)]
     if asked:
         word = "SOURCE" if asked[0] == "source" else option_words(ctx, asked[0])

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from .. import nn, random
 from ..autocast import FLOAT32
+from ..compiler.forecast import bytes_of
 from ..data import loader
 from ..interop.atomic import write_json
 from ..train import EarlyStopping, History, Metric, Recorder, fit, predict
@@ -37,6 +38,20 @@ RESULT_FILE = "result.json"
 NOTHING = Records()
 
 
+@dataclass(frozen=True)
+class How:
+    """How a run is made: what moves no bit of it, and may differ when it is resumed."""
+
+    quiet: bool = False
+    watch: bool = False
+    check_finite: bool = False
+    memory_limit: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory_limit is not None:
+            bytes_of(self.memory_limit)  # it tells what is wrong with it
+
+
 @dataclass(frozen=True, eq=False)
 class Training:
     """A run about to begin or to go on, its network with the first weights of its seed."""
@@ -45,9 +60,7 @@ class Training:
     problem: Problem
     module: nn.Module
     path: Path
-    quiet: bool
-    watch: bool = False
-    check_finite: bool = False
+    how: How
     recorders: Sequence[Recorder] = ()
 
 
@@ -55,9 +68,7 @@ def start(
     source: Source,
     wishes: Wishes,
     directory: Path | None,
-    quiet: bool,
-    watch: bool = False,
-    check_finite: bool = False,
+    how: How,
     records: Records = NOTHING,
 ) -> None:
     """A new run. Its directory is made only when all has been understood, so that a mistake leaves nothing behind."""
@@ -72,16 +83,16 @@ def start(
     path = directories.make(directory, source.name)
     record.write(path)
     records.write(path)
-    _run(Training(record, problem, module, path, quiet, watch, check_finite, readers), resume=False)
+    _run(Training(record, problem, module, path, how, readers), resume=False)
 
 
-def resume(path: Path, quiet: bool, watch: bool = False, check_finite: bool = False) -> None:
+def resume(path: Path, how: How) -> None:
     """Go on from the last checkpoint; from the beginning, where the run was stopped before the first."""
     record = Record.read(path)
     problem = load_unchanged(record)
     module = _seeded(record)
     readers = recorders(Records.read(path), problem, record.settings, weight_count(module))
-    _run(Training(record, problem, module, path, quiet, watch, check_finite, readers), resume=True)
+    _run(Training(record, problem, module, path, how, readers), resume=True)
 
 
 def _seeded(record: Record) -> nn.Module:
@@ -90,7 +101,7 @@ def _seeded(record: Record) -> nn.Module:
 
 
 def _run(training: Training, resume: bool) -> None:
-    quiet = display.console(training.quiet)
+    quiet = display.console(training.how.quiet)
     introduction(quiet, training.record, training.problem, weight_count(training.module), training.path)
     metric, heading = _metric(training.problem.encoder)
     headings = {"loss": "loss", metric.name if isinstance(metric, Metric) else metric: heading}
@@ -113,7 +124,7 @@ def _run(training: Training, resume: bool) -> None:
 @contextmanager
 def watched(training: Training, progress: TrainingProgress, screen: Console) -> Iterator[Display]:
     """The display to train with: the one given, or with --watch one that also fills a page."""
-    if not training.watch:
+    if not training.how.watch:
         yield progress
         return
     from .watching import watching
@@ -143,7 +154,8 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
         run_directory=training.path,
         resume=resume,
         checkpoint_steps=settings.checkpoint_every or None,
-        check_finite=training.check_finite,
+        check_finite=training.how.check_finite,
+        memory_limit=training.how.memory_limit,
         precision=None if settings.precision == FLOAT32 else settings.precision,
         progress=progress,
         recorders=training.recorders,

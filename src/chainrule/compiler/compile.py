@@ -37,12 +37,16 @@ class Repeated:
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be compiled. in_place: output number -> input number whose memory it takes over."""
+    """What is to be compiled. in_place: output number -> input number whose memory it takes over.
+
+    memory_limit: bytes that it may need at most, all that goes in and out included.
+    """
 
     graph: Graph
     in_place: dict[int, int]
     optimise: bool
     repeated: Repeated | None
+    memory_limit: int | None = None
 
     def lower(self, watcher: Callable[[Module], None] | None = None) -> Lowered:
         """All stages up to the text for LLVM; a process that finds its code in the cache never loads them.
@@ -59,7 +63,7 @@ class Job:
         signature = signature_of(self.graph)
         if signature is None:
             return None
-        options = f"{sorted(self.in_place.items())} {self.optimise} {self.repeated}"
+        options = f"{sorted(self.in_place.items())} {self.optimise} {self.repeated} {self.memory_limit}"
         return cache.key_of(signature, options, fingerprint(), np.__version__, *machine())
 
 
@@ -86,14 +90,19 @@ class Compiled:
 
 
 def compile_graph(
-    graph: Graph, in_place: Mapping[int, int] | None = None, optimise: bool = True, repeated: Repeated | None = None
+    graph: Graph,
+    in_place: Mapping[int, int] | None = None,
+    optimise: bool = True,
+    repeated: Repeated | None = None,
+    memory_limit: int | None = None,
 ) -> Compiled:
     """Compile `graph`, or load what was compiled from the same before. in_place: output number -> input number whose
     memory it takes over.
 
     repeated: also write the function that runs many steps; the arguments are the first inputs, numbers the last.
+    memory_limit: see `Job`. Raises ConfigurationError where it can't be kept.
     """
-    job = Job(graph, dict(in_place or {}), optimise, repeated)
+    job = Job(graph, dict(in_place or {}), optimise, repeated, memory_limit)
     key = job.key()
     kept = None if key is None else _kept(key)
     if kept is not None:

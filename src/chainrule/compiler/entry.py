@@ -39,14 +39,20 @@ _ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 class Entry:
     """A captured function, its program, and the memory that the program runs on."""
 
-    def __init__(self, captured: Captured, threads: int | None, tracked: Sequence[Tensor] = ()) -> None:
-        """tracked: tensors among the arguments that gradients may be wanted of."""
+    def __init__(
+        self,
+        captured: Captured,
+        threads: int | None,
+        tracked: Sequence[Tensor] = (),
+        memory_limit: int | None = None,
+    ) -> None:
+        """tracked: tensors among the arguments that gradients may be wanted of. memory_limit: bytes."""
         self.captured = captured
         self._outside = Outside(captured, tracked)
         self.cells = memory_of(captured)
         in_place = updated_in_place(captured, self.cells)
         repeated = Repeated(captured.argument_count, len(captured.numbers), captured.result_count)
-        self.compiled: Compiled = compile_graph(captured.graph, in_place, repeated=repeated)
+        self.compiled: Compiled = compile_graph(captured.graph, in_place, repeated=repeated, memory_limit=memory_limit)
         self.threads = 1 if self.compiled.plan.cost < PARALLEL_COST else threads or default_threads()
         self._prepare()
 

@@ -21,7 +21,7 @@ from ..ir.types import ArrayType, NumpyArray
 from ..tensor import Tensor
 from .arguments import Signature, is_array, pattern_of, plain_arrays
 from .entry import Entry
-from .forecast import MemoryForecast
+from .forecast import MemoryForecast, bytes_of
 from .memory import as_array
 from .reasons import Call, Reasons, RecompileWarning, argument_name, parameters_of
 from .runtime import forks_wait
@@ -49,13 +49,20 @@ if hasattr(os, "register_at_fork"):
 class CompiledFunction:
     """A function with its native programs."""
 
-    def __init__(self, function: Callable[..., Any], threads: int | None = None, check_finite: bool = False) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        threads: int | None = None,
+        check_finite: bool = False,
+        memory_limit: int | str | None = None,
+    ) -> None:
         if not callable(function):
             raise ConfigurationError(f"compile takes a function, not {function!r}")
         if threads is not None and threads < 1:
             raise ConfigurationError(f"threads is at least 1, not {threads}")
         functools.update_wrapper(self, function, updated=())
         self.function, self.threads = function, threads
+        self.memory_limit = None if memory_limit is None else bytes_of(memory_limit)
         self._entries: dict[Any, list[Entry]] = {}
         self._by_kinds: dict[Any, Entry] = {}
         self._by_rows: dict[Any, Entry] = {}
@@ -162,7 +169,7 @@ class CompiledFunction:
         given = [kind if isinstance(kind, ArrayType) else leaf for kind, leaf in zip(call.pattern, leaves)]
         positional, named = tree.unflatten(structure, given)
         tracked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not is_array(leaf)]
-        entry = Entry(capture(self.function, positional, named), self.threads, tracked)
+        entry = Entry(capture(self.function, positional, named), self.threads, tracked, self.memory_limit)
         if self.check_finite:
             with forks_wait:
                 from .checked import Checker

@@ -194,30 +194,46 @@ class Grouping:
         return [unit for unit in self._sorted() if unit.members]
 
     def _sorted(self) -> list[Unit]:
-        waiting = [0] * len(self.units)
+        followers = self._followers()
+        keys = [self._key(number) for number in range(len(self.units))]
+        for number in reversed(self._in_order(followers, keys)):  # what others wait for comes before them
+            keys[number] = min([keys[number], *(keys[each] for each in followers[number])])
+        return [self.units[number] for number in self._in_order(followers, keys)]
+
+    def _followers(self) -> list[list[int]]:
+        """For each unit those that wait for it; left out where it follows from others."""
         followers: list[list[int]] = [[] for _ in self.units]
         for number, bits in enumerate(self.before):
             while bits:  # of those before, enough that all others come before one of them
                 latest = bits.bit_length() - 1
                 followers[latest].append(number)
-                waiting[number] += 1
                 bits &= ~(self.before[latest] | 1 << latest)
-        ready = [(self._key(number), number) for number, count in enumerate(waiting) if count == 0]
+        return followers
+
+    def _key(self, number: int) -> int:
+        """Where its work is in the graph: what follows from its reductions (the update of a parameter) may come later."""
+        unit = self.units[number]
+        main = [each for each in unit.members if id(each) not in unit.rows or is_reduction(each)] or unit.members
+        return self.position[id(main[-1])] if main else 0
+
+    def _in_order(self, followers: Sequence[Sequence[int]], keys: Sequence[int]) -> list[int]:
+        """Numbers of units, each behind those that it waits for, and otherwise by their keys."""
+        waiting = [0] * len(followers)
+        for each in followers:
+            for follower in each:
+                waiting[follower] += 1
+        ready = [(keys[number], number) for number, count in enumerate(waiting) if count == 0]
         heapq.heapify(ready)
         result = []
         while ready:
             _, number = heapq.heappop(ready)
-            result.append(self.units[number])
+            result.append(number)
             for follower in followers[number]:
                 waiting[follower] -= 1
                 if waiting[follower] == 0:
                     at_once = self.units[follower].is_nest and _is_product(self.units[number])
-                    heapq.heappush(ready, (self._key(number if at_once else follower), follower))
+                    heapq.heappush(ready, (keys[number if at_once else follower], follower))
         return result
-
-    def _key(self, number: int) -> int:
-        members = self.units[number].members
-        return self.position[id(members[-1])] if members else 0
 
 
 def _is_product(unit: Unit) -> bool:

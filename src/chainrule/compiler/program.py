@@ -204,6 +204,11 @@ class Program:
         """Buffers whose addresses the program is given, in order, behind the address of the arena."""
         return [*self.slots, *self.constants]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that it runs on."""
+        return self.arena_bytes + sum(buffer.nbytes for buffer in self.table)
+
     def __str__(self) -> str:
         return "\n".join(_lines(self.instructions, ""))
 

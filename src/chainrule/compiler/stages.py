@@ -55,7 +55,7 @@ def lower(job: Job, watcher: Callable[[Module], None] | None = None) -> Lowered:
     graph = opened(job.graph)
     graph = prepared(graph) if job.optimise else graph
     target = processor()
-    planned = _Planned(_with_pairs(open_checkpoints(graph), target), job.in_place, watcher)
+    planned = _Planned(_small_enough(_with_pairs(open_checkpoints(graph), target), job), job.in_place, watcher)
     program = planned.program()
     small = tiny.is_tiny(program.instructions)
     if small:
@@ -75,6 +75,17 @@ def lower(job: Job, watcher: Callable[[Module], None] | None = None) -> Lowered:
     plan = plan_of(program, planned.inputs, planned.outputs, planned.lowering.errors, kept)
     constants = [dense(buffer.data) for buffer in program.constants if buffer.data is not None]
     return Lowered(graph, planned.units, program, program.module.text(), small, plan, constants)
+
+
+def _small_enough(graph: Graph, job: Job) -> Graph:
+    """The graph, with parts of it computed again where that keeps the limit on memory."""
+    if job.memory_limit is None:
+        return graph
+    from .memory_limit import within
+
+    numbers = graph.inputs[len(graph.inputs) - (job.repeated.numbers if job.repeated else 0) :]
+    uncounted = sum(value.type.nbytes for value in numbers)  # learning rates and the like: no forecast tells of them
+    return within(graph, job.memory_limit, lambda tried: _Planned(tried, job.in_place).program().nbytes - uncounted)
 
 
 def _write_steps(plan: _Planned, program: Program, repeated: Repeated, small: bool) -> None:

@@ -38,10 +38,11 @@ class CompiledSteps:
         outputs: bool,
         check_finite: bool = False,
         folder: Any = None,
+        memory_limit: int | str | None = None,
     ) -> None:
         self.arrays = tuple(np.ascontiguousarray(array) for array in arrays)
         self.outputs = outputs
-        self.function = compiled_function(step_function(training, outputs), threads, check_finite)
+        self.function = compiled_function(step_function(training, outputs), threads, check_finite, memory_limit)
         self.function.folder = None if folder is None else Path(folder)
         self.function.result_names = ("the loss", "the output of the network")
 
@@ -97,15 +98,16 @@ def compiled_steps(
     outputs: bool,
     check_finite: bool = False,
     folder: Any = None,
+    memory_limit: int | str | None = None,
 ) -> CompiledSteps | None:
     """Steps as native code, or None to train eagerly.
 
-    check_finite: see `fit`; folder: where a step that is not finite is saved.
+    check_finite, memory_limit: see `fit`; folder: where a step that is not finite is saved.
     wanted: True raises TraceError where the network can't be traced; None then warns and trains eagerly.
     """
     if stays_eager(wanted, training):
         return None
-    steps = CompiledSteps(training, arrays, threads, outputs, check_finite, folder)
+    steps = CompiledSteps(training, arrays, threads, outputs, check_finite, folder, memory_limit)
     try:
         steps.prepare(min(rows, len(arrays[0])))
         rest = len(arrays[0]) % rows

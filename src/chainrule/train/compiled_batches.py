@@ -27,9 +27,10 @@ class CompiledBatches:
         required: bool,
         check_finite: bool,
         folder: Path | None,
+        memory_limit: int | str | None = None,
     ) -> None:
         self.fallback, self.required = fallback, required
-        self.function = compiled_function(step_function(training, True), threads, check_finite)
+        self.function = compiled_function(step_function(training, True), threads, check_finite, memory_limit)
         self.function.folder = folder
         self.function.result_names = ("the loss", "the output of the network")
         self.eager = False

@@ -63,6 +63,7 @@ def fit(
     compile: bool | None = None,
     threads: int | None = None,
     check_finite: bool = False,
+    memory_limit: int | str | None = None,
     precision: str | None = None,
     progress: Any = True,
 ) -> History:
@@ -99,6 +100,9 @@ def fit(
     check_finite: look for NaN and infinity in the loss, the weights and the moments. The first is a NonFiniteError that
         tells the operation which made it, what it was given, which example it comes from, and a file that replays the
         step (in the run directory, if there is one). It moves no bit.
+    memory_limit: bytes, or "500 MB" or "1.5 GiB", that a step may need: parameters, moments, a batch, what is computed
+        with it. As few parts of the forward pass as it takes are computed again for the gradients instead of being
+        kept; no bit moves. Native code only. ConfigurationError where that is not enough.
     precision: "bfloat16" rounds the operands of matrix products and convolutions to bfloat16, which processors with an
         instruction for it multiply faster; sums, weights and all else stay float32, and no loss needs scaling. See
         `cr.autocast`. Validation and metrics of it are computed in float32.
@@ -116,6 +120,7 @@ def fit(
     _check(model, optimizer, resume, run_directory, checkpoint_steps, threads)
     description = _describe(model, optimizer, loss, mode, tempo, seed, clip_norm, schedule, chosen_metrics, feed)
     rate = as_rate(schedule, optimizer, steps, schedule_each)  # first: it says which options will move
+    compile = _must_compile(compile, memory_limit, isinstance(feed, ArrayFeed | LoaderFeed))
     products = None if precision is None else as_precision(precision)
     at_once = tempo.at_once if tempo.accumulate > 1 else None
     training = TrainingStep(model, chosen_loss, optimizer, clip_norm, at_once, products)
@@ -125,10 +130,18 @@ def fit(
     native, step = None, eager
     if isinstance(feed, ArrayFeed):
         native = compiled_steps(
-            training, feed.arrays, tempo.batch_size, threads, compile, bool(chosen_metrics), check_finite, folder
+            training,
+            feed.arrays,
+            tempo.batch_size,
+            threads,
+            compile,
+            bool(chosen_metrics),
+            check_finite,
+            folder,
+            memory_limit,
         )
     elif isinstance(feed, LoaderFeed) and not stays_eager(compile, training):
-        step = CompiledBatches(training, eager, threads, compile is True, check_finite, folder)
+        step = CompiledBatches(training, eager, threads, compile is True, check_finite, folder, memory_limit)
     if products is not None:
         description["precision"] = products
     description["threads"] = (threads or 1) if native is None and step is eager else "any"
@@ -167,6 +180,17 @@ def fit(
     history = loop.run()
     history.run_directory = None if directory is None else str(directory.path)
     return history
+
+
+def _must_compile(compile: bool | None, memory_limit: Any, can: bool) -> bool | None:
+    """Only native code keeps a limit on memory: it is required then."""
+    if memory_limit is None:
+        return compile
+    if compile is False or not can:
+        raise ConfigurationError(
+            "memory_limit is kept by native code only: not with compile=False, nor on a plain stream"
+        )
+    return True
 
 
 def _check(model: Any, optimizer: Any, resume: bool, run_directory: Any, *counts: int | None) -> None:
