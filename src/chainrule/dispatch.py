@@ -30,7 +30,8 @@ def compile(
     result, behind the last call, looks at them all.
     memory_limit: bytes, or "500 MB" or "1.5 GiB", that the program may need at most, parameters, moments and arguments
     included (what `memory` of the result tells). As few parts of the forward pass as it takes are computed again for
-    the gradients instead of being kept; the numbers stay the same. A ConfigurationError where that is not enough.
+    the gradients instead of being kept: the same numbers but for the last bits of sums that another program may take
+    in another order. A ConfigurationError where that is not enough.
 
     Raises TraceError where the function asks for the elements of an array while it is traced.
 

@@ -43,6 +43,7 @@ class Wishes:
     accumulate: int | None = None
     class_weight: str | None = None
     precision: str | None = None
+    memory_limit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def choose_settings(wishes: Wishes, problem: Problem) -> Settings:
         accumulate=_chosen(wishes.accumulate, 1),
         class_weight=_chosen(wishes.class_weight, ""),
         precision=_chosen(wishes.precision, FLOAT32),
+        memory_limit=_chosen(wishes.memory_limit, ""),
     )
 
 

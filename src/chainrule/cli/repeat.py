@@ -72,3 +72,4 @@ def _settings(record: Record) -> Words:
     yield from _option("accumulate", settings.accumulate, 1)
     yield from _option("class-weight", settings.class_weight, "")
     yield from _option("precision", settings.precision, FLOAT32)
+    yield from _option("memory-limit", settings.memory_limit, "")

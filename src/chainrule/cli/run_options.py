@@ -27,7 +27,7 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Path(path_type=Path),
         metavar="RUN",
         help="Go on with a run that was stopped, from its last checkpoint and to the same bits as if it never had "
-        "been. Takes no other options but --quiet, --watch, --check-finite and --memory-limit.",
+        "been. Takes no other options but --quiet, --watch and --check-finite.",
     ),
     option(
         RUN,
@@ -66,13 +66,6 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         is_flag=True,
         help="Where the loss becomes NaN or infinite: tell the operation that made it and the example it comes from, "
         "and save a file for `chainrule replay`. Costs a few percent; it changes no bit of the result.",
-    ),
-    option(
-        RUN,
-        "--memory-limit",
-        metavar="SIZE",
-        help='Memory that a step may need, such as "500 MB" or "1.5 GiB". As little as it takes is computed again '
-        "for the gradients instead of being kept; it changes no bit of the result.",
     ),
     option(RUN, "--quiet", "-q", is_flag=True, help="Print the results only."),
 )

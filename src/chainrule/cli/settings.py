@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..autocast import FLOAT32, PRECISIONS
+from ..compiler.forecast import bytes_of
 from ..errors import CheckpointError, ConfigurationError, unknown_name
 
 MODES = ("mini-batch", "batch", "stochastic", "online")
@@ -46,6 +47,7 @@ class Settings:
     accumulate: int = 1
     class_weight: str = ""
     precision: str = FLOAT32
+    memory_limit: str = ""
 
     def __post_init__(self) -> None:
         for name, known in (
@@ -56,6 +58,8 @@ class Settings:
         ):
             if getattr(self, name) not in known:
                 raise unknown_name(name, getattr(self, name), known)
+        if self.memory_limit:
+            bytes_of(self.memory_limit)  # it tells what is wrong with it
         if self.schedule == "plateau" and self.mode == "online":
             raise ConfigurationError("the schedule 'plateau' looks at whole epochs; mode 'online' makes one pass only")
 
@@ -91,6 +95,7 @@ class Settings:
         parts += [f"{name} {value:g}" for name, value in self._extras().items() if value]
         parts += [f"{self.accumulate} batches an update"] if self.accumulate > 1 else []
         parts += [f"products in {self.precision}"] if self.precision != FLOAT32 else []
+        parts += [f"at most {self.memory_limit} of memory"] if self.memory_limit else []
         parts += [f"class weights {self.class_weight}"] if self.class_weight else []
         return ", ".join([*parts, f"seed {self.seed}"])
 

@@ -51,14 +51,13 @@ def train(
     quiet: bool,
     watch: bool,
     check_finite: bool,
-    memory_limit: str | None,
     **given: Any,
 ) -> None:
     """Start a run, or resume one."""
     from . import training
     from .recording import Records
 
-    how = training.How(quiet, watch, check_finite, memory_limit)
+    how = training.How(quiet, watch, check_finite)
     if resume is not None:
         _check_alone(ctx)
         training.resume(resume, how)
@@ -127,7 +126,7 @@ def _which_target(path: str, options: TableOptions) -> str:
 
 def _check_alone(ctx: click.Context) -> None:
     """A resumed run keeps what it was started with: with other settings it would be another run."""
-    kept = ("resume", "quiet", "watch", "check_finite", "memory_limit")
+    kept = ("resume", "quiet", "watch", "check_finite")
     asked = [name for name in ctx.params if name not in kept and _was_given(ctx, name)]
     if asked:
         word = "SOURCE" if asked[0] == "source" else option_words(ctx, asked[0])

@@ -226,6 +226,13 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     option(
         LEARNING,
+        "--memory-limit",
+        metavar="SIZE",
+        help="Memory that an update may need, such as 500MB or 1.5GiB: its weights, their moments, a batch, all that "
+        "is computed with it. As little as it takes is computed again for the gradients instead of being kept.",
+    ),
+    option(
+        LEARNING,
         "--patience",
         type=COUNT,
         metavar="N",

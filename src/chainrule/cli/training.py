@@ -13,7 +13,6 @@ from rich.console import Console
 
 from .. import nn, random
 from ..autocast import FLOAT32
-from ..compiler.forecast import bytes_of
 from ..data import loader
 from ..interop.atomic import write_json
 from ..train import EarlyStopping, History, Metric, Recorder, fit, predict
@@ -45,11 +44,6 @@ class How:
     quiet: bool = False
     watch: bool = False
     check_finite: bool = False
-    memory_limit: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.memory_limit is not None:
-            bytes_of(self.memory_limit)  # it tells what is wrong with it
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +149,7 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
         resume=resume,
         checkpoint_steps=settings.checkpoint_every or None,
         check_finite=training.how.check_finite,
-        memory_limit=training.how.memory_limit,
+        memory_limit=settings.memory_limit or None,
         precision=None if settings.precision == FLOAT32 else settings.precision,
         progress=progress,
         recorders=training.recorders,

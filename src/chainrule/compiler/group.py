@@ -211,7 +211,7 @@ class Grouping:
         return followers
 
     def _key(self, number: int) -> int:
-        """Where its work is in the graph: what follows from its reductions (the update of a parameter) may come later."""
+        """Where its work is in the graph: what follows from its reductions (updates of parameters) may come later."""
         unit = self.units[number]
         main = [each for each in unit.members if id(each) not in unit.rows or is_reduction(each)] or unit.members
         return self.position[id(main[-1])] if main else 0

@@ -3,7 +3,8 @@
 What is kept from the forward pass for later is most where the backward pass begins. The equations before that are cut
 into segments, where as little as possible is alive that the forward pass itself still reads; that is kept. Of the other
 values that a segment gives to the backward pass none is kept: just before the first of them is needed, the equations of
-the segment that lead to them are done once more (Chen et al. 2016). The numbers are the same to the bit.
+the segment that lead to them are done once more (Chen et al. 2016). They are the same numbers, but for last bits where
+the kernels that they become take sums in another order.
 """
 
 from __future__ import annotations

@@ -102,7 +102,8 @@ def fit(
         step (in the run directory, if there is one). It moves no bit.
     memory_limit: bytes, or "500 MB" or "1.5 GiB", that a step may need: parameters, moments, a batch, what is computed
         with it. As few parts of the forward pass as it takes are computed again for the gradients instead of being
-        kept; no bit moves. Native code only. ConfigurationError where that is not enough.
+        kept; that may move last bits, so a run is resumed with the same limit. Native code only. ConfigurationError
+        where that is not enough.
     precision: "bfloat16" rounds the operands of matrix products and convolutions to bfloat16, which processors with an
         instruction for it multiply faster; sums, weights and all else stay float32, and no loss needs scaling. See
         `cr.autocast`. Validation and metrics of it are computed in float32.
@@ -144,6 +145,8 @@ def fit(
         step = CompiledBatches(training, eager, threads, compile is True, check_finite, folder, memory_limit)
     if products is not None:
         description["precision"] = products
+    if memory_limit is not None:
+        description["memory_limit"] = str(memory_limit)
     description["threads"] = (threads or 1) if native is None and step is eager else "any"
     directory = None if run_directory is None else RunDirectory(run_directory)
     saved = directory.load() if directory is not None and resume and directory.has_checkpoint else None
