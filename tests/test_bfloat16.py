@@ -14,7 +14,7 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.capture import capture
 from chainrule.compiler.pairs import take_pairs
-from chainrule.errors import ChainruleError, ConfigurationError, DtypeError, MissingDependencyError
+from chainrule.errors import ChainruleError, ConfigurationError, DtypeError, MissingDependencyError, NonFiniteError
 from chainrule.ir.build import bind, constant, evaluate
 from chainrule.ir.primitive import Sample, all_primitives
 from chainrule.ir.types import ArrayType, as_dtype, float32
@@ -177,6 +177,15 @@ def test_a_network_kept_in_half_the_memory_answers_and_is_not_trained() -> None:
     assert next(iter(model.parameters())).dtype == BFLOAT16
     with pytest.raises(ConfigurationError, match="autocast"):
         optim.SGD(model.parameters(), lr=0.1)
+
+
+def test_layers_are_made_in_it_and_nan_is_found() -> None:
+    layer = nn.Linear(3, 2, dtype=cr.bfloat16)
+    assert {each.dtype for each in layer.parameters()} == {BFLOAT16}
+    assert cr.random.normal((5,), dtype="bfloat16").dtype == BFLOAT16
+    logarithm = cr.compile(lambda x: cr.log(x), check_finite=True)
+    with pytest.raises(NonFiniteError, match="log"):
+        logarithm(cr.tensor(-np.ones(3)).astype("bfloat16"))
 
 
 def test_the_package_is_loaded_for_who_names_it_and_missed_in_words() -> None:

@@ -16,7 +16,7 @@ from .errors import CheckpointError, ConfigurationError
 from .functions import argmax
 from .ir.build import recording
 from .ir.graph import Value
-from .ir.types import NumpyArray, Shape, as_dtype, float32, normalize_axis
+from .ir.types import NumpyArray, Shape, as_dtype, float32, is_bfloat16, normalize_axis
 from .ops import random as bits
 from .tensor import Tensor, asarray, unwrap, wrap
 
@@ -94,6 +94,10 @@ def kept(seed: int | None = None) -> Iterator[None]:
 
 
 def _draw(generator: Generator | None, function: Callable[..., Value], *arguments: Any) -> Tensor:
+    last = arguments[-1]
+    if isinstance(last, np.dtype) and is_bfloat16(last):
+        rounded: Tensor = _draw(generator, function, *arguments[:-1], float32).astype(last)
+        return rounded
     return (generator or default_generator).draw(function, *arguments)
 
 

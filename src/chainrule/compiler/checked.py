@@ -24,7 +24,7 @@ from ..errors import NonFiniteError
 from ..finite.message import told
 from ..finite.store import SavedStep, new_place, save
 from ..finite.trail import follow, is_bad
-from ..ir.types import NumpyArray
+from ..ir.types import NumpyArray, is_real_float
 from ..tensor import Parameter, Tensor
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Checker:
         """Raises NonFiniteError where a result is not finite."""
         self._seconds += time.perf_counter() - self._start
         for result in results:
-            if result.dtype.kind == "f" and not _is_finite(result):
+            if is_real_float(result.dtype) and not _is_finite(result):
                 self._find()
 
     def end(self) -> None:
@@ -152,7 +152,12 @@ class Checker:
                 continue
             value = cell.read()
             now = None if value is None else value.data
-            if now is not None and now.dtype.kind == "f" and not _is_finite(now) and (was is None or _is_finite(was)):
+            if (
+                now is not None
+                and is_real_float(now.dtype)
+                and not _is_finite(now)
+                and (was is None or _is_finite(was))
+            ):
                 return True
         return False
 

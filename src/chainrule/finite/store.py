@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import DataError
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import all_primitives
-from ..ir.types import ArrayType, NumpyArray
+from ..ir.types import ArrayType, NumpyArray, as_dtype
 from ..source import SourceLine
 
 FORMAT = "chainrule step 1"
@@ -133,7 +133,7 @@ def _parameter(value: Any, arrays: dict[str, NumpyArray]) -> Any:
 def _read_graph(page: dict[str, Any], arrays: dict[str, NumpyArray]) -> Graph:
     values = {number: _known(arrays[name]) for number, name in page["constants"]}
     for number, dtype, shape in page["inputs"]:
-        values[number] = Value(ArrayType(tuple(shape), np.dtype(dtype)))
+        values[number] = Value(ArrayType(tuple(shape), as_dtype(dtype)))
     equations = [_read_equation(each, values, arrays) for each in page["equations"]]
     outputs = tuple(values[number] for number in page["outputs"])
     inputs = tuple(values[number] for number, _, _ in page["inputs"])
@@ -151,7 +151,7 @@ def _read_equation(page: dict[str, Any], values: dict[int, Value], arrays: dict[
     equation = Equation(primitive, inputs, params, _source(page["source"]))
     if page["derives"]:
         equation.derives = (page["derives"][0], _source(page["derives"][1]))
-    kinds = [ArrayType(tuple(shape), np.dtype(dtype)) for _, dtype, shape in page["outputs"]]
+    kinds = [ArrayType(tuple(shape), as_dtype(dtype)) for _, dtype, shape in page["outputs"]]
     for (number, _, _), value in zip(page["outputs"], equation.produce(kinds, False)):
         values[number] = value
     return equation

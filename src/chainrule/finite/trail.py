@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..ir.graph import Equation, Graph, Value
-from ..ir.types import NumpyArray
+from ..ir.types import NumpyArray, is_real_float
 from ..source import SourceLine
 from .inside import computed, inside
 from .operand import Operand, operand
@@ -18,12 +18,12 @@ Test = Callable[[NumpyArray], bool]
 
 def has_nan(array: NumpyArray) -> bool:
     """Whether any element is NaN."""
-    return array.dtype.kind == "f" and bool(np.isnan(array).any())
+    return is_real_float(array.dtype) and bool(np.isnan(array).any())
 
 
 def is_bad(array: NumpyArray) -> bool:
     """Whether any element is NaN or infinite."""
-    return array.dtype.kind == "f" and not bool(np.isfinite(array).all())
+    return is_real_float(array.dtype) and not bool(np.isfinite(array).all())
 
 
 @dataclass(frozen=True)
