@@ -174,6 +174,7 @@ def test_unknown_class_folder(run: Run, photos: Path, make_photos: Make) -> None
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
+        ("--memory-limit", "lots", ("500 MB", "'lots'")),
         ("--optimizer", "adma", ("no optimizer named 'adma'", "'adam'")),
         ("--mode", "minibatch", ("no mode named 'minibatch'", "'mini-batch'")),
         ("--schedule", "cosin", ("no schedule named 'cosin'", "'cosine'")),

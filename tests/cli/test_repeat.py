@@ -31,6 +31,7 @@ from chainrule.cli.repeat import command_of
             "bfloat16",
         ),
         ("--epochs", "2", "--ignore", "id", "--categories", "district", "--clip-norm", "1", "--patience", "5"),
+        ("--epochs", "2", "--memory-limit", "1.5 MB"),
         ("--epochs", "2", "--checkpoint-every", "7", "--weight-decay", "0.01", "--validation", "0.25"),
     ],
 )
