@@ -19,8 +19,9 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, whose inner values are not kept for the gradient: the backward pass computes them once more.
 
     Between the two passes only the arguments, and what the function reads from outside (its weights), stay in memory.
-    Values and gradients are the same to the bit. Arguments and results may be containers of arrays; keyword arguments
-    are handed on as they are. It nests with itself, with `grad`, `vmap`, `scan` and `compile`.
+    Values and gradients are the same to the bit; compiled, sums may be taken in another order. Arguments and results
+    may be containers of arrays; keyword arguments are handed on as they are. It nests with itself, with `grad`, `vmap`,
+    `scan` and `compile`.
 
     Inside, nothing outside can be changed (running statistics, random state): draw random numbers before.
     Raises TraceError where the function tries. Source: Chen et al. 2016, "Training deep nets with
