@@ -173,10 +173,10 @@ def _packing_of_b(product: Product, size: int, panels: int, known: bool) -> str:
 
 
 def _packing_of_a(product: Product, size: int, tiles: int) -> bool:
-    """Whether A is packed: rows that lie side by side are far apart from k to k."""
+    """Whether A is packed: rows that lie side by side are far apart from k to k, and push one another out if many."""
     if product.k <= 32 or product.m == 1 or product.a_k == 1:
         return False
-    return product.a_k * size >= 512 and (tiles > 1 or product.m > 32)
+    return product.a_k * size >= (256 if product.k > 128 else 512) and (tiles > 1 or product.m > 32)
 
 
 def _tasks(product: Product, panels: int, columns: int, bytes_a_column: int, pack_a: bool) -> tuple[int, int]:
@@ -193,7 +193,8 @@ def _tasks(product: Product, panels: int, columns: int, bytes_a_column: int, pac
 
 def _by_columns(panels: int, tiles: int, blocks: int, wanted: int, pack_a: bool) -> tuple[int, int]:
     """Few rows: tasks are blocks of columns, as many as are wanted or there are tiles; few where each packs A."""
-    blocks = max(blocks, min(tiles, -(-wanted // panels) if pack_a else wanted))
+    few = 1 << (-(-wanted // panels) - 1).bit_length()  # a power of two, so that threads get as much
+    blocks = max(blocks, min(tiles, few if pack_a else wanted))
     return max(1, min(panels, wanted // blocks)), blocks
 
 
