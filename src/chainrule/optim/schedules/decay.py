@@ -136,22 +136,11 @@ class LambdaLR(LRScheduler):
         self._write([float(base * each(epoch)) for base, each in zip(self.base_lrs, self.lr_lambdas)])
 
 
-class MultiplicativeLR(LRScheduler):
+class MultiplicativeLR(LambdaLR):
     """The rate times `lr_lambda(epoch)` of every epoch so far, a function of yours, or one for each parameter group.
 
     Functions are not part of the state dict.
     """
-
-    _not_saved = ("optimizer", "lr_lambdas")
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        lr_lambda: Callable[[Any], float] | list[Callable[[Any], float]],
-        last_epoch: int = -1,
-    ) -> None:
-        self.lr_lambdas = for_each_group("lr_lambda", optimizer, lr_lambda)
-        super().__init__(optimizer, last_epoch)
 
     def _advance(self) -> None:
         self.last_epoch += 1
