@@ -12,7 +12,7 @@ from .emit import Function, Module, Reg, word
 from .module import name_of
 from .place import Buffer, Kind
 from .plan import HEAD
-from .program import Block, Call, Instruction, Pointer, Program
+from .program import Block, Call, Instruction, Pointer, Program, While
 from .step_writer import StepWriter
 from .steps import Batch, gather
 from .tiny_loops import written_out
@@ -34,11 +34,23 @@ def _calls(instructions: Sequence[Instruction]) -> list[Call]:
     return found
 
 
+def _has_while(instructions: Sequence[Instruction]) -> bool:
+    """Whether there is a loop without a count.
+
+    What is wished for a loop that stands before its end passes to it when LLVM has written that one out: a wish that
+    LLVM can't fulfil, of which it would complain.
+    """
+    blocks = [each for each in instructions if isinstance(each, Block)]
+    return any(isinstance(each, While) or _has_while(each.parts) for each in blocks)
+
+
 def write_body(program: Program, attributes: str) -> None:
     """Make the kernels part of whoever calls them, and add `body(ptr...)`: one parameter a place of the table."""
     module = program.module
-    tasks = {call.kernel: call.tasks for call in _calls(program.instructions)}
-    module.functions = [_inside(written_out(text, module, tasks.get(name_of(text)))) for text in module.functions]
+    if not _has_while(program.instructions):
+        tasks = {call.kernel: call.tasks for call in _calls(program.instructions)}
+        module.functions = [written_out(text, module, tasks.get(name_of(text))) for text in module.functions]
+    module.functions = [_inside(text) for text in module.functions]
     writer = _BodyWriter(program, attributes)
     writer.write()
     module.functions[-1] = _inside(module.functions[-1])
