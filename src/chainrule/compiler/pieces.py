@@ -15,8 +15,8 @@ from .module import Module, name_of
 from .runtime import Parsed, compiled_text, llvm_at_work
 from .threads import default_threads
 
-LEAST = 100_000
-"""Characters of a piece: about fifty milliseconds of LLVM's time. Each piece costs five more."""
+LEAST = 160_000
+"""Characters of a piece: about eighty milliseconds of LLVM's time. Each piece costs five more."""
 MOST_HELPERS = 3
 NAMES = re.compile(r"@[\w.$]+")
 HEAD = re.compile(r"define (?:internal )?(?P<result>.+?) (?P<name>@[\w.$]+)\((?P<parameters>[^)]*)\)")
