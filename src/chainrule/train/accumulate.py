@@ -51,7 +51,7 @@ def _step_of_a_part(step: TrainingStep, batch: Sequence[Any]) -> Callable[..., t
     total = stop_gradient(mass(step.loss, batch[1], _floats(batch[2]))) if len(batch) > 2 else None
 
     def part(inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Tensor]:
-        predicted = step.model(inputs)
+        predicted = step.outputs(inputs)
         share = len(inputs) / length if total is None else mass(step.loss, targets, _floats(weights)) / total
         loss = step.error(predicted, targets, weights) * share
         loss.backward()
