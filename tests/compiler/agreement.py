@@ -71,7 +71,7 @@ def unit_inside(equation: Equation) -> float:
 
 
 def run_moved(graph: Graph, inputs: Sequence[Array], seed: int) -> list[Array]:
-    """The outputs when everything that rounds has rounded in another way."""
+    """The outputs when everything that rounds has rounded in another way; in every other run padding gives no NaN."""
     generator = np.random.default_rng(seed)
     known = {id(value): moved(np.asarray(array), generator) for value, array in zip(graph.inputs, inputs)}
     for equation in graph.equations:
@@ -82,18 +82,19 @@ def run_moved(graph: Graph, inputs: Sequence[Array], seed: int) -> list[Array]:
         for value, result in zip(equation.outputs, results):
             is_exact = equation.primitive.name in EXACT
             found = result if is_exact else moved(result, generator, unit_inside(equation))
-            known[id(value)] = _stirred(found, generator) if equation.primitive.name in NORMWISE else found
+            found = _stirred(found, generator) if equation.primitive.name in NORMWISE else found
+            known[id(value)] = np.nan_to_num(found) if seed % 2 and _is_padded(equation) else found
     return [np.asarray(known.get(id(value), value.data)) for value in graph.outputs]
 
 
-def pads(graph: Graph) -> bool:
+def _is_padded(equation: Equation) -> bool:
     """Whether it convolves with padding: native code leaves it out, where NumPy multiplies its zeros by NaN."""
-    return any(
-        any(map(any, equation.params["padding"]))
-        if equation.primitive.name.startswith("convolution")
-        else any(map(pads, bodies(equation)))
-        for equation in graph.equations
-    )
+    return equation.primitive.name.startswith("convolution") and any(map(any, equation.params["padding"]))
+
+
+def pads(graph: Graph) -> bool:
+    """Whether it does so anywhere, in the bodies of its loops too."""
+    return any(_is_padded(each) or any(map(pads, bodies(each))) for each in graph.equations)
 
 
 def differences(expected: Array, found: Array, runs: Sequence[Array], nan_is_settled: bool = True) -> str:
