@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.errors import ConfigurationError, DtypeError, ShapeError, TraceError
+from chainrule.errors import ConfigurationError, DtypeError, OutOfRangeError, ShapeError, TraceError
 
 NAN, INF = math.nan, math.inf
 X = np.array([[3.0, 1.0, 7.0, 3.0], [0.5, -2.0, 1.0, 9.0], [4.0, 4.0, 4.0, -1.0]])
@@ -120,6 +120,12 @@ def test_bincount() -> None:
     assert cr.compile(lambda x: cr.bincount(x, length=5))(x).tolist() == [1, 1, 0, 2, 0]
     gradient = cr.grad(lambda w: cr.sum(cr.bincount(x, w) * cr.tensor([1.0, 2.0, 3.0, 4.0])))(cr.ones(4))
     assert gradient.tolist() == [4, 1, 4, 2]
+    for function in (lambda x: cr.bincount(x, length=3), cr.compile(lambda x: cr.bincount(x, length=3))):
+        for wrong in (-1, 3):
+            with pytest.raises(OutOfRangeError):
+                function(np.array([0, wrong]))
+    with pytest.raises(OutOfRangeError):
+        cr.bincount([2, -1])
     with pytest.raises(TraceError, match="length="):
         cr.compile(cr.bincount)(x)
     with pytest.raises(DtypeError, match="integers"):

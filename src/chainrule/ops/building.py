@@ -54,6 +54,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, length: int | None
     if length is None:
         array = known(value, "bincount without length=")
         length = max(minlength, int(array.max(initial=-1)) + 1)
+    if value.dtype.kind == "i":
+        value = choose(value < 0, length, value)  # negative indices would count from the end
     added = splat(1, ArrayType(value.shape, int64)) if weights is None else lift(weights)
     return scatter_add(splat(0, ArrayType((length,), added.dtype)), value, broadcast(added, value.shape))
 
