@@ -92,16 +92,21 @@ def _taps(mode: str, old: int, new: int, scale: float, corners: bool) -> Taps:
 def _cubic_taps(source: NumpyArray, old: int) -> Taps:
     """Keys' cubic convolution (1981): four neighbours, those outside are the edge."""
     low = np.floor(source).astype(np.int64)
-    part, a = source - low, SHARPNESS
+    weights = cubic_weights(source - low)
+    return [(np.clip(low + step, 0, old - 1), weight) for step, weight in zip(range(-1, 3), weights)]
 
-    def near(t: NumpyArray) -> NumpyArray:
+
+def cubic_weights(part: Any) -> list[Any]:
+    """Of the four neighbours of a place, which lies `part` behind the second: arrays of NumPy or tensors."""
+    a = SHARPNESS
+
+    def near(t: Any) -> Any:
         return ((a + 2) * t - (a + 3)) * t * t + 1
 
-    def far(t: NumpyArray) -> NumpyArray:
+    def far(t: Any) -> Any:
         return ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
 
-    weights = [far(part + 1), near(part), near(1 - part), far(2 - part)]
-    return [(np.clip(low + step, 0, old - 1), weight) for step, weight in zip(range(-1, 3), weights)]
+    return [far(part + 1), near(part), near(1 - part), far(2 - part)]
 
 
 def _resampled(x: Tensor, axis: int, taps: Taps) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,8 @@ import numpy as np
 from ... import functions as f
 from ...errors import ConfigurationError, ShapeError, unknown_name
 from ...tensor import Tensor, asarray
-from .resize import SHARPNESS
+from .resize import cubic_weights
 
-MODES = ("bilinear", "nearest", "bicubic")
 PADDINGS = ("zeros", "border", "reflection")
 
 
@@ -54,8 +55,8 @@ def grid_sample(
     """
     x, places = asarray(input), asarray(grid)
     rank = x.ndim - 2
-    if mode not in MODES:
-        raise unknown_name("mode of grid_sample", mode, MODES)
+    if mode not in _TAPS:
+        raise unknown_name("mode of grid_sample", mode, _TAPS)
     if padding_mode not in PADDINGS:
         raise unknown_name("padding_mode of grid_sample", padding_mode, PADDINGS)
     if mode == "bicubic" and rank != 2:
@@ -70,6 +71,15 @@ def grid_sample(
     return _Reader(x, padding_mode, align_corners).read(places, mode)
 
 
+@dataclass(frozen=True)
+class _Tap:
+    """Places along one axis: how far into the rows of pixels, whether inside the image, and how much they count."""
+
+    index: Any
+    is_within: Any
+    weight: Any
+
+
 class _Reader:
     """Pixels of an image, as rows of channels, read at whole places; what lies outside follows the padding."""
 
@@ -81,19 +91,25 @@ class _Reader:
 
     def read(self, grid: Tensor, mode: str) -> Tensor:
         lines = [self._line(grid[..., -1 - axis], size) for axis, size in enumerate(self.sizes)]
-        if mode == "bicubic":
-            taps = [_cubic(line) for line in lines]
-        else:
+        if mode != "bicubic":
             lines = [self._inside(line, size) for line, size in zip(lines, self.sizes)]
-            taps = [_nearest(line) if mode == "nearest" else _linear(line) for line in lines]
+        taps = [self._taps(line, axis, mode) for axis, line in enumerate(lines)]
         total: Any = None
         for corner in itertools.product(*taps):
-            part = self._pixels([place for place, _ in corner], mode == "bicubic")
-            for _, weight in corner:
-                part = part if weight is None else part * weight[..., None]
+            part = self._pixels(corner)
             total = part if total is None else total + part
         result: Tensor = f.moveaxis(total, -1, 1)
         return result
+
+    def _taps(self, line: Any, axis: int, mode: str) -> list[_Tap]:
+        """What is read along an axis for each place of the grid."""
+        size, step = self.sizes[axis], int(np.prod(self.sizes[axis + 1 :]))
+        found = []
+        for place, weight in _TAPS[mode](line):
+            place = self._inside(place, size) if mode == "bicubic" else place
+            held = f.clip(f.where(f.isnan(place), 0.0, place), 0.0, size - 1.0)
+            found.append(_Tap(f.astype(held, "int64") * step, place == held, weight))
+        return found
 
     def _line(self, g: Any, size: int) -> Any:
         """From -1 .. 1 to places in pixels."""
@@ -106,18 +122,18 @@ class _Reader:
             line = _reflected(line, 0.0, size - 1.0) if self.corners else _reflected(line, -0.5, size - 0.5)
         return f.clip(line, 0.0, size - 1.0)
 
-    def _pixels(self, places: Sequence[Any], pad: bool) -> Any:
-        index: Any = self.first.reshape(-1, *(1,) * (places[0].ndim - 1))
-        step, within = 1, None
-        for place, size in zip(reversed(places), reversed(self.sizes)):
-            place = self._inside(place, size) if pad else place
-            held = f.clip(f.where(f.isnan(place), 0.0, place), 0.0, size - 1.0)
-            index = index + f.astype(held, "int64") * step
-            here = place == held
-            within = here if within is None else f.logical_and(within, here)
-            step *= size
+    def _pixels(self, corner: Sequence[_Tap]) -> Any:
+        """The pixels where taps of all axes meet, times their weights."""
+        index: Any = self.first.reshape(-1, *(1,) * (corner[0].index.ndim - 1))
+        for tap in corner:
+            index = index + tap.index
         found = f.take(self.rows, index, 0)
-        return found if self.padding != "zeros" else f.where(f.expand_dims(within, -1), found, 0.0)
+        if self.padding == "zeros":
+            within = functools.reduce(f.logical_and, [tap.is_within for tap in corner])
+            found = f.where(f.expand_dims(within, -1), found, 0.0)
+        for tap in corner:
+            found = found if tap.weight is None else found * tap.weight[..., None]
+        return found
 
 
 def _nearest(line: Any) -> list[tuple[Any, Any]]:
@@ -133,20 +149,10 @@ def _linear(line: Any) -> list[tuple[Any, Any]]:
 def _cubic(line: Any) -> list[tuple[Any, Any]]:
     """Keys' cubic convolution (1981): four neighbours."""
     low = f.floor(line)
-    part, a = line - low, SHARPNESS
+    return [(low + step, weight) for step, weight in zip(range(-1, 3), cubic_weights(line - low))]
 
-    def near(t: Any) -> Any:
-        return ((a + 2) * t - (a + 3)) * t * t + 1
 
-    def far(t: Any) -> Any:
-        return ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
-
-    return [
-        (low - 1, far(part + 1)),
-        (low, near(part)),
-        (low + 1, near(1 - part)),
-        (low + 2, far(2 - part)),
-    ]
+_TAPS: dict[str, Callable[[Any], list[tuple[Any, Any]]]] = {"nearest": _nearest, "bilinear": _linear, "bicubic": _cubic}
 
 
 def _reflected(line: Any, low: float, high: float) -> Any:
