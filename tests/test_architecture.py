@@ -17,7 +17,7 @@ import chainrule
 SOURCE = Path(chainrule.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "source", "tree"),
+    ("errors", "source", "tree", "block"),
     ("ir",),
     ("autodiff",),
     ("ops",),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from contextlib import AbstractContextManager, ContextDecorator
+from contextlib import AbstractContextManager
 from typing import Any
 
+from .block import Block
 from .errors import ConfigurationError
 from .ir.build import products_in
 from .ir.types import BFLOAT16
@@ -14,7 +14,7 @@ FLOAT32 = "float32"
 PRECISIONS = (FLOAT32, BFLOAT16)
 
 
-class autocast(ContextDecorator):  # PyTorch's name
+class autocast(Block):  # PyTorch's name
     """Inside the block, or the decorated function, products of float32 arrays are taken in bfloat16.
 
     Matrix products and convolutions (so dense layers, attention, recurrent layers) round their operands to bfloat16 and
@@ -33,21 +33,11 @@ class autocast(ContextDecorator):  # PyTorch's name
     """
 
     def __init__(self, dtype: Any = BFLOAT16) -> None:
+        super().__init__()
         self.precision = as_precision(dtype)
-        self._entered: list[AbstractContextManager[None]] = []
 
-    def __enter__(self) -> None:
-        self._entered.append(products_in(self.precision))
-        self._entered[-1].__enter__()
-
-    def __exit__(self, *exception: Any) -> None:
-        self._entered.pop().__exit__(None, None, None)
-
-    def __call__(self, func: Any) -> Any:
-        """Decorate a function; a generator is refused, because its body would run after the block has ended."""
-        if inspect.isgeneratorfunction(func) or inspect.iscoroutinefunction(func):
-            raise ConfigurationError(f"autocast can't decorate {func.__name__}: its body runs later; use it inside")
-        return super().__call__(func)
+    def _inside(self) -> AbstractContextManager[None]:
+        return products_in(self.precision)
 
     def _recreate_cm(self) -> autocast:
         return autocast(self.precision)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ContextDecorator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from . import tree
 from .autodiff import gradients
+from .block import Block
 from .errors import ConfigurationError, GradientError
 from .ir.build import adopted, bind, is_recording, leaf, recording, splat, zeros_like
 from .ir.graph import Value
@@ -21,27 +21,13 @@ from .ops.operators import lift
 from .tensor import Tensor, unwrap, wrap
 
 Function = Callable[..., Any]
-Decorated = TypeVar("Decorated", bound=Function)
 
 
-class no_grad(ContextDecorator):  # PyTorch's name
+class no_grad(Block):  # PyTorch's name
     """Inside the block, or the decorated function, nothing is recorded for gradients. Blocks may be nested."""
 
-    def __init__(self) -> None:
-        self._entered: list[AbstractContextManager[None]] = []
-
-    def __enter__(self) -> None:
-        self._entered.append(recording(False))
-        self._entered[-1].__enter__()
-
-    def __exit__(self, *exception: Any) -> None:
-        self._entered.pop().__exit__(None, None, None)
-
-    def __call__(self, func: Decorated) -> Decorated:
-        """Decorate a function; a generator is refused, because its body would run after the block has ended."""
-        if inspect.isgeneratorfunction(func) or inspect.iscoroutinefunction(func):
-            raise ConfigurationError(f"no_grad can't decorate {func.__name__}: its body runs later; use it inside")
-        return super().__call__(func)
+    def _inside(self) -> AbstractContextManager[None]:
+        return recording(False)
 
     def _recreate_cm(self) -> no_grad:
         return no_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -64,23 +64,24 @@ def is_recording() -> bool:
 
 
 @contextmanager
-def tracing(trace: Trace | None) -> Iterator[Trace | None]:
+def _within(name: str, value: Any) -> Iterator[Any]:
+    """One thing of this thread's context is `value` inside the block, and afterwards what it was."""
+    before = getattr(_context, name)
+    setattr(_context, name, value)
+    try:
+        yield value
+    finally:
+        setattr(_context, name, before)
+
+
+def tracing(trace: Trace | None) -> AbstractContextManager[Trace | None]:
     """Write into `trace` inside the block; None computes at once even inside a trace."""
-    before, _context.trace = _context.trace, trace
-    try:
-        yield trace
-    finally:
-        _context.trace = before
+    return _within("trace", trace)
 
 
-@contextmanager
-def recording(enabled: bool) -> Iterator[None]:
+def recording(enabled: bool) -> AbstractContextManager[None]:
     """Record operations for gradients, or not, inside the block."""
-    before, _context.recording = _context.recording, enabled
-    try:
-        yield
-    finally:
-        _context.recording = before
+    return _within("recording", enabled)
 
 
 def precision() -> str:
@@ -93,35 +94,19 @@ def precision_place() -> tuple[Any, str]:
     return _context, "precision"
 
 
-@contextmanager
-def products_in(name: str) -> Iterator[None]:
+def products_in(name: str) -> AbstractContextManager[None]:
     """Round the operands of products to `name` inside the block."""
-    before, _context.precision = _context.precision, name
-    try:
-        yield
-    finally:
-        _context.precision = before
+    return _within("precision", name)
 
 
-@contextmanager
-def deriving(equation: Equation) -> Iterator[None]:
+def deriving(equation: Equation) -> AbstractContextManager[None]:
     """What is written inside the block belongs to the derivative of `equation`."""
-    before = _context.derives
-    _context.derives = equation.derives or (equation.primitive.name, equation.source)
-    try:
-        yield
-    finally:
-        _context.derives = before
+    return _within("derives", equation.derives or (equation.primitive.name, equation.source))
 
 
-@contextmanager
-def checking(check: Callable[..., None] | None) -> Iterator[None]:
+def checking(check: Callable[..., None] | None) -> AbstractContextManager[None]:
     """Inside the block every operation that is computed at once is shown to check(primitive, inputs, params, ...)."""
-    before, _context.check = _context.check, check
-    try:
-        yield
-    finally:
-        _context.check = before
+    return _within("check", check)
 
 
 IN_FLOAT32: list[Callable[..., Any]] = []
