@@ -21,11 +21,10 @@ SHORT = 8
 
 @dataclass(frozen=True)
 class Segment:
-    """Equations start to stop of a graph, and the bytes that they hand on to what comes after the forward pass."""
+    """Equations start to stop of a graph."""
 
     start: int
     stop: int
-    nbytes: int
 
 
 class Forward:
@@ -72,7 +71,7 @@ class Forward:
         for place in range(1, len(alive)):
             alive[place] += alive[place - 1]
         cuts = _cuts(given[: self.end], alive, count)
-        return [Segment(a, b, sum(given[a:b])) for a, b in zip([0, *cuts], [*cuts, self.end])]
+        return [Segment(*each) for each in zip([0, *cuts], [*cuts, self.end])]
 
     def again(self, segments: Sequence[Segment]) -> Graph:
         """The graph with these segments computed again."""

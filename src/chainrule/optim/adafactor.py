@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,9 +53,8 @@ class Adafactor(Optimizer):
 
     def _check(self, group: Group) -> None:
         checks.not_negative(lr=group["lr"], weight_decay=group["weight_decay"])
-        checks.not_negative(
-            eps=group["eps"][0] or 0.0, scale_of_a_step=group["eps"][1], minus_beta2_decay=-group["beta2_decay"]
-        )
+        checks.not_negative(**{"eps[0]": group["eps"][0] or 0.0, "eps[1]": group["eps"][1]})
+        checks.between("beta2_decay", group["beta2_decay"], -math.inf, 0.0)
         checks.positive(d=group["d"])
 
     def _state_names(self, group: Group) -> tuple[str, ...]:
