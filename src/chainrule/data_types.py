@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ConfigurationError, DtypeError
+from .ir.limits import finfo
 from .ir.types import DType, as_dtype, is_bfloat16, promote
 from .ops.operators import is_weak, weak_dtype
 
@@ -26,18 +27,6 @@ KINDS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class FloatInfo:
-    """Limits of a floating point type; for a complex one those of its parts."""
-
-    bits: int
-    eps: float
-    max: float
-    min: float
-    smallest_normal: float
-    dtype: DType
-
-
-@dataclass(frozen=True)
 class IntegerInfo:
     """Limits of an integer type."""
 
@@ -48,23 +37,7 @@ class IntegerInfo:
 
 
 def _dtype_of(given: Any) -> DType:
-    return as_dtype(given.dtype if hasattr(given, "dtype") else given)
-
-
-def finfo(type: Any) -> FloatInfo:
-    """Limits of the floating point type `type`, or of that of an array.
-
-    >>> finfo("float32").bits
-    32
-    """
-    dtype = _dtype_of(type)
-    if is_bfloat16(dtype):
-        return FloatInfo(16, 2.0**-7, (2 - 2.0**-7) * 2.0**127, -(2 - 2.0**-7) * 2.0**127, 2.0**-126, dtype)
-    if dtype.kind not in "fc":
-        raise DtypeError(f"finfo is about floats, not {dtype}; see iinfo")
-    found = np.finfo(dtype)
-    eps, largest, smallest, normal = map(float, (found.eps, found.max, found.min, found.smallest_normal))
-    return FloatInfo(int(found.bits), eps, largest, smallest, normal, np.dtype(found.dtype))
+    return as_dtype(getattr(given, "dtype", given))
 
 
 def iinfo(type: Any) -> IntegerInfo:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import ConfigurationError, ShapeError
 from ..ir.graph import Value
+from ..ir.limits import finfo
 from ..ir.types import as_integer, broadcast_shapes, normalize_axes, normalize_axis, promote
 from . import decompositions, linear_systems
 from . import elementwise as ew
@@ -151,7 +152,7 @@ def _limit(s: Value, u: Value, vh: Value, rtol: Any) -> Value:
     """What singular values must exceed not to count as zero, for each matrix: (..., 1)"""
     if rtol is None:
         sizes = (u.shape[-2], vh.shape[-1])
-        rtol = float(np.finfo(s.dtype).eps) * (sizes[0] if sizes[0] > sizes[1] else sizes[1])
+        rtol = finfo(s.dtype).eps * (sizes[0] if sizes[0] > sizes[1] else sizes[1])
     largest = max(s, -1, keepdims=True) if s.shape[-1] else reshape(sum(s, -1), (*s.shape[:-1], 1))
     given = lift(rtol, s.dtype)
     given = reshape(given, (*given.shape, 1)) if given.ndim else given

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..ir.graph import Value
+from ..ir.limits import finfo
 from . import elementwise as ew
 from .arrays import all as all_of
 from .operators import common, floating, lift
@@ -34,9 +33,9 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     value = lift(x)
     if not value.type.is_float:
         return value
-    limits = np.finfo(value.dtype)
-    high = float(limits.max) if posinf is None else posinf
-    low = float(limits.min) if neginf is None else neginf
+    limits = finfo(value.dtype)
+    high = limits.max if posinf is None else posinf
+    low = limits.min if neginf is None else neginf
     limit = choose(value > 0, lift(high, value.dtype), lift(low, value.dtype))
     finite = choose(ew.isinf(value), limit, value)
     return choose(ew.isnan(value), nan, finite)

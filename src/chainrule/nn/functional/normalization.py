@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ... import functions as f
 from ...errors import ShapeError
+from ...ir.limits import finfo
 from ...tensor import Tensor, asarray, no_gradient
 
 
@@ -119,7 +118,7 @@ def layer_norm(
 def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, eps: float | None = None) -> Tensor:
     """x over its root mean square over the last axes (Zhang and Sennrich 2019); eps None: that of the type."""
     x, axes = _last_axes("rms norm", input, normalized_shape)
-    floor = float(np.finfo(x.dtype).eps) if eps is None else eps
+    floor = finfo(x.dtype).eps if eps is None else eps
     return _affine(x * f.rsqrt(f.mean(f.square(x), axes, keepdims=True) + floor), weight, None)
 
 
