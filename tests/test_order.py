@@ -92,6 +92,17 @@ def test_topk() -> None:
         cr.topk(x, 5)
 
 
+def test_equal_infinities_have_a_middle() -> None:
+    for x in ([1.0, INF, INF, INF], [-INF, -INF, -INF, 2.0]):
+        for function in (cr.median, cr.compile(cr.median)):
+            assert function(cr.tensor(x)).item() == np.median(x)
+    assert math.isnan(cr.median([-INF, INF]).item())
+    assert cr.grad(cr.median)(cr.tensor([2.0, 2.0])).tolist() == [
+        0.5,
+        0.5,
+    ]  # also where both are equal
+
+
 def test_gradients_go_where_the_elements_came_from() -> None:
     assert cr.grad(cr.median)(cr.tensor([4.0, 1.0, 3.0, 9.0])).tolist() == [0.5, 0, 0.5, 0]
     assert cr.grad(lambda x: cr.quantile(x, 0.25))(cr.tensor([4.0, 1.0, 2.0])).tolist() == [0, 0.5, 0.5]

@@ -92,4 +92,6 @@ def _between(rows: Value, places: Any, method: str) -> Value:
     if part is None or not part.any():
         return first
     second, weight = take(rows, constant(high.astype(np.int64)), -1), constant(part.astype(rows.dtype))
-    return choose(constant(part == 0), first, choose(constant(part == 1), second, first + (second - first) * weight))
+    same = ew.bitwise_and(first == second, ew.isinf(first))  # between them there is no difference to take a part of
+    mixed = choose(same, first, first + (second - first) * weight)
+    return choose(constant(part == 0), first, choose(constant(part == 1), second, mixed))
