@@ -267,3 +267,22 @@ def test_schedules_by_name() -> None:
     assert schedules.by_name("one-cycle") is schedules.OneCycleLR
     with pytest.raises(UnknownNameError, match="cosine"):
         schedules.by_name("cosin")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: schedules.StepLR(o, 5),
+        lambda o: schedules.CyclicLR(o, 0.1, 1.0, 4),
+        lambda o: schedules.MultiplicativeLR(o, lambda t: 0.5),
+        lambda o: schedules.LambdaLR(o, lambda t: 0.5),
+        lambda o: schedules.OneCycleLR(o, 1.0, 9),
+    ],
+)
+def test_a_group_added_later_is_not_passed_over(make: Callable[[Any], Any]) -> None:
+    optimizer = optimizer_with(1.0)
+    schedule = make(optimizer)
+    optimizer.add_param_group({"params": [cr.Parameter([1.0])]})
+    for epoch in (None, 3):
+        with pytest.raises(ConfigurationError, match="for 1 parameter groups, and the optimiser has 2"):
+            schedule.step(epoch)

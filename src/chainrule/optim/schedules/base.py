@@ -101,6 +101,12 @@ class LRScheduler:
 
     def step(self, epoch: float | None = None) -> None:
         """Go on to the next epoch, or to the one given, and set the learning rates."""
+        groups = self.optimizer.param_groups
+        if len(groups) != len(self.base_lrs):
+            raise ConfigurationError(
+                f"this schedule is for {len(self.base_lrs)} parameter groups, and the optimiser has {len(groups)}: "
+                "make the schedule after the last add_param_group"
+            )
         if epoch is not None:
             self._set(epoch)
         else:
@@ -131,13 +137,8 @@ class LRScheduler:
 
     def _advance(self) -> None:
         self.last_epoch += 1
-        groups = self.optimizer.param_groups
-        if len(groups) != len(self.base_lrs):
-            raise ConfigurationError(
-                f"this schedule is for {len(self.base_lrs)} parameter groups, and the optimiser has {len(groups)}: "
-                "make the schedule after the last add_param_group"
-            )
-        self._write([self._next(position, current_rate(group)) for position, group in enumerate(groups)])
+        rates = map(current_rate, self.optimizer.param_groups)
+        self._write([self._next(position, rate) for position, rate in enumerate(rates)])
 
     def _next(self, position: int, current: float) -> float:
         base, floor = self.base_lrs[position], self._floor()
