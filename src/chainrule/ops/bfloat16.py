@@ -67,7 +67,7 @@ bfloat16_rounded_back: Primitive = register(
 
 def rounded_product(product: Callable[..., Any], first: Value, second: Value) -> Value:
     """product(first, second), whose operands are rounded where that is wanted, and on the way back its cotangent."""
-    if not _wanted() or first.dtype != float32 or second.dtype != float32:
+    if first.dtype != float32 or second.dtype != float32 or not _wanted():
         plain: Value = product(first, second)
         return plain
     result: Value = bfloat16_rounded_back(product(bfloat16_rounded(first), bfloat16_rounded(second)))

@@ -13,6 +13,7 @@ from ..ir.types import ArrayType, int64
 from .arrays import outer, permute_dims
 from .gathers import scatter_add, take
 from .known import known
+from .linalg import diagonal
 from .operators import broadcast, floating, lift, reshape
 from .operators import where as choose
 from .searching import searchsorted
@@ -23,13 +24,12 @@ def diag(x: Any, k: int = 0) -> Value:
     value = lift(x)
     if value.ndim not in (1, 2):
         raise ShapeError(f"diag takes a vector or a matrix, but was given {value.type}")
-    height, width = value.shape if value.ndim == 2 else (value.shape[0] + abs(k),) * 2
-    rows = np.arange(max(0, min(height + min(k, 0), width - max(k, 0)))) - min(k, 0)
-    places = rows * width + rows + k
     if value.ndim == 2:
-        return take(reshape(value, (value.size,)), places)
-    zeros = splat(0, ArrayType((height * width,), value.dtype))
-    return reshape(scatter_add(zeros, places, value), (height, width))
+        return diagonal(value, k)
+    size = value.size + abs(k)
+    places = np.arange(value.size) * (size + 1) + max(k, -k * size)
+    zeros = splat(0, ArrayType((size * size,), value.dtype))
+    return reshape(scatter_add(zeros, places, value), (size, size))
 
 
 def kron(x: Any, y: Any) -> Value:

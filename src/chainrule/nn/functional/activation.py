@@ -193,7 +193,7 @@ def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, dim: int =
     chosen = f.argmax(soft, axis=dim, keepdims=True)
     place = dim % x.ndim
     classes = np.arange(x.shape[place]).reshape(-1, *(1,) * (x.ndim - place - 1))
-    result: Tensor = f.where(chosen == classes, 1.0, 0.0) - stop_gradient(soft) + soft
+    result: Tensor = f.where(chosen == classes, 1.0, 0.0) + (soft - stop_gradient(soft))  # in this order exactly 0 or 1
     return result
 
 

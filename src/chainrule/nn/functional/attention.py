@@ -22,7 +22,7 @@ from ...control import scan
 from ...errors import ConfigurationError
 from ...recompute import checkpoint
 from ...tensor import Tensor, asarray
-from .dropout import check_probability, dropout
+from .dropout import check_probability, dropout, dropped
 
 AT_ONCE = 4 << 20
 """Bytes of scores up to which all are computed at once, and kept for the gradient."""
@@ -118,8 +118,7 @@ class _Rule:
         """One block of queries. state: where the random numbers of its dropout come from."""
         weights = f.softmax(self.scores(q, k, mask, first), -1)
         if state is not None:
-            keep = random.keep_mask_of(state, self.rate, weights.shape)
-            weights = f.where(keep, weights * (1 / (1 - self.rate)), 0.0)
+            weights = dropped(weights, self.rate, random.keep_mask_of(state, self.rate, weights.shape))
         result: Tensor = f.matmul(weights if self.rate < 1 else weights * 0.0, v)
         return result
 

@@ -31,7 +31,11 @@ def _dropped(name: str, x: Tensor, p: float, training: bool, units: tuple[int, .
         return x
     if p == 1:
         return x * 0.0
-    keep = f.broadcast_to(random.keep_mask(p, units, generator), x.shape)
+    return dropped(x, p, f.broadcast_to(random.keep_mask(p, units, generator), x.shape))
+
+
+def dropped(x: Tensor, p: float, keep: Tensor) -> Tensor:
+    """What is kept, divided by 1 - p, and zeros."""
     result: Tensor = f.where(keep, x * (1 / (1 - p)), 0.0)
     return result
 

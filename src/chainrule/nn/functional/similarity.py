@@ -8,8 +8,8 @@ import numpy as np
 
 from ... import functions as f
 from ...errors import ShapeError
-from ...linalg import vector_norm
-from ...tensor import Tensor, asarray
+from ...ops import linalg
+from ...tensor import Tensor, asarray, lifted
 from .regression import pair, reduce
 
 
@@ -59,9 +59,12 @@ def pdist(input: Any, p: float = 2.0) -> Tensor:
     return _distance(f.take(x, above, 0) - f.take(x, below, 0), p)
 
 
+_norm_of = lifted(linalg.vector_norm)
+
+
 def _distance(difference: Tensor, p: float) -> Tensor:
     """The norm along the last axis, whose slope at 0 is 0."""
-    result: Tensor = vector_norm(difference, axis=-1, ord=p)
+    result: Tensor = _norm_of(difference, axis=-1, ord=p)
     return result
 
 
