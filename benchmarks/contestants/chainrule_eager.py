@@ -37,12 +37,9 @@ class ChainruleRunner(Runner):
 
     def reset(self) -> None:
         self.model.load_state_dict(self.first)
-        state = self.optimizer.state_dict()
-        zeros = {
-            place: {name: np.zeros_like(array) for name, array in arrays.items()}
-            for place, arrays in state["state"].items()
-        }
-        self.optimizer.load_state_dict({**state, "state": zeros})
+        for state in self.optimizer.state.values():
+            for moment in state.values():
+                moment.assign(np.zeros(moment.shape, moment.dtype))
 
     def step(self, *batch: Any) -> Any:
         """Forward, backward, update."""

@@ -18,6 +18,7 @@ from ..tensor import Tensor, wrap
 from .cells import memory_of, updated_in_place
 from .compile import Compiled, Repeated, compile_graph
 from .forecast import MemoryForecast, bytes_by_kind
+from .give_back import MUCH, forget_code
 from .memory import address_of, aligned
 from .outside import Outside
 from .plan import PARALLEL_COST
@@ -90,6 +91,9 @@ class Entry:
         self.steps: Any = None  # the repeated runs of it, once there are any
         self.checker: Checker | None = None
         self._alone: Callable[[int], None] = _ALONE(compiled.code.address("alone"))
+        if plan.arena_bytes >= MUCH:
+            pool().prepare(self.threads)  # it would need LLVM once more
+            forget_code()
 
     @property
     def holds(self) -> bool:

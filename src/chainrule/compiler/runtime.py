@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import llvmlite
 from llvmlite import binding as llvm
 
 from . import cache
+from .give_back import trim_heap
 
 forks_wait = _lock = threading.RLock()
 """Held while LLVM works, and while a part of the compiler is loaded: other threads don't fork meanwhile."""
@@ -168,7 +168,7 @@ def llvm_at_work() -> Iterator[None]:
     with _lock:
         with _without_strength_reduction():
             yield
-        _give_back()
+        trim_heap()
 
 
 def machine() -> tuple[str, ...]:
@@ -270,13 +270,6 @@ def library(texts: Sequence[tuple[str, bool]]) -> bytes:
         manager.add_global_dead_code_eliminate_pass()
         manager.run(whole, builder)
         return bytes(target_machine.emit_object(whole))
-
-
-def _give_back() -> None:
-    """Let the system have what LLVM no longer needs, tens of megabytes, before a program's own memory comes on top."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None  # glibc has it
-    if trim is not None:
-        trim(0)
 
 
 def _optimise(module: Any, machine: Any) -> None:

@@ -65,6 +65,12 @@ class Pool:
             self._grow(threads)
             self._launch(self._address, address, context, threads)
 
+    def prepare(self, threads: int) -> None:
+        """Have all ready for a run on so many."""
+        if threads > 1 and self._can_thread:
+            with self._lock:
+                self._grow(threads)
+
     def _start(self) -> None:
         with forks_wait:
             from .thread_code import pool_text  # programs for one thread need none of it

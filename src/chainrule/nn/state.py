@@ -22,7 +22,7 @@ class LoadedKeys(NamedTuple):
 def checked_state(
     own: Mapping[str, Tensor], given: Mapping[str, Any], strict: bool, owner: str
 ) -> tuple[dict[str, NumpyArray], LoadedKeys]:
-    """The arrays to assign, by path; raises CheckpointError that lists everything that does not fit."""
+    """The arrays to assign, by path, not copied; raises CheckpointError that lists everything that does not fit."""
     if not isinstance(given, Mapping):
         raise CheckpointError(f"a state dict maps names to arrays, but was given {type(given).__name__}")
     keys = LoadedKeys([path for path in own if path not in given], [path for path in given if path not in own])
@@ -36,7 +36,7 @@ def checked_state(
     problems = [f"{what}: {', '.join(which)}" for what, which in listed.items() if which]
     if problems:
         raise CheckpointError(f"this state does not fit {owner}; {'; '.join(problems)} (nothing was loaded)")
-    return {path: array.astype(tensor.dtype) for path, (tensor, array) in found.items()}, keys
+    return {path: array.astype(tensor.dtype, copy=False) for path, (tensor, array) in found.items()}, keys
 
 
 def _as_array(given: Any) -> NumpyArray:

@@ -75,7 +75,7 @@ class ExponentialMovingAverage:
 
     def copy_to_parameters(self) -> None:
         """Make the averages the weights, for good."""
-        _assign(self.parameters, [np.array(each.numpy()) for each in self.averages])
+        _assign(self.parameters, [each.numpy() for each in self.averages])
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of the averages, and the count of updates."""

@@ -89,7 +89,7 @@ def _check_indices(indices: list[int], state: Mapping[int, Any]) -> None:
 
 
 def restored_arrays(place: str, given: Mapping[str, Any], expected: Mapping[str, NumpyArray]) -> dict[str, NumpyArray]:
-    """Copies of the arrays given, if their names, shapes and element types are those expected."""
+    """The arrays given, not copied, if their names, shapes and element types are those expected."""
     present = {name: each for name, each in given.items() if each is not None}
     missing, surplus = sorted(set(expected) - set(present)), sorted(set(present) - set(expected))
     if missing or surplus:
@@ -100,11 +100,15 @@ def restored_arrays(place: str, given: Mapping[str, Any], expected: Mapping[str,
 
 def array_of(given: Any) -> NumpyArray:
     """A copy of an array, a number, or a tensor of ours or of PyTorch."""
-    return np.array(given.numpy() if hasattr(given, "numpy") else given)
+    return np.array(_as_array(given))
+
+
+def _as_array(given: Any) -> NumpyArray:
+    return np.asarray(given.numpy() if hasattr(given, "numpy") else given)
 
 
 def _restored(place: str, given: Any, start: NumpyArray) -> NumpyArray:
-    array = array_of(given)
+    array = _as_array(given)
     if array.ndim == 0 == start.ndim:
         return array.astype(start.dtype)  # a count may be an int, a float32 (PyTorch) or a float64
     if array.shape != start.shape or array.dtype != start.dtype:
