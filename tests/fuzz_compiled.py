@@ -1,6 +1,8 @@
 """Random graphs with gradients, native code against the NumPy reference.
 
 `python tests/fuzz_compiled.py --examples 10000 --seed 0` prints the numbers of the programs that fail, and why.
+With `--large` every array counts as large, and parts of the programs are computed again as under a limit on memory: so
+small programs go the ways of large ones.
 """
 
 from __future__ import annotations
@@ -19,6 +21,54 @@ import numpy as np
 from tests.compiler.agreement import check
 from tests.compiler.random_graphs import graph_of, program
 
+from chainrule.compiler import (
+    buffers,
+    chains,
+    compute_again,
+    epilogue,
+    known_sums,
+    pieces,
+    rematerialise,
+    repeat,
+    split,
+    stages,
+    tiny,
+)
+from chainrule.compiler.compile import Job
+from chainrule.ir.graph import Graph
+
+LIMITS = {
+    (buffers, "MUCH"): 0,
+    (chains, "LARGE"): 1,
+    (chains, "LEAST_PART"): 1,
+    (chains, "FEWEST"): 1,
+    (compute_again, "LARGE"): 1,
+    (compute_again, "LONG"): 1,
+    (epilogue, "LEAST_BYTES"): 1,
+    (known_sums, "LARGE"): 1,
+    (pieces, "LEAST"): 4000,
+    (rematerialise, "SHORT"): 1,
+    (repeat, "LARGE"): 1,
+    (split, "LARGE"): 1,
+    (stages, "PARALLEL_COST"): 0,
+    (tiny, "MOST_COST"): -1,
+}
+"""Where being large begins, and where it does in a run with `--large`."""
+
+
+def take_as_large() -> None:
+    """What is said in the compiler about small arrays no longer holds."""
+    for (module, name), value in LIMITS.items():
+        assert hasattr(module, name)
+        setattr(module, name, value)
+    stages._small_enough = computed_again
+
+
+def computed_again(graph: Graph, job: Job) -> Graph:
+    """The graph with all of its forward pass computed again, but for what its segments hand on."""
+    forward = rematerialise.Forward(graph, 2 + len(graph.equations) % 3)
+    return forward.again(forward.segments[:-1])
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -26,7 +76,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the number of the first program (default: 0)")
     parser.add_argument("--length", type=int, default=8, help="steps of a program, at most (default: 8)")
     parser.add_argument("--show", action="store_true", help="print each graph")
+    parser.add_argument("--large", action="store_true", help="take every array as large")
     options = parser.parse_args()
+    if options.large:
+        take_as_large()
     start = time.monotonic()
     seeds = range(options.seed, options.seed + options.examples)
     failed = [seed for seed in seeds if fails(seed, options.length, options.show)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,43 @@ def test_third_derivatives_of_a_bilinear_function_vanish() -> None:
     blocks = hessian([cr.tensor(x), cr.tensor(w)])
     np.testing.assert_array_equal(blocks[0][0].numpy(), 0)
     np.testing.assert_array_equal(blocks[0][1].numpy().reshape(4, 2), [[1, 0], [1, 1], [1, 1], [0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation", "groups"), [(1, 1, 1, 1), (2, 2, 1, 2), (3, 1, 2, 1), (1, 3, 2, 2)]
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_nothing_is_multiplied_by_padding(
+    stride: int, padding: int, dilation: int, groups: int, compiled: bool
+) -> None:
+    """Where a weight or a cotangent is infinite or NaN, what does not meet it stays finite."""
+    options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    x, w = RANDOM.normal(size=(2, 2, 5)), RANDOM.normal(size=(4, 2 // groups, 3))
+    w[0, 0, 0], w[1, 0, 2] = np.inf, np.nan
+    convolve: Any = cr.compile(lambda x, w: F.conv1d(x, w, **options)) if compiled else partial(F.conv1d, **options)
+    y = convolve(x, w).numpy()
+    places = np.arange(y.shape[-1])[:, None] * stride + np.arange(3) * dilation - padding
+    meets = (places >= 0) & (places < 5)
+    np.testing.assert_array_equal(np.isfinite(y[:, 0]).all(0), ~meets[:, 0])
+    np.testing.assert_array_equal(np.isnan(y[:, 1]).all(0), meets[:, 2])
+    for out in (2, 3):
+        kept = [
+            sum(
+                w[out, c, k] * x[1, c + out // 2 * (2 // groups) * (groups - 1), places[n, k]]
+                for c in range(2 // groups)
+                for k in range(3)
+                if meets[n, k]
+            )
+            for n in range(len(places))
+        ]
+        np.testing.assert_allclose(y[1, out], kept, rtol=1e-12, atol=1e-12)
+
+
+def test_padding_multiplies_no_cotangent() -> None:
+    x, g = np.ones((1, 1, 3)), np.array([[[np.nan, 1.0, 2.0]]])
+    gradient = cr.vjp(lambda w: F.conv1d(x, w, padding=1), np.ones((1, 1, 3)))[1]
+    for found in (gradient(g), cr.compile(lambda g: gradient(g))(g)):
+        np.testing.assert_array_equal(np.asarray(found).reshape(-1), [3.0, np.nan, np.nan])
 
 
 def test_an_empty_batch() -> None:

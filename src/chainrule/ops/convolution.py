@@ -17,7 +17,7 @@ from ..ir.primitive import Primitive, Sample, register
 from ..ir.types import FLOATS, ArrayType, NumpyArray, Shape
 from .samples import spread, variants
 from .type_rules import require_dtype, require_same
-from .windows import Padding, inside, output_sizes, pad_spatial, taps, window_view
+from .windows import Padding, inside, output_sizes, pad_spatial, taps, taps_within, window_view
 
 # -- types
 
@@ -82,6 +82,8 @@ def _columns(x: NumpyArray, kernel: Shape, counts: Shape, params: Any) -> NumpyA
 def _convolution(x: NumpyArray, weight: NumpyArray, **params: Any) -> NumpyArray:
     groups, kernel = params["groups"], weight.shape[2:]
     counts = _counts("convolution", x.shape, weight.shape, params)
+    if not _padding_adds_nothing(params["padding"], weight):
+        return _tap_by_tap(x, weight, counts, params)
     columns = _columns(x, kernel, counts, params)
     inner = weight.shape[1] * math.prod(kernel)
     rows = weight.reshape(groups, weight.shape[0] // groups, inner)
@@ -98,6 +100,8 @@ def _rows_of(g: NumpyArray, groups: int) -> NumpyArray:
 
 def _weight_gradient(x: NumpyArray, g: NumpyArray, *, kernel: Shape, **params: Any) -> NumpyArray:
     groups = params["groups"]
+    if not _padding_adds_nothing(params["padding"], g):
+        return _weight_gradient_tap_by_tap(x, g, kernel, params)
     columns = _columns(x, kernel, g.shape[2:], params)
     inner = x.shape[1] // groups * math.prod(kernel)
     rows = _rows_of(g, groups)
@@ -118,6 +122,37 @@ def _input_gradient(g: NumpyArray, weight: NumpyArray, *, sizes: Shape, **params
     for place, index in taps(kernel, params["stride"], params["dilation"], counts):
         total[index] += spread_out[(slice(None), *place)]
     return np.ascontiguousarray(np.swapaxes(total[inside(padding, sizes)], 0, 1))
+
+
+# -- where zeros of the padding would meet infinity or NaN: padding is left out, there is nothing in it to multiply
+
+
+def _padding_adds_nothing(padding: Padding, factor: NumpyArray) -> bool:
+    return not any(map(any, padding)) or bool(np.isfinite(factor).all())
+
+
+def _in_groups(array: NumpyArray, axis: int, groups: int) -> NumpyArray:
+    """An axis of channels as two: (groups, channels of a group)"""
+    return array.reshape(*array.shape[:axis], groups, array.shape[axis] // max(groups, 1), *array.shape[axis + 1 :])
+
+
+def _tap_by_tap(x: NumpyArray, weight: NumpyArray, counts: Shape, params: Any) -> NumpyArray:
+    groups = params["groups"]
+    y = np.zeros((x.shape[0], groups, weight.shape[0] // groups, *counts), x.dtype)
+    source, rows = _in_groups(x, 1, groups), _in_groups(weight, 0, groups)
+    for place, read, written in taps_within(weight.shape[2:], x.shape[2:], counts, params):
+        y[written] += np.einsum("goc,bgc...->bgo...", rows[place], source[read])
+    return y.reshape(x.shape[0], weight.shape[0], *counts)
+
+
+def _weight_gradient_tap_by_tap(x: NumpyArray, g: NumpyArray, kernel: Shape, params: Any) -> NumpyArray:
+    groups = params["groups"]
+    source, cotangent = _in_groups(x, 1, groups), _in_groups(g, 1, groups)
+    axes = "uvwxyz"[: len(kernel)]
+    result = np.zeros((groups, cotangent.shape[2], source.shape[2], *kernel), x.dtype)
+    for place, read, written in taps_within(kernel, x.shape[2:], g.shape[2:], params):
+        result[place] = np.einsum(f"bgc{axes},bgo{axes}->goc", source[read], cotangent[written])
+    return result.reshape(g.shape[1], x.shape[1] // groups, *kernel)
 
 
 # -- samples

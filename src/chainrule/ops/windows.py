@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,28 @@ def taps(kernel: Shape, stride: Shape, dilation: Shape, counts: Shape) -> Iterat
     """For each place in the kernel, the index of the padded input's elements that it meets, window after window."""
     for place in np.ndindex(*kernel):
         yield place, (..., *map(_tap_slice, place, stride, dilation, counts))
+
+
+def taps_within(
+    kernel: Shape, sizes: Shape, counts: Shape, params: Mapping[str, Any]
+) -> Iterator[tuple[tuple[Any, ...], ...]]:
+    """For each place in the kernel its index, that of the elements that it meets, that of the windows where it does.
+
+    What it meets in the padding is in neither.
+    """
+    for place in np.ndindex(*kernel):
+        starts = [at * step - low for at, step, (low, _) in zip(place, params["dilation"], params["padding"])]
+        ranges = [*map(_windows_within, starts, params["stride"], sizes, counts)]
+        read = [
+            slice(start + first * stride, start + (last - 1) * stride + 1, stride) if last > first else slice(0)
+            for start, stride, (first, last) in zip(starts, params["stride"], ranges)
+        ]
+        yield (..., *place), (..., *read), (..., *(slice(first, max(first, last)) for first, last in ranges))
+
+
+def _windows_within(start: int, stride: int, size: int, count: int) -> tuple[int, int]:
+    """Of an axis: first and end of the windows n with 0 <= start + n * stride < size."""
+    return max(0, -(start // stride)), min(count, -((start - size) // stride))
 
 
 def _tap_slice(place: int, stride: int, dilation: int, count: int) -> slice:
