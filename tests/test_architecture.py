@@ -17,7 +17,7 @@ import chainrule
 SOURCE = Path(chainrule.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "source", "tree", "block"),
+    ("errors", "source", "tree", "block", "files"),
     ("ir",),
     ("autodiff",),
     ("ops",),

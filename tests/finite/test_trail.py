@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +289,16 @@ def test_the_layer_is_named_and_no_line_of_the_command_line(tmp_path: Path) -> N
     shown = CliRunner().invoke(command, ["train", str(table), *options, "--run", str(tmp_path / "run")])
     assert "is not finite" in shown.output and "chainrule replay" in shown.output, shown.output
     assert "behind the weights of layer" in shown.output and "click" not in shown.output
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_step_that_cannot_be_saved_is_told_all_the_same(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with cr.check_finite() if not native else nullcontext():
+        error = raised(cr.compile(cr.log, check_finite=True) if native else cr.log, cr.tensor([-1.0]))
+    assert error.trail.births[0].operation == "log"
+    assert re.search("could not be saved for `chainrule replay`: no space left", str(error))
+    assert error.file is None

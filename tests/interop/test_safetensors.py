@@ -12,8 +12,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import CheckpointError
+from chainrule.files import remove_leftovers, write_bytes
 from chainrule.interop import load_file, read_metadata, save_file
-from chainrule.interop.atomic import remove_leftovers, write_bytes
 
 ARRAYS: dict[str, Any] = {
     "float64": np.array([[1.0, np.nan], [np.inf, -0.0]]),

@@ -44,7 +44,7 @@ OUTPUT = "Output"
 @option(OUTPUT, "--only-predictions", is_flag=True, help="Leave out the columns of the table given.")
 def predict(run: Path, sources: tuple[str, ...], output: Path | None, only_predictions: bool) -> None:
     """Read, predict, write."""
-    from ..interop.atomic import write_text
+    from ..files import write_text
     from .inputs import read_inputs
     from .runs import open_run
 

@@ -9,7 +9,7 @@ from typing import Any
 from .. import __version__
 from ..data import ImageEncoder, TableEncoder
 from ..errors import CheckpointError
-from ..interop.atomic import read_json, write_json
+from ..files import read_json, write_json
 from .baseline import Baseline
 from .networks import NetworkSpec
 from .problem import Encoder

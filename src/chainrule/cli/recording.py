@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError, unknown_name
-from ..interop.atomic import write_json
+from ..files import write_json
 from ..train import Recorder
 from .problem import Problem
 from .settings import Settings

@@ -14,7 +14,7 @@ from rich.console import Console
 from .. import nn, random
 from ..autocast import FLOAT32
 from ..data import loader
-from ..interop.atomic import write_json
+from ..files import write_json
 from ..train import EarlyStopping, History, Metric, Recorder, fit, predict
 from ..train.progress import Display
 from . import directories, display, pages

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..interop.atomic import write_text
+from ..files import write_text
 from ..reports.page import read_rows
 from ..reports.run_page import FILE, run_document
 from ..reports.watch import Watch

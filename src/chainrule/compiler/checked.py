@@ -22,7 +22,7 @@ import numpy as np
 from ..captured import Cell, GradientCell, TensorCell
 from ..errors import NonFiniteError
 from ..finite.message import told
-from ..finite.store import SavedStep, new_place, save
+from ..finite.store import SavedStep, keep
 from ..finite.trail import follow, is_bad
 from ..ir.types import NumpyArray, is_real_float
 from ..tensor import Parameter, Tensor
@@ -197,15 +197,13 @@ class Checker:
             None if step.rows is None else tuple(map(int, step.rows)),
         )
         trail = follow(saved.graph, saved.inputs, saved.names, saved.outputs)
-        place = new_place(self.folder)
-        save(saved, place)
         text = (
             "native code gave something that is not finite, where NumPy gives none"
             if trail is None
             else told(trail, saved.batch, saved.rows)
         )
-        kept = f"The weights are as they were before this step. To see it again: chainrule replay {place}"
-        return NonFiniteError(f"{text}\n{kept}", trail, str(place))
+        told_how, file = keep(saved, self.folder, "it")
+        return NonFiniteError(f"{text}\nThe weights are as they were before this step. {told_how}", trail, file)
 
 
 def _is_finite(array: NumpyArray) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigurationError, DataError
+from ..files import write_text
 
 PADDING, UNKNOWN = "<pad>", "<unk>"
 WORDS = re.compile(r"\w+|[^\w\s]")
@@ -56,7 +57,7 @@ class Tokenizer:
     def save(self, path: str | PathLike[str]) -> None:
         """Write it as JSON, for `load_tokenizer`."""
         state = {"format": FORMAT, "kind": self.kind, **self.state()}
-        Path(path).write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+        write_text(Path(path), json.dumps(state, ensure_ascii=False))
 
     def state(self) -> dict[str, Any]:
         """What it is, as JSON."""

@@ -16,7 +16,7 @@ from ..ir.primitive import Primitive
 from ..ir.types import ArrayType, NumpyArray
 from ..source import SourceLine, user_source
 from .message import told
-from .store import SavedStep, new_place, save
+from .store import SavedStep, keep
 from .trail import Birth, Trail, follow, has_nan, is_bad
 
 Derives = tuple[str, SourceLine | None] | None
@@ -106,6 +106,5 @@ def _alone(
 
 
 def _error(step: SavedStep, trail: Trail) -> NonFiniteError:
-    file = new_place(None)
-    text = f"{told(trail, step.batch)}\nTo see the operation again: chainrule replay {save(step, file)}"
-    return NonFiniteError(text, trail, str(file))
+    told_how, file = keep(step, None, "the operation")
+    return NonFiniteError(f"{told(trail, step.batch)}\n{told_how}", trail, file)

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import CheckpointError, DataError
+from ..files import replacing
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import all_primitives
 from ..ir.types import ArrayType, NumpyArray, as_dtype
@@ -42,6 +43,15 @@ def new_place(folder: Path | None) -> Path:
     return folder / f"not-finite-{next(_numbers)}.npz"
 
 
+def keep(step: SavedStep, folder: Path | None, what: str) -> tuple[str, str | None]:
+    """Save a step in a folder: how to see it (`what`) again, and the file; where it can't be saved, why, and None."""
+    try:
+        place = save(step, new_place(folder))
+    except (OSError, CheckpointError) as error:
+        return f"It could not be saved for `chainrule replay`: {error}", None
+    return f"To see {what} again: chainrule replay {place}", str(place)
+
+
 def save(step: SavedStep, path: str | os.PathLike[str]) -> Path:
     """Write the file; gives its path."""
     arrays: dict[str, NumpyArray] = {f"input{number}": array for number, array in enumerate(step.inputs)}
@@ -54,7 +64,7 @@ def save(step: SavedStep, path: str | os.PathLike[str]) -> Path:
         "rows": step.rows,
     }
     path = Path(path)
-    with path.open("wb") as file:
+    with replacing(path) as file:
         np.savez(file, page=np.frombuffer(json.dumps(page).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     return path
 

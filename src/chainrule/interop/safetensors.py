@@ -33,7 +33,7 @@ def save_file(
 
     Raises CheckpointError where the file can't be written; an old file is then untouched.
     """
-    from .atomic import write_bytes
+    from ..files import write_bytes
 
     write_bytes(Path(path), to_bytes(arrays, metadata))
 

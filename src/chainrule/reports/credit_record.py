@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..interop.atomic import write_text
+from ..files import write_text
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

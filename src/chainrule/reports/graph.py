@@ -14,7 +14,7 @@ import numpy as np
 from .. import tree
 from ..autodiff import gradients
 from ..captured import Captured, Number, TensorCell
-from ..interop.atomic import write_text
+from ..files import write_text
 from ..ir.graph import Equation, Value
 from ..ir.show import is_splat, splat_text
 from ..ir.types import ArrayType, NumpyArray

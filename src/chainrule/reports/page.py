@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigurationError
-from ..interop.atomic import write_text
+from ..files import write_text
 from ..nn import Module
 from ..optim import Optimizer
 from ..train.history import History

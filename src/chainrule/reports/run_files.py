@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from ..interop.atomic import write_bytes, write_text
+from ..files import write_bytes, write_text
 from ..interop.safetensors import load_file, read_metadata, to_bytes
 from .credit_record import Credit, CreditSteps
 from .flow_record import FlowRow

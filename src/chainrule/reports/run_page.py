@@ -10,7 +10,7 @@ import numpy as np
 
 from ..dispatch import compiled_function
 from ..errors import TraceError
-from ..interop.atomic import write_text
+from ..files import write_text
 from ..ir.types import NumpyArray
 from ..train.evaluate import predict
 from ..train.step import TrainingStep

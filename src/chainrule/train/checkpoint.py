@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError
-from ..interop.atomic import write_bytes
+from ..files import write_bytes
 from ..interop.safetensors import load_file, read_metadata, to_bytes
 from ..ir.types import NumpyArray
 from ..tensor import Tensor

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from ..interop.atomic import read_json, remove_leftovers, write_bytes, write_json, write_text
+from ..files import read_json, remove_leftovers, write_bytes, write_json, write_text
 from ..interop.safetensors import load_file, to_bytes
 from ..ir.types import NumpyArray
 from . import checkpoint

@@ -13,9 +13,9 @@ import numpy as np
 from ... import nn, tree
 from ...capture import capture
 from ...errors import CheckpointError, ConfigurationError
+from ...files import write_bytes
 from ...ir.types import ArrayType
 from ...tensor import Tensor
-from ..atomic import write_bytes
 
 if TYPE_CHECKING:
     from ...compiler.library import Library, Routine

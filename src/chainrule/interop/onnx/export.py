@@ -16,13 +16,13 @@ from ...capture import capture
 from ...captured import Captured, TensorCell
 from ...compiler.reasons import parameters_of
 from ...errors import ConfigurationError, TraceError
+from ...files import write_bytes
 from ...ir.build import recording
 from ...ir.graph import Graph
 from ...ir.types import ArrayType
 from ...nn.evaluation import evaluating
 from ...passes import run_passes
 from ...tensor import Parameter
-from ..atomic import write_bytes
 from .control import CONTROL
 from .counted import counted
 from .elementwise import ELEMENTWISE

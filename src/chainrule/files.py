@@ -6,23 +6,27 @@ import errno
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from ..errors import CheckpointError
+from .errors import CheckpointError
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: whoever opens `path` sees the old file or the whole new one, also after a crash.
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which takes the place of `path` when the block has ended, and is gone where that fails.
 
-    Raises CheckpointError where the disk is full or not writable; then the old file is untouched.
+    Whoever opens `path` sees the old file or the whole new one, also after a crash. Raises CheckpointError where the
+    disk is full or not writable; then the old file is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files for the owner alone
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -31,6 +35,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise _explained(error, path) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically, as `replacing` does."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 def _umask() -> int:
