@@ -14,7 +14,15 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.capture import capture
 from chainrule.compiler.pairs import take_pairs
-from chainrule.errors import ChainruleError, ConfigurationError, DtypeError, MissingDependencyError, NonFiniteError
+from chainrule.errors import (
+    ChainruleError,
+    CheckpointError,
+    ConfigurationError,
+    DtypeError,
+    MissingDependencyError,
+    NonFiniteError,
+)
+from chainrule.finite import replay
 from chainrule.ir.build import bind, constant, evaluate
 from chainrule.ir.primitive import Sample, all_primitives
 from chainrule.ir.types import ArrayType, as_dtype, float32
@@ -186,6 +194,24 @@ def test_layers_are_made_in_it_and_nan_is_found() -> None:
     logarithm = cr.compile(lambda x: cr.log(x), check_finite=True)
     with pytest.raises(NonFiniteError, match="log"):
         logarithm(cr.tensor(-np.ones(3)).astype("bfloat16"))
+
+
+def test_a_saved_step_of_it_is_replayed_and_its_rows_are_named() -> None:
+    """A file of NumPy knows bfloat16 by its size alone, and the graph names it where it casts."""
+    scale = np.asarray([1, 2, 0], BFLOAT16)
+    logarithm = cr.compile(lambda x: cr.log(x.astype("bfloat16") * scale + 1), check_finite=True)
+    with pytest.raises(NonFiniteError) as caught:
+        logarithm(np.array([[1, 1, 1], [1, -2, 1]], np.float32))
+    _, trail = replay(caught.value.file)
+    assert str(trail) == str(caught.value.trail) and trail is not None
+    assert trail.births[0].operation == "log" and trail.births[0].rows == (1,)
+
+
+def test_elements_of_no_known_kind_are_no_state() -> None:
+    layer = nn.Linear(1, 1)
+    with pytest.raises(CheckpointError, match=r"weight is float32 here but \|V4 in the state"):
+        layer.load_state_dict({"weight": np.zeros((1, 1), "V4"), "bias": np.zeros(1, "V4")})
+    layer.load_state_dict({name: np.asarray(each, BFLOAT16) for name, each in layer.state_dict().items()})
 
 
 def test_the_package_is_loaded_for_who_names_it_and_missed_in_words() -> None:

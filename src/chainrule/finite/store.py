@@ -17,11 +17,10 @@ from ..errors import CheckpointError, DataError
 from ..files import replacing
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import all_primitives
-from ..ir.types import ArrayType, NumpyArray, as_dtype
+from ..ir.types import BFLOAT16, ArrayType, NumpyArray, as_dtype
 from ..source import SourceLine
 
 FORMAT = "chainrule step 1"
-_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,11 @@ class SavedStep:
 
 
 def new_place(folder: Path | None) -> Path:
-    """Where to save a step: a new name in this folder, which is made if need be, or in a temporary one."""
+    """Where to save a step: the first free name in this folder, which is made if need be, or in a temporary one."""
     folder = folder or Path(tempfile.mkdtemp(prefix="chainrule-"))
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"not-finite-{next(_numbers)}.npz"
+    names = (f"not-finite-{number}.npz" for number in itertools.count(1))
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def keep(step: SavedStep, folder: Path | None, what: str) -> tuple[str, str | None]:
@@ -73,7 +73,7 @@ def load(path: str | os.PathLike[str]) -> SavedStep:
     """Read it again; DataError for anything else."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+            arrays = {name: _with_its_type(array) for name, array in file.items()}
         page = json.loads(arrays.pop("page").tobytes())
         if page["format"] != FORMAT:
             raise ValueError(page["format"])
@@ -85,6 +85,11 @@ def load(path: str | os.PathLike[str]) -> SavedStep:
     inputs = tuple(arrays[f"input{number}"] for number in range(len(graph.inputs)))
     rows = None if page["rows"] is None else tuple(page["rows"])
     return SavedStep(graph, inputs, tuple(page["names"]), tuple(page["outputs"]), page["batch"], rows)
+
+
+def _with_its_type(array: NumpyArray) -> NumpyArray:
+    """A file of NumPy names bfloat16 by its size alone: two bytes of no known kind."""
+    return array.view(as_dtype(BFLOAT16)) if array.dtype == np.dtype("V2") else array
 
 
 # -- writing
@@ -177,5 +182,5 @@ def _read_parameter(value: Any, arrays: dict[str, NumpyArray]) -> Any:
     if "graph" in value:
         return _read_graph(value["graph"], arrays)
     if "dtype" in value:
-        return np.dtype(value["dtype"])
+        return as_dtype(value["dtype"])
     return tuple(_read_parameter(each, arrays) for each in value["tuple"])

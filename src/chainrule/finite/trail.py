@@ -178,7 +178,7 @@ MOST_ROWS = 1 << 20
 
 def bad_rows(array: NumpyArray) -> NumpyArray:
     """Places along the first axis that hold something not finite; none where there is no axis, or all of them do."""
-    if array.ndim == 0 or array.size == 0 or array.dtype.kind != "f":
+    if array.ndim == 0 or array.size == 0 or not is_real_float(array.dtype):
         return np.zeros(0, np.int64)
     rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
     return rows if len(rows) < len(array) or len(array) == 1 else np.zeros(0, np.int64)

@@ -58,4 +58,4 @@ def _kinds(path: str, tensor: Tensor, array: NumpyArray) -> str:
 
 def _holds(tensor: Tensor, array: NumpyArray) -> bool:
     """Whether the elements keep their meaning: floats take any real numbers, integers only integers."""
-    return array.dtype.kind in ("fiubV" if is_real_float(tensor.dtype) else "iub")
+    return array.dtype.kind in "iub" or (is_real_float(tensor.dtype) and is_real_float(array.dtype))
