@@ -85,12 +85,8 @@ def _from_calls(network: Module, example: Any) -> list[SummaryRow]:
 def calls_on(network: Module, example: Any) -> list[Call]:
     """The calls that a copy of the network makes on an example batch, in evaluation mode."""
     model = copy.deepcopy(network).eval()
-    before = random.default_generator.get_state()
-    try:
-        with no_grad(), noted_calls(model) as calls:
-            model(*_batch(network, example))
-    finally:
-        random.default_generator.set_state(before)
+    with random.kept(), no_grad(), noted_calls(model) as calls:
+        model(*_batch(network, example))
     return calls
 
 

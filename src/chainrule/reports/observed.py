@@ -63,13 +63,9 @@ def observe(network: nn.Module, loss: Callable[..., Any], inputs: NumpyArray, ta
     model = copy.deepcopy(network)
     for parameter in model.parameters():
         parameter.requires_grad_(True)
-    before = random.default_generator.get_state()
-    try:
-        with recording(True), noted_calls(model) as calls:
-            outputs = model(Tensor(inputs, requires_grad=inputs.dtype.kind == "f"))
-            error = loss(outputs, Tensor(targets))
-    finally:
-        random.default_generator.set_state(before)
+    with random.kept(), recording(True), noted_calls(model) as calls:
+        outputs = model(Tensor(inputs, requires_grad=inputs.dtype.kind == "f"))
+        error = loss(outputs, Tensor(targets))
     leaves = [(call, *_ends(call)) for call in calls if not list(call.module.children())]
     known = [(call, given, made) for call, given, made in leaves if given is not None and made is not None]
     named = dict(model.named_parameters())

@@ -216,16 +216,13 @@ class Playground:
 
 def _network(choice: Choice) -> nn.Sequential:
     """Linear layers with their units between, in float64; the generator of the user's program is left as it was."""
-    kept = random.default_generator.get_state()
-    random.manual_seed(choice.seed)
     layers: list[nn.Module] = []
     before = 2
-    for units in choice.hidden:
-        layers += [nn.Linear(before, units), ACTIVATIONS[choice.activation]()]
-        before = units
-    made = nn.Sequential(*layers, nn.Linear(before, 1), nn.Sigmoid()).double()
-    random.default_generator.set_state(kept)
-    return made
+    with random.kept(choice.seed):
+        for units in choice.hidden:
+            layers += [nn.Linear(before, units), ACTIVATIONS[choice.activation]()]
+            before = units
+        return nn.Sequential(*layers, nn.Linear(before, 1), nn.Sigmoid()).double()
 
 
 def _error(output: Tensor, target: Tensor) -> Tensor:

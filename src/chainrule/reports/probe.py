@@ -108,12 +108,9 @@ class Probe:
 
     def at(self, weights: Floats) -> Evaluation:
         """The probe where the network has these weights (N,)."""
-        before = random.default_generator.get_state()
-        try:
+        with random.kept():
             self._move_to(weights)
             found = [self._group(rows) for rows in self.groups]
-        finally:
-            random.default_generator.set_state(before)
         return Evaluation(np.array([loss for loss, _ in found]), np.stack([gradient for _, gradient in found]))
 
     def _move_to(self, weights: Floats) -> None:

@@ -71,12 +71,11 @@ class RowProbe:
         return np.concatenate([total.numpy().ravel() for total in self.sums])
 
     def _parts(self, rows: Counts, *columns: Floats) -> Iterator[tuple[NumpyArray, ...]]:
-        before = random.default_generator.get_state()
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            here = slice(start, start + ROWS_AT_ONCE)
-            chosen = rows[here]
-            yield (self.probe.inputs[chosen], self.probe.targets[chosen], *(each[here] for each in columns))
-        random.default_generator.set_state(before)
+        with random.kept():
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                here = slice(start, start + ROWS_AT_ONCE)
+                chosen = rows[here]
+                yield (self.probe.inputs[chosen], self.probe.targets[chosen], *(each[here] for each in columns))
 
     # -- the steps, for one row
 

@@ -10,8 +10,8 @@ import numpy as np
 from .. import nn, random
 from ..errors import DataError
 from ..ir.types import NumpyArray
+from ..nn.evaluation import evaluating
 from ..tensor import Tensor
-from ..transforms import no_grad
 
 SHOWN = 5
 
@@ -75,13 +75,6 @@ def check_labels(outputs: tuple[int, ...], targets: NumpyArray, loss: Any, name:
 
 def output_shape(model: nn.Module, inputs: NumpyArray) -> tuple[int, ...]:
     """The shape the network gives for one example; neither its state nor the random numbers move."""
-    modes = [(module, module.training) for module in model.modules()]
-    before = random.default_generator.get_state()
-    try:
-        with no_grad():
-            outputs = model.eval()(Tensor(inputs[:1]))
-    finally:
-        random.default_generator.set_state(before)
-        for module, training in modes:
-            module.training = training
+    with random.kept(), evaluating(model):
+        outputs = model(Tensor(inputs[:1]))
     return tuple(getattr(outputs, "shape", ()))
