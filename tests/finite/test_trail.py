@@ -18,6 +18,7 @@ from chainrule import nn, optim
 from chainrule.cli.main import chainrule as command
 from chainrule.errors import NonFiniteError
 from chainrule.finite import replay
+from chainrule.finite.store import new_place
 
 GENERATOR = np.random.default_rng(0)
 INPUTS = GENERATOR.standard_normal((64, 8)).astype(np.float32)
@@ -129,16 +130,18 @@ def test_weights_spoiled_by_the_last_call_are_found_by_check() -> None:
     @cr.compile(check_finite=True)
     def step(x: Any) -> Any:
         loss = (w * x).sum()
-        w.assign(w - cr.sqrt(x))
+        w.assign(w - cr.sqrt(x.reshape(3)))
         return loss
 
     for _ in range(3):
         step(INPUTS[0, :3] * 0)
     step.check()
     assert np.isfinite(step(np.array([1, -1, 1], np.float32)).item()) and np.isnan(w.numpy()).any()
-    error = raised(step.check)
-    assert error.trail.births[0].operation == "sqrt" and "parameter w after the step" in str(error).lower()
-    np.testing.assert_array_equal(w.numpy(), 1)
+    ways = (step.check, lambda: step.epoch(-np.ones((1, 3), np.float32), batch_size=1))
+    for spoiled in ways:
+        error = raised(spoiled)
+        assert error.trail.births[0].operation == "sqrt" and "parameter w after the step" in str(error).lower()
+        np.testing.assert_array_equal(w.numpy(), 1)
 
 
 @pytest.mark.parametrize("native", [True, False])
@@ -175,6 +178,12 @@ def test_a_saved_step_is_replayed_to_the_same_cause() -> None:
     shown = CliRunner().invoke(command, ["replay", error.file, "--program"])
     assert shown.exit_code == 0
     assert "Row 3 of the batch" in shown.output and "matmul" in shown.output
+
+
+def test_no_saved_step_is_written_over(tmp_path: Path) -> None:
+    assert new_place(tmp_path / "run").name == "not-finite-1.npz"
+    (tmp_path / "run" / "not-finite-1.npz").touch()
+    assert new_place(tmp_path / "run").name == "not-finite-2.npz" == new_place(tmp_path / "run").name
 
 
 def test_what_is_no_step_is_told(tmp_path: Path) -> None:

@@ -116,6 +116,39 @@ def test_a_network_that_cannot_be_traced_is_checked_on_a_loader_too(tmp_path: Pa
     assert all(np.isfinite(array).all() for array in model.state_dict().values())
 
 
+@pytest.mark.parametrize("data", [(INPUTS, LABELS), cr.data.loader((INPUTS, LABELS), 64)], ids=["arrays", "loader"])
+def test_weights_that_the_last_step_spoiled_are_found_before_they_are_kept(data: Any, tmp_path: Path) -> None:
+    """The loss is taken before the update: no later step looks at what it left."""
+    model = nn.Linear(4, 3)
+    before = model.state_dict()
+    given: dict[str, Any] = {"epochs": 1, "batch_size": 64} if isinstance(data, tuple) else {"epochs": 1}
+    given |= {"check_finite": True, "run_directory": tmp_path / "run", "progress": False}
+    with pytest.raises(NonFiniteError, match=r"^Parameter weight after the step"):
+        fit(model, optim.SGD(model.parameters(), lr=1e39), data=data, **given)
+    assert all(array.tobytes() == before[name].tobytes() for name, array in model.state_dict().items())
+    saved = cr.train.RunDirectory(tmp_path / "run").load()
+    assert saved["step"] == 0 and all(np.isfinite(array).all() for array in saved["model"].values())
+
+
+@pytest.mark.parametrize("metrics", [(), ("accuracy",)], ids=["the loss alone", "with outputs"])
+def test_results_are_told_by_their_own_names(metrics: Any) -> None:
+    """Where no metric wants the outputs, what comes after the loss are the weights."""
+    model = nn.Linear(4, 3)
+    with pytest.raises(NonFiniteError) as caught:
+        fit(
+            model,
+            optim.SGD(model.parameters(), lr=1e39),
+            data=(INPUTS, LABELS),
+            batch_size=64,
+            epochs=1,
+            metrics=metrics,
+            check_finite=True,
+            progress=False,
+        )
+    assert "the output of the network" not in str(caught.value)
+    assert str(caught.value).startswith("Parameter weight after the step")
+
+
 @pytest.mark.parametrize("data", [(INPUTS, LABELS), cr.data.loader((INPUTS, LABELS), 8)], ids=["arrays", "loader"])
 def test_l_bfgs_is_compiled_for_nobody_and_who_asks_is_told(data: Any) -> None:
     model = nn.Linear(4, 3)

@@ -47,7 +47,7 @@ class Epoch:
         whole, rest = divmod(len(self.order), self.batch_size)
         if whole and not rest:
             entry = self._program(self.batch_size)
-            return entry.wrapped(steps_of(entry).run(self.arrays, self.order, 0, whole))
+            return entry.wrapped(self._steps(entry, 0, whole))
         pieces = [(self.batch_size, 0, whole), (rest, whole * self.batch_size, 1)]
         pieces = [(rows, start, count) for rows, start, count in pieces if rows and count]
         if not pieces:
@@ -57,10 +57,15 @@ class Epoch:
         parts = []
         for rows, start, count in pieces:
             entry = self._program(rows)
-            parts.append(steps_of(entry).run(self.arrays, self.order, start, count))
-            if entry.checker is not None:
-                entry.checker.end()
+            parts.append(self._steps(entry, start, count))
         return entry.wrapped(_joined(parts))
+
+    def _steps(self, entry: Entry, start: int, count: int) -> list[NumpyArray]:
+        """`count` steps over rows from `start` on; where they are checked, the weights that they leave too."""
+        results = steps_of(entry).run(self.arrays, self.order, start, count)
+        if entry.checker is not None:
+            entry.checker.end()
+        return results
 
     def _program(self, rows: int) -> Entry:
         return self.programs(self.arrays, rows)

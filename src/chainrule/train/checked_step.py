@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..dispatch import compiled_function
 from ..errors import NonFiniteError, TraceError
 from ..finite import check_finite
 from ..tensor import Tensor
-from .compiled import step_function
+from .compiled import native_step
 from .step import TrainingStep
 
 
@@ -45,9 +44,7 @@ class CheckedStep:
 
     def _compiled(self, arrays: tuple[Tensor, ...]) -> None:
         """The same step as native code, whose check follows everything back to its cause and saves the step."""
-        step = compiled_function(step_function(self.training, False), 1, True)
-        step.folder, step.result_names = self.folder, ("the loss",)
-        step(*arrays)
+        native_step(self.training, False, 1, True, self.folder)(*arrays)
 
     def _state(self) -> tuple[Any, Any, Any]:
         training = self.training

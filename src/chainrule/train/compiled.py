@@ -18,6 +18,7 @@ from .step import TrainingStep
 
 if TYPE_CHECKING:
     from ..compiler.epoch import Steps
+    from ..compiler.function import CompiledFunction
 
 MOST_BYTES = 1 << 24
 """Of the outputs of the steps in one call."""
@@ -37,14 +38,12 @@ class CompiledSteps:
         threads: int | None,
         outputs: bool,
         check_finite: bool = False,
-        folder: Any = None,
+        folder: Path | None = None,
         memory_limit: int | str | None = None,
     ) -> None:
         self.arrays = tuple(np.ascontiguousarray(array) for array in arrays)
         self.outputs = outputs
-        self.function = compiled_function(step_function(training, outputs), threads, check_finite, memory_limit)
-        self.function.folder = None if folder is None else Path(folder)
-        self.function.result_names = ("the loss", "the output of the network")
+        self.function = native_step(training, outputs, threads, check_finite, folder, memory_limit)
 
     def prepare(self, rows: int) -> Steps:
         """The steps on batches of so many rows; compiled if there are none that fit what is now."""
@@ -78,6 +77,21 @@ class CompiledSteps:
         return losses, outputs[0] if outputs else None
 
 
+def native_step(
+    training: TrainingStep,
+    outputs: bool,
+    threads: int | None,
+    check_finite: bool = False,
+    folder: Path | None = None,
+    memory_limit: int | str | None = None,
+) -> CompiledFunction:
+    """The step of a training as a native program. outputs: whether it gives those of the network, behind the loss."""
+    function = compiled_function(step_function(training, outputs), threads, check_finite, memory_limit)
+    function.folder = folder
+    function.result_names = ("the loss", "the output of the network") if outputs else ("the loss",)
+    return function
+
+
 def step_function(training: TrainingStep, outputs: bool) -> Callable[..., Any]:
     """A step that leaves no gradients behind: they need not be written to memory for anyone."""
 
@@ -97,7 +111,7 @@ def compiled_steps(
     wanted: bool | None,
     outputs: bool,
     check_finite: bool = False,
-    folder: Any = None,
+    folder: Path | None = None,
     memory_limit: int | str | None = None,
 ) -> CompiledSteps | None:
     """Steps as native code, or None to train eagerly.

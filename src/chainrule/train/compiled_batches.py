@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import tree
-from ..dispatch import compiled_function
 from ..errors import TraceError
-from .compiled import step_function, warn_eager
+from .compiled import native_step, warn_eager
 from .step import TrainingStep
 
 
@@ -30,9 +29,7 @@ class CompiledBatches:
         memory_limit: int | str | None = None,
     ) -> None:
         self.fallback, self.required = fallback, required
-        self.function = compiled_function(step_function(training, True), threads, check_finite, memory_limit)
-        self.function.folder = folder
-        self.function.result_names = ("the loss", "the output of the network")
+        self.function = native_step(training, True, threads, check_finite, folder, memory_limit)
         self.eager = False
         self._seen: set[Any] = set()
 

@@ -128,7 +128,7 @@ def fit(
     model.train()
     folder = None if run_directory is None else Path(run_directory)
     eager: Callable[..., Any] = CheckedStep(training, folder) if check_finite else training
-    native, step = None, eager
+    native, step, check = None, eager, _nothing
     if isinstance(feed, ArrayFeed):
         native = compiled_steps(
             training,
@@ -141,8 +141,10 @@ def fit(
             folder,
             memory_limit,
         )
+        check = check if native is None else native.function.check
     elif isinstance(feed, LoaderFeed) and not stays_eager(compile, training):
         step = CompiledBatches(training, eager, threads, compile is True, check_finite, folder, memory_limit)
+        check = step.function.check
     if products is not None:
         description["precision"] = products
     if memory_limit is not None:
@@ -172,6 +174,7 @@ def fit(
         description=description,
         compiled=native,
         recorders=Recorders(recorders),
+        check=check,
     )
     if saved is not None:
         loop.load_state_dict(saved)
@@ -183,6 +186,10 @@ def fit(
     history = loop.run()
     history.run_directory = None if directory is None else str(directory.path)
     return history
+
+
+def _nothing() -> None:
+    """Steps that run operation by operation are looked at one by one: nothing is left to check."""
 
 
 def _must_compile(compile: bool | None, memory_limit: Any, can: bool) -> bool | None:

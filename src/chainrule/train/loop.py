@@ -35,7 +35,10 @@ SHORT_EPOCH = 1.0  # seconds: epochs that are shorter don't each write a checkpo
 
 @dataclass
 class Loop:
-    """One run, from where it stands to its end. step: takes one batch, where `compiled` doesn't take many."""
+    """One run, from where it stands to its end. step: takes one batch, where `compiled` doesn't take many.
+
+    check: raises NonFiniteError where weights are spoiled that no step has looked at yet.
+    """
 
     training: TrainingStep
     step: Callable[..., tuple[Tensor, Tensor]]
@@ -54,6 +57,7 @@ class Loop:
     description: dict[str, Any]
     compiled: CompiledSteps | None = None
     recorders: Recorders = field(default_factory=lambda: Recorders(()))
+    check: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.state = TrainingState(self.training.model, self.training.optimizer, History())
@@ -171,6 +175,7 @@ class Loop:
         )
 
     def _end_epoch(self) -> None:
+        self.check()
         row: Row = {"epoch": self.state.epoch + 1, "step": self.state.step, **self.totals.figures()}
         if self.validation is not None:
             step = self.training
@@ -238,6 +243,7 @@ class Loop:
         """Write a checkpoint, the weights and the figures; which moments it is done at moves no bit."""
         if self.directory is None:
             return
+        self.check()
         self.directory.save(self.state_dict())
         self.directory.save_model(self._weights_to_keep() or self.training.model.state_dict())
         self.directory.save_history(self.state.history)
