@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,14 @@ from click.testing import CliRunner
 import chainrule as cr
 from chainrule import nn
 from chainrule.cli.bench import _workload
-from chainrule.cli.bench_steps import measure
+from chainrule.cli.bench_steps import Workload, _examples, _step, measure
 from chainrule.cli.main import chainrule as command
+from chainrule.cli.networks import dense_spec
+from chainrule.cli.settings import Settings
 from chainrule.compiler.peak import peak
 from chainrule.compiler.work import operations
+from chainrule.errors import ConfigurationError
+from chainrule.passes import run_passes
 
 
 def test_a_row_for_each_network() -> None:
@@ -37,6 +42,23 @@ def test_a_step_of_a_run_takes_as_many_examples_as_its_updates(tmp_path: Path) -
     measured = measure(workload, 1, 0.01)
     assert workload.batch == measured.examples == 12
     assert measured.work == measure(replace(workload, settings=replace(workload.settings, accumulate=1)), 1, 0.01).work
+
+
+def test_all_settings_of_a_run_are_in_its_step() -> None:
+    settings = Settings(1, "mini-batch", 8, "sgd", 0.1, "constant", 0.0, 0.0, 0.0, 0, 0, 0)
+    workload = Workload("made", dense_spec("2-3-2"), settings, 8)
+
+    def equations(**chosen: Any) -> int:
+        asked = replace(workload, settings=replace(settings, **chosen))
+        entry = _step(asked, 1).program_for_rows(_examples(asked), 8)
+        return len(run_passes(entry.captured.graph).equations)
+
+    plain = equations()
+    assert equations(clip_norm=0.5) > plain < equations(class_weight="balanced")
+    with pytest.raises(ConfigurationError, match="memory_limit is 100 B"):
+        _step(replace(workload, settings=replace(settings, memory_limit="100 B")), 1).epoch(
+            *_examples(workload), batch_size=8
+        )
 
 
 def test_what_is_no_network_is_told() -> None:

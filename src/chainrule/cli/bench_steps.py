@@ -12,8 +12,9 @@ from .. import random
 from ..compiler import cache
 from ..compiler.function import CompiledFunction
 from ..compiler.work import operations
+from ..ir.types import NumpyArray
 from ..passes import run_passes
-from ..train.compiled import step_function
+from ..train.compiled import native_step
 from ..train.step import TrainingStep
 from .networks import NetworkSpec, build
 from .optimisers import make_optimizer
@@ -69,12 +70,12 @@ def measure(workload: Workload, threads: int, seconds: float) -> Measured:
 
 def _step(workload: Workload, threads: int) -> CompiledFunction:
     random.manual_seed(0)
-    module = build(workload.spec)
-    loss = loss_for(workload.spec.outputs > 1, workload.settings)
-    optimizer = make_optimizer(workload.settings, module)
-    at_once = -(-workload.batch // workload.settings.accumulate)
-    training = TrainingStep(module, loss, optimizer, rows=at_once, precision=workload.settings.precision)
-    return CompiledFunction(step_function(training, False), threads)
+    module, settings = build(workload.spec), workload.settings
+    loss = loss_for(workload.spec.outputs > 1, settings)
+    optimizer = make_optimizer(settings, module)
+    at_once = -(-workload.batch // settings.accumulate)
+    training = TrainingStep(module, loss, optimizer, settings.clip_norm or None, at_once, settings.precision)
+    return native_step(training, False, threads, memory_limit=settings.memory_limit or None)
 
 
 def _first_step(step: CompiledFunction, arrays: Any, batch: int) -> float:
@@ -83,9 +84,11 @@ def _first_step(step: CompiledFunction, arrays: Any, batch: int) -> float:
     return time.perf_counter() - start
 
 
-def _examples(workload: Workload) -> tuple[Any, Any]:
+def _examples(workload: Workload) -> tuple[NumpyArray, ...]:
+    """Inputs, targets, and weights of the examples where the run weighs classes."""
     generator, rows = np.random.default_rng(0), BATCHES * workload.batch
     inputs = generator.standard_normal((rows, *workload.spec.inputs), np.float32)
     if workload.spec.outputs == 1:
         return inputs, generator.standard_normal((rows, 1), np.float32)
-    return inputs, generator.integers(0, workload.spec.outputs, rows)
+    labels = generator.integers(0, workload.spec.outputs, rows)
+    return (inputs, labels, np.ones(rows, np.float32)) if workload.settings.class_weight else (inputs, labels)

@@ -44,17 +44,16 @@ def c_routines(run: OpenedRun, batch_size: int) -> dict[str, tuple[Callable[...,
     inputs = example(run, batch_size)
     targets = np.zeros(batch_size, np.int64) if is_classification else np.zeros((batch_size, 1), np.float32)
     given = (inputs, targets, np.ones(batch_size, np.float32)) if settings.class_weight else (inputs, targets)
-    train = _weighted_step(training) if settings.class_weight else step_function(training, False)
+    step = step_function(training, False)
+    train = _weighted(step) if settings.class_weight else step
     return {"train": (train, given), "predict": (_prediction(run.module), (inputs[:1],))}
 
 
-def _weighted_step(training: TrainingStep) -> Callable[..., Any]:
-    """A step in which how much each example counts is an input; it leaves no gradients behind either."""
+def _weighted(step: Callable[..., Any]) -> Callable[..., Any]:
+    """The step with a name for how much each example counts: what the parameter is called in C."""
 
     def train(inputs: Any, targets: Any, weights: Any) -> Any:
-        loss, _ = training(inputs, targets, weights)
-        training.optimizer.zero_grad()
-        return loss
+        return step(inputs, targets, weights)
 
     return train
 
