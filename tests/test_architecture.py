@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ops",),
     (
         *("tensor", "tensor_view", "tensor_methods", "tensor_change", "transforms", "trace", "functions", "dtypes"),
+        "tensor_contents",
         *("creation", "data_types", "namespace", "linalg", "fft"),
         *(
             "captured",

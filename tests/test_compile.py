@@ -304,6 +304,20 @@ def test_no_gradient_is_lost_at_a_compiled_function() -> None:
         assert not found.requires_grad
 
 
+def test_results_require_a_gradient_where_an_input_does() -> None:
+    """As eagerly. In the graph arguments are tracked, as the function may take gradients of them."""
+    weight, x = cr.Parameter([2.0, 3.0]), np.ones((3, 2), np.float32)
+
+    def running(rows: Any, start: Any) -> Any:
+        total, products = cr.scan(lambda carry, row: (carry + row, carry * row), start, rows)
+        return total, products, (rows * weight.detach()).sum(), rows > 0
+
+    eager = [each.requires_grad for each in running(cr.tensor(x), weight)]
+    assert eager == [True, True, False, False]
+    assert [each.requires_grad for each in cr.compile(lambda rows: running(rows, weight))(x)] == eager
+    assert not any(each.requires_grad for each in cr.compile(running)(x, x[0]))
+
+
 def test_losses_of_training_steps_hold_nothing() -> None:
     """A step that took its gradients itself gives plain numbers, so that summing them up keeps no graph."""
     model = network()

@@ -24,7 +24,8 @@ from .ir.check import check_graph
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType, float64
 from .ops.operators import lift
-from .tensor import Content, Parameter, Tensor, unwrap, wrap
+from .tensor import Parameter, Tensor, unwrap, wrap
+from .tensor_contents import Content, apart
 
 LOOKED_AT = (
     "{what} needs the elements of a {kind}, which change from run to run while the function is traced only once. "
@@ -66,9 +67,14 @@ class Capture(Trace):
         if not isinstance(value, Content):
             return value
         owner = value.owner()
-        if owner is None:
+        if owner is None or self._before(owner) is not value:  # what it once held, or was given here, is a constant
             return value
         return self._new_cell(owner, value)
+
+    def _before(self, owner: Tensor) -> Value:
+        """What a tensor held when the trace first met it."""
+        known = self.tensors.get(id(owner))
+        return owner._value if known is None else known[1]
 
     def _new_cell(self, owner: Tensor, contents: Value) -> Value:
         content = Content(contents.type, None, tracked=contents.tracked, source=contents.source)
@@ -78,8 +84,8 @@ class Capture(Trace):
         if contents.tracked or isinstance(owner, Parameter):
             name = "whether a tensor requires a gradient"
             self.guards.setdefault(("tracked", id(owner)), Guard(name, owner, "requires_grad", contents.tracked))
+        self.tensors.setdefault(id(owner), (owner, contents))
         if owner._value is contents:
-            self.tensors.setdefault(id(owner), (owner, contents))
             owner._value = content
         return content
 
@@ -100,7 +106,10 @@ class Capture(Trace):
 
     def will_change_gradient(self, owner: Tensor) -> None:
         """The gradient of a tensor is about to be replaced."""
-        self.gradients.setdefault(id(owner), (owner, owner._grad))
+        if id(owner) not in self.gradients:
+            found = owner._grad
+            self.gradients[id(owner)] = (owner, found)
+            owner._grad = found  # whatever other threads do to it meanwhile
 
     def gradient(self, owner: Tensor) -> Tensor | None:
         """The gradient of a tensor; one from before the capture becomes a cell."""
@@ -146,13 +155,6 @@ class Capture(Trace):
 
     # -- the end
 
-    def restore(self) -> None:
-        """Every tensor as it was before."""
-        for owner, contents in self.tensors.values():
-            owner._value = contents
-        for owner, gradient in self.gradients.values():
-            owner._grad = gradient
-
     def written_constants(self) -> list[Tensor]:
         """Tensors from outside that were written and were no cells before: what was read of them became constants."""
         shared = [owner for owner in self.assigned.values() if _is_shared(owner)]
@@ -181,7 +183,7 @@ def _is_constant(value: Value) -> bool:
     return value.data is not None and not isinstance(value, Content)
 
 
-LOCAL_REFERENCES = 5  # those that a capture itself holds to a tensor made inside it, as _is_shared counts
+LOCAL_REFERENCES = 6  # those that a capture itself holds to a tensor made inside it, as _is_shared counts
 
 
 def _is_shared(owner: Tensor) -> bool:
@@ -231,19 +233,16 @@ def capture(
     trace = Capture() if trace is None else trace
     positional, named = tree.unflatten(structure, given)
     before = precision()
-    try:
-        with tracing(trace):
-            result = function(*positional, **named)
-            result_leaves, result_structure = tree.flatten(result)
-            results = [_adopted_result(trace, leaf) for leaf in result_leaves]
-            del result, result_leaves, positional, named
-            constants = trace.written_constants()
-            cells, contents, cleared = trace.outputs()
-    finally:
-        trace.restore()
+    with apart(), tracing(trace):
+        result = function(*positional, **named)
+        result_leaves, result_structure = tree.flatten(result)
+        results = [_adopted_result(trace, leaf) for leaf in result_leaves]
+        del result, result_leaves, positional, named
+        constants = trace.written_constants()
+        cells, contents, cleared = trace.outputs()
     if constants:  # as cells their contents are read anew at each run: the function is traced once more
         for owner in constants:
-            owner._value = owner._content(owner.numpy(), requires_grad=False)
+            owner._own_value = owner._content(owner.numpy(), requires_grad=False)
         return capture(function, args, kwargs, trace.again())
     if trace.asked_precision:
         guard = Guard("the precision of products (cr.autocast)", *precision_place(), before)

@@ -29,11 +29,11 @@ class TensorCell:
 
     def read(self) -> Value:
         """Its contents now."""
-        return self.owner._value
+        return self.owner._own_value
 
     def write(self, array: NumpyArray) -> None:
         """Give it new contents."""
-        self.owner._value = self.owner._content(array, self.owner._value.tracked)
+        self.owner._own_value = self.owner._content(array, self.owner._own_value.tracked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +44,12 @@ class GradientCell:
 
     def read(self) -> Value | None:
         """The gradient now, if there is one."""
-        return None if self.owner._grad is None else self.owner._grad._value
+        gradient = self.owner._own_grad  # another thread may clear it at any time
+        return None if gradient is None else gradient._own_value
 
     def write(self, array: NumpyArray) -> None:
         """Give it a new one."""
-        self.owner._grad = wrap(Value(ArrayType(array.shape, array.dtype), array))
+        self.owner._own_grad = wrap(Value(ArrayType(array.shape, array.dtype), array))
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Guards:
 
 
 _training = operator.attrgetter("training")
-_tracked = operator.attrgetter("_value.tracked")
+_tracked = operator.attrgetter("_own_value.tracked")
 
 
 @dataclass(frozen=True)

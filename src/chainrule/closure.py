@@ -20,7 +20,8 @@ from .ir.types import ArrayType
 from .ops import elementwise as ew
 from .ops.operators import lift
 from .ops.pullback import sealed
-from .tensor import Content, Tensor, unwrap, wrap
+from .tensor import Tensor, unwrap, wrap
+from .tensor_contents import Content
 
 Function = Callable[..., Any]
 

@@ -19,7 +19,8 @@ from .ir.graph import Graph, Value
 from .ops import control
 from .ops.arrays import reshape
 from .ops.operators import lift
-from .tensor import Content, Tensor, unwrap, wrap
+from .tensor import Tensor, unwrap, wrap
+from .tensor_contents import Content
 
 
 class UnrepeatableError(ChainruleError):

@@ -21,19 +21,7 @@ from .ir.types import ArrayType, NumpyArray, as_dtype
 from .ops.operators import lift, own_array, refuse_masked
 from .source import user_source
 from .tensor_change import TensorChange
-
-
-class Content(Value):
-    """The contents of a cell: a value that knows its handle, so that gradients find their way to `.grad`."""
-
-    __slots__ = ("owner",)
-
-    owner: weakref.ref[Tensor]
-
-    @property
-    def is_leaf(self) -> bool:
-        """Always: what computed the new contents of a cell in a capture is not what gradients are asked for."""
-        return True
+from .tensor_contents import APART, Content
 
 
 class Watcher(Protocol):
@@ -69,15 +57,12 @@ class Tensor(TensorChange):
     tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_grad", "_value")
-
-    _value: Value
-    _grad: Tensor | None
+    __slots__ = ()
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
         array = data.numpy() if isinstance(data, Tensor) else data
-        self._value = self._content(_as_array(array, dtype), requires_grad)
-        self._grad = None
+        self._own_value = self._content(_as_array(array, dtype), requires_grad)
+        self._own_grad = None
 
     def _content(self, array: NumpyArray, requires_grad: bool) -> Content:
         kind = ArrayType(array.shape, array.dtype)
@@ -122,7 +107,7 @@ class Tensor(TensorChange):
             raise GradientError(
                 "requires_grad can only be changed on a tensor that nothing computed; use detach() first"
             )
-        self._value = self._content(self._array("requires_grad_"), wanted)
+        self._settle(self._content(self._array("requires_grad_"), wanted))
         return self
 
     # -- its elements
@@ -138,7 +123,7 @@ class Tensor(TensorChange):
             raise ShapeError(f"assign: this tensor is {self._value.type}, but was given {given}")
         if not self.is_leaf:
             raise GradientError("assign works on a tensor that nothing computed; use detach() first")
-        self._value = self._content(array, self.requires_grad)
+        self._settle(self._content(array, self.requires_grad))
         return self
 
     def _assign_traced(self, contents: Any, capture: Watcher) -> Self:
@@ -187,7 +172,7 @@ class Tensor(TensorChange):
         """Give the contents another element type in place; the gradient is forgotten."""
         if not self.is_leaf:
             raise GradientError("recast works on a tensor that nothing computed; use astype() for a new tensor")
-        self._value = self._content(self._array("recast()").astype(as_dtype(dtype)), self.requires_grad)
+        self._settle(self._content(self._array("recast()").astype(as_dtype(dtype)), self.requires_grad))
         self.grad = None
         return self
 
@@ -246,7 +231,7 @@ class Tensor(TensorChange):
     # -- how functions reach it
 
     def _apply(self, function: Callable[..., Any], *args: Any) -> Tensor:
-        result: Tensor = wrap(function(self._value, *map(unwrap, args)))
+        result: Tensor = wrap(function(unwrap(self), *map(unwrap, args)))
         return result
 
     def _operator(self, name: str, *operands: Any) -> Self:
@@ -314,8 +299,8 @@ def wrap(result: Any) -> Any:
     """Values as Tensors, in tuples and lists too."""
     if isinstance(result, Value):
         tensor = Tensor.__new__(Tensor)
-        tensor._value = result
-        tensor._grad = None
+        tensor._own_value = result
+        tensor._own_grad = None
         return tensor
     if isinstance(result, tuple) and hasattr(result, "_make"):
         return result._make(map(wrap, result))
@@ -327,7 +312,7 @@ def wrap(result: Any) -> Any:
 def unwrap(operand: Any) -> Any:
     """Tensors as Values, in tuples, lists and dicts too."""
     if isinstance(operand, Tensor):
-        return operand._value
+        return operand._value if APART else operand._own_value
     if type(operand) in (tuple, list):
         return type(operand)(unwrap(each) for each in operand)
     return operand

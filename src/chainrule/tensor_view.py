@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from .errors import DtypeError, ShapeError, TraceError
-from .ir.graph import Value
 from .ir.types import DType, NumpyArray, Shape, is_bfloat16
 from .ops.composite import require_processor
+from .tensor_contents import Holder
 from .tensor_methods import ArrayMethods
 
 if TYPE_CHECKING:
@@ -30,34 +30,32 @@ BRANCH = (
 )
 
 
-class TensorView(ArrayMethods):
+class TensorView(Holder, ArrayMethods):
     """Everything about a tensor that reads it: nothing here changes it or knows of gradients."""
 
     __slots__ = ()
-
-    _value: Value
 
     # -- what it is
 
     @property
     def shape(self) -> Shape:
         """Sizes of the axes."""
-        return self._value.type.shape
+        return self._own_value.type.shape
 
     @property
     def dtype(self) -> DType:
         """Element type."""
-        return self._value.type.dtype
+        return self._own_value.type.dtype
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return self._value.ndim
+        return self._own_value.ndim
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self._value.size
+        return self._own_value.size
 
     @property
     def device(self) -> str:
@@ -72,7 +70,7 @@ class TensorView(ArrayMethods):
     @property
     def nbytes(self) -> int:
         """Bytes of its elements."""
-        return self._value.type.nbytes
+        return self._own_value.type.nbytes
 
     @property
     def is_traced(self) -> bool:
@@ -82,9 +80,10 @@ class TensorView(ArrayMethods):
     # -- its elements
 
     def _array(self, what: str) -> NumpyArray:
-        if self._value.data is None:
+        elements = self._value.data
+        if elements is None:
             raise TraceError(TRACED.format(what=what))
-        return self._value.data
+        return elements
 
     def numpy(self) -> NumpyArray:
         """The elements as a read-only NumPy view, without a copy."""

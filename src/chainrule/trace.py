@@ -15,6 +15,7 @@ from .ir.graph import Graph, Value
 from .ir.types import ArrayType
 from .ops.operators import lift
 from .tensor import Tensor, unwrap, wrap
+from .tensor_contents import apart
 
 tree.register(ArrayType, lambda _: None)  # a dataclass, but one leaf: it stands for an array
 
@@ -35,7 +36,7 @@ def trace(function: Callable[..., Any]) -> Callable[..., Graph]:
         leaves, structure = tree.flatten(args)
         inputs = tuple(placeholder(_type_of(leaf)) for leaf in leaves)
         writing = Trace()
-        with tracing(writing):
+        with apart(), tracing(writing):
             result = function(*tree.unflatten(structure, map(wrap, inputs)))
             outputs = tuple(_output(leaf) for leaf in tree.leaves(result))
         name = getattr(function, "__name__", "function")

@@ -228,7 +228,7 @@ class _Cell(cr.Tensor):
     __slots__ = ()
 
     def __init__(self, start: cr.Tensor) -> None:
-        self._value, self.grad = start._value, None
+        self._own_value, self._own_grad = start._value, None
 
     @property
     def value(self) -> cr.Tensor:

@@ -38,7 +38,7 @@ def plain_arrays(args: Sequence[Any]) -> list[NumpyArray] | None:
     arrays = []
     for argument in args:
         if type(argument) is Tensor:
-            value = argument._value
+            value = argument._own_value
             array = value.data
             if value.tracked or array is None:
                 return None

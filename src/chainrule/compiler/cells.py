@@ -138,7 +138,7 @@ class CellMemory:
     def after(self, cleared: Sequence[Tensor]) -> None:
         """After a run: cells that were empty before show what was written; then it is noted how everything stands."""
         for owner in cleared:
-            owner._grad = None
+            owner._own_grad = None
         if self._watch is not None:
             return
         for number, home in self._new.items():

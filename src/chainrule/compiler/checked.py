@@ -142,7 +142,7 @@ class Checker:
             if array is not None:
                 cell.write(np.array(array))
             elif isinstance(cell, GradientCell):
-                cell.owner._grad = None
+                cell.owner._own_grad = None
 
     def _bad_cells(self, before: Sequence[NumpyArray | None]) -> bool:
         """Whether a cell that was finite is not any more."""

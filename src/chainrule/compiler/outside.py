@@ -10,10 +10,11 @@ import numpy as np
 from ..captured import Captured, GradientCell, TensorCell
 from ..errors import GradientError
 from ..ir.build import bind, is_recording, leaf
-from ..ir.graph import Value
+from ..ir.graph import Graph, Value
 from ..ops.custom import custom_gradient
 from ..source import SourceLine, user_source
 from ..tensor import Tensor
+from ..tensor_contents import Content
 
 ADVICE = (
     "no gradient goes through the compiled function {name}{place} from outside: its steps are not recorded. Compile "
@@ -35,7 +36,8 @@ class Outside:
             isinstance(cell, GradientCell) or (isinstance(cell, TensorCell) and cell.owner.requires_grad)
             for cell in captured.written
         )
-        self.refuses = [value.tracked and value.type.is_float and not trains for value in results]
+        tracked = _led_to_by_tracked(captured.graph)
+        self.refuses = [id(value) in tracked and value.type.is_float and not trains for value in results]
         self.any = any(self.refuses) and not captured.cleared
         self._unknown = leaf(np.zeros(()))  # stands for parameters: to hold these would be to look at them
 
@@ -49,6 +51,18 @@ class Outside:
             bind(custom_gradient, value, *inputs, count=1, backward=rule) if refuses else value
             for value, refuses in zip(values, self.refuses)
         ]
+
+
+def _led_to_by_tracked(graph: Graph) -> set[int]:
+    """Ids of the values that gradients outside could go through: where a tensor that requires one leads to them.
+
+    In a trace arguments are tracked too, as the function may take gradients of them; but they are plain arrays.
+    """
+    found = {id(value) for value in graph.inputs if isinstance(value, Content) and value.tracked}
+    for equation in graph.equations:
+        if any(id(value) in found or (value.tracked and value.data is not None) for value in equation.inputs):
+            found.update(id(value) for value in equation.outputs if value.tracked)
+    return found
 
 
 class _Refusal:

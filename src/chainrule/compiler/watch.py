@@ -11,8 +11,8 @@ from typing import Any
 from ..captured import Cell
 from ..tensor import Tensor
 
-_contents = operator.attrgetter("_value")
-_gradient = operator.attrgetter("_grad")
+_contents = operator.attrgetter("_own_value")
+_gradient = operator.attrgetter("_own_grad")
 
 
 def _counted(objects: list[Any]) -> list[int]:

@@ -28,8 +28,8 @@ def _as_parameter(value: Any) -> Any:
     if not isinstance(value, Tensor) or isinstance(value, Parameter):
         return value
     parameter = Parameter.__new__(Parameter)
-    parameter._value = unwrap(value)
-    parameter._grad = None  # not through the property: nothing outside changes
+    parameter._own_value = unwrap(value)
+    parameter._own_grad = None
     return parameter
 
 

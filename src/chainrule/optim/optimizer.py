@@ -107,7 +107,7 @@ class Optimizer:
         state = self.state.setdefault(parameter, {})
         for name in self._state_names(group):
             if name not in state:
-                state[name] = Moment(self._initial(name, parameter, group))
+                state.setdefault(name, Moment(self._initial(name, parameter, group)))  # another thread may come first
         return state
 
     # -- saving and restoring
