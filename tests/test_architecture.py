@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "random",
             "custom_gradient",
             "custom_check",
+            "custom_call",
             "vmap",
             "recompute",
             "jacobian",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import differences, tree
-from .custom_gradient import Call, is_input, run
+from .custom_call import Call, is_input, run
 from .errors import ChainruleError, GradientMismatchError, TraceError
 from .ir.build import constant, leaf, recording, tracing
 from .ir.types import ArrayType, NumpyArray, float64

@@ -20,9 +20,9 @@ from ..ir.types import ArrayType, NumpyArray, float32, is_bfloat16, uint32
 from ..ops.bfloat16 import bfloat16_rounded, rounded_to_bfloat16
 from ..ops.elementwise import cast
 from ..ops.linear import matmul
+from ..passes.in_bodies import in_bodies
 from ..passes.remove_unused import remove_unused
 from ..passes.rewrite import Rewriter
-from ..passes.simplify_bodies import in_bodies
 from .unit import root_of
 
 FEWEST_TERMS, LEAST_WORK = 16, 1 << 14

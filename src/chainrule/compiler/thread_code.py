@@ -6,7 +6,7 @@ import sys
 
 from .emit import Function, Module, Reg, const, word
 from .runtime import processor
-from .threads import (
+from .thread_words import (
     CONTEXT,
     COUNT,
     EVERYONE,

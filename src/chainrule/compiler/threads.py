@@ -19,19 +19,7 @@ from typing import Any
 import numpy as np
 
 from .runtime import Code, forks_wait, processor
-
-LINE = 8  # words in a cache line: what different threads write lies in different lines
-(JOB, RUNNING, STOP, SLEEPERS, COUNT, GENERATION) = (LINE * number for number in range(6))
-STARTED, FIRST = STOP + 1, STOP + 2
-(FUNCTION, CONTEXT, THREADS, YIELD, SYSTEM_CALL, NAP) = (LINE * 6 + number for number in range(6))
-BLOCK_WORDS = LINE * 8
-SPINS_BEFORE_SLEEP = 20_000
-SPINS_BEFORE_YIELD = 256
-FUTEX = {"x86_64": 202, "aarch64": 98}
-WAIT, WAKE = 128, 129  # private futex operations
-EVERYONE = 2**30
-ONE_JOB = 1 << 16
-"""A job's number times this, and the number of its threads below: who reads the one knows the other."""
+from .thread_words import BLOCK_WORDS, EVERYONE, FIRST, FUTEX, JOB, LINE, NAP, ONE_JOB, STOP, SYSTEM_CALL, WAKE, YIELD
 
 
 def _libc() -> Any:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from .read import read_table, stream_table
     from .rows_of_table import TableRows, table_rows
     from .table import Table, table_from_columns
-    from .text import ByteTokenizer, CharacterTokenizer, Tokenizer, WordTokenizer, load_tokenizer
+    from .text import ByteTokenizer, CharacterTokenizer, Tokenizer, WordTokenizer
+    from .tokenizers import load_tokenizer
 
 LATER = {
     "ColorJitter": "augment",
@@ -49,7 +50,7 @@ LATER = {
     "Tokenizer": "text",
     "WordTokenizer": "text",
     "image_files": "image_sequence",
-    "load_tokenizer": "text",
+    "load_tokenizer": "tokenizers",
     "table_rows": "rows_of_table",
     "ImageEncoder": "image_encoder",
     "ImageFolder": "images",

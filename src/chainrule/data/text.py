@@ -151,21 +151,3 @@ class WordTokenizer(_Fitted):
     @staticmethod
     def split(text: str) -> Iterable[str]:
         return WORDS.findall(text.casefold())
-
-
-def load_tokenizer(path: str | PathLike[str]) -> Tokenizer:
-    """The tokenizer that `save` wrote; raises DataError where the file is another."""
-    from .bpe import BytePairTokenizer
-
-    kinds: dict[str, type[Tokenizer]] = {
-        each.kind: each for each in (ByteTokenizer, CharacterTokenizer, WordTokenizer, BytePairTokenizer)
-    }
-    try:
-        state = json.loads(Path(path).read_text(encoding="utf-8"))
-        if state["format"] != FORMAT:
-            raise ValueError(f"its format is {state['format']!r}")
-        return kinds[state["kind"]].from_state(state)
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is no tokenizer of this version: {error}") from error

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import numpy as np
 
 from ..errors import missing_dependency
-from .types import DType
 
 
-def bfloat16_dtype() -> DType:
+def bfloat16_dtype() -> np.dtype[Any]:
     """NumPy's dtype of it; a MissingDependencyError says what to install.
 
     Mixed precision (`cr.autocast`) has no arrays of it and does without.
@@ -19,5 +19,5 @@ def bfloat16_dtype() -> DType:
         package = importlib.import_module("ml_dtypes")
     except ImportError as error:
         raise missing_dependency("ml_dtypes", "arrays of bfloat16", "bfloat16") from error
-    dtype: DType = np.dtype(package.bfloat16)
+    dtype: np.dtype[Any] = np.dtype(package.bfloat16)
     return dtype

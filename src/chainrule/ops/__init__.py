@@ -3,7 +3,6 @@
 from . import (
     arrays,
     bfloat16,
-    cofactors,
     complex,
     complex_functions,
     complex_waves,
@@ -12,6 +11,7 @@ from . import (
     convolution,
     custom,
     decompositions,
+    determinant,
     elementwise,
     fourier,
     gathers,
@@ -29,7 +29,6 @@ from . import (
 __all__ = [
     "arrays",
     "bfloat16",
-    "cofactors",
     "complex",
     "complex_functions",
     "complex_waves",
@@ -38,6 +37,7 @@ __all__ = [
     "convolution",
     "custom",
     "decompositions",
+    "determinant",
     "elementwise",
     "fourier",
     "gathers",

@@ -14,7 +14,7 @@ from ..errors import ConfigurationError, ShapeError
 from ..ir.graph import Value
 from ..ir.limits import finfo
 from ..ir.types import as_integer, broadcast_shapes, normalize_axes, normalize_axis, promote
-from . import decompositions, linear_systems
+from . import decompositions, determinant, linear_systems
 from . import elementwise as ew
 from .arrays import concat, max, min, squares, sum
 from .linear import matmul
@@ -79,7 +79,7 @@ def inv(x: Any) -> Value:
 
 def det(x: Any) -> Value:
     """Determinants of square matrices; of singular ones the gradient is right too."""
-    result: Value = linear_systems.det(floating(x))
+    result: Value = determinant.det(floating(x))
     return result
 
 

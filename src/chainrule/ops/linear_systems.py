@@ -124,20 +124,9 @@ cholesky: Primitive = register(
 # -- determinants
 
 
-def _det_type(a: ArrayType) -> ArrayType:
-    require_matrix("det", a, square=True)
-    return a.with_shape(a.shape[:-2])
-
-
 def wide(x: Any, like: Any) -> Any:
     """One number for each matrix, (...), as matrices (..., n, n) that are full of it."""
     return broadcast_to(reshape(x, shape=(*x.shape, 1, 1)), shape=like.shape)
-
-
-def _det_rule(g: Any, y: Any, a: Any) -> Any:
-    from .cofactors import cofactors
-
-    return wide(g, a) * cofactors(a)
 
 
 def square_samples() -> Iterator[Sample]:
@@ -147,11 +136,6 @@ def square_samples() -> Iterator[Sample]:
     yield Sample((well_spread(3).astype(float32),))
     yield Sample((with_gaps(well_spread(3)),))
     yield Sample((with_nan(well_spread(2)),), smooth=False)
-
-
-det: Primitive = register(
-    Primitive("det", _det_type, lambda a: on_finite("det", np.linalg.det, a), (_det_rule,), "det {0}", square_samples)
-)
 
 
 def _slogdet_type(a: ArrayType) -> tuple[ArrayType, ArrayType]:
@@ -183,4 +167,4 @@ slogdet: Primitive = register(
     Primitive("slogdet", _slogdet_type, _slogdet, JointRule(_slogdet_rule), "slogdet {0}", square_samples)
 )
 
-batched_by_leading_axes(solve, cholesky, det, slogdet)
+batched_by_leading_axes(solve, cholesky, slogdet)

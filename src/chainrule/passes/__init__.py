@@ -12,11 +12,11 @@ from ..ir.check import check_graph
 from ..ir.graph import Equation, Graph
 from .delay_broadcasts import delay_broadcasts
 from .fold_constants import fold_constants
+from .in_bodies import in_bodies
 from .merge_equal import merge_equal
 from .narrow_loops import narrow_loops
 from .remove_unused import remove_unused
 from .simplify_arithmetic import simplify_arithmetic
-from .simplify_bodies import simplify_bodies
 from .simplify_structure import simplify_structure
 
 __all__ = [
@@ -31,6 +31,12 @@ __all__ = [
     "simplify_bodies",
     "simplify_structure",
 ]
+
+
+def simplify_bodies(graph: Graph) -> Graph:
+    """`graph` with its bodies, in which the whole pipeline is applied, by themselves."""
+    return in_bodies(graph, run_passes)
+
 
 Pass = Callable[[Graph], Graph]
 

@@ -1,4 +1,4 @@
-"""Cofactors: the derivatives of a determinant by each element, where the matrix is singular too.
+"""Determinants, and cofactors: their derivatives by each element, where the matrix is singular too.
 
 With A = U S V*, the cofactors are U H V* times conj(det U det V*), where h_i is the product of all singular values but
 the i-th. Their own derivative is written with the products of all but two, so there is no division anywhere, and second
@@ -19,7 +19,7 @@ from . import structure
 from .batching import batched_by_leading_axes
 from .decompositions import diagonal_matrix, svd
 from .linear import matmul, matrix_transpose
-from .linear_systems import det, square_samples, wide
+from .linear_systems import square_samples, wide
 from .matrices import (
     adjoint_matrix,
     as_complex,
@@ -28,6 +28,20 @@ from .matrices import (
     require_matrix,
 )
 from .reduction import sum
+
+
+def _det_type(a: ArrayType) -> ArrayType:
+    require_matrix("det", a, square=True)
+    return a.with_shape(a.shape[:-2])
+
+
+def _det_rule(g: Any, y: Any, a: Any) -> Any:
+    return wide(g, a) * cofactors(a)
+
+
+det: Primitive = register(
+    Primitive("det", _det_type, lambda a: on_finite("det", np.linalg.det, a), (_det_rule,), "det {0}", square_samples)
+)
 
 
 def _type(a: ArrayType) -> ArrayType:
@@ -87,4 +101,4 @@ def _identity(s: Any) -> Any:
 
 
 cofactors: Primitive = register(Primitive("cofactors", _type, _numpy, (_rule,), "cofactors({0})", square_samples))
-batched_by_leading_axes(cofactors)
+batched_by_leading_axes(det, cofactors)

@@ -9,13 +9,6 @@ from ..ir.graph import Equation, Graph
 from .rewrite import Rewriter
 
 
-def simplify_bodies(graph: Graph) -> Graph:
-    """`graph` with its bodies simplified by themselves."""
-    from . import run_passes  # the pipeline, of which this is a part
-
-    return in_bodies(graph, run_passes)
-
-
 def in_bodies(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
     """`graph` with every graph that is a parameter of an equation, or stands in a tuple there, changed by itself."""
     rewriter = Rewriter(graph)
