@@ -133,3 +133,14 @@ def test_few_elements_take_one_vector_whatever_their_axes(function: Any) -> None
         (found,) = run_once(compile_graph(trace(function)(*arrays)), arrays)
         expected = function(*map(cr.tensor, arrays)).numpy()
         np.testing.assert_allclose(found, expected, rtol=3e-7 if dtype == np.float32 else 1e-14)
+
+
+def test_nests_of_several_sizes_have_one_kernel() -> None:
+    """Where whole blocks fill them: updates of parameters of any shapes."""
+    weights = [random.standard_normal(shape).astype(np.float32) for shape in ((64, 256), (128, 512), (96, 256))]
+    program = compiled(lambda *each: tuple(w - 0.1 * w * w for w in each), *weights)
+    calls = [each for each in program.program.instructions if isinstance(each, Call)]
+    assert len(calls) == 3 and len({each.kernel for each in calls}) == 1
+    for threads in (1, 3):
+        for weight, found in zip(weights, run_once(program, weights, threads)):
+            np.testing.assert_allclose(found, weight - 0.1 * weight.astype(np.float64) ** 2, rtol=1e-5, atol=1e-6)

@@ -21,6 +21,7 @@ from chainrule.errors import (
     ShapeError,
     UnknownNameError,
 )
+from chainrule.train.validate import AT_ONCE, check_finite
 
 RANDOM = np.random.default_rng(0)
 INPUTS = RANDOM.normal(size=(40, 3)).astype(np.float32)
@@ -232,3 +233,11 @@ def test_plain_lines_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str
     fit(progress=True, epochs=2)
     lines = capfd.readouterr().err.splitlines()
     assert [each.split("  ")[0] for each in lines] == ["epoch 1/2", "epoch 2/2"]
+
+
+def test_numbers_that_are_not_finite_are_found_in_the_last_rows_of_much_data() -> None:
+    inputs = np.zeros((3, AT_ONCE // 2), np.float32)
+    inputs[2, -1] = np.nan
+    check_finite(inputs[:2], "inputs")
+    with pytest.raises(DataError, match=r"inputs hold NaN or infinite numbers in 1 rows \(2\)"):
+        check_finite(inputs, "inputs")

@@ -121,7 +121,9 @@ class Nest:
         start, stop = word(0), word(whole)
         if not divided:
             start = self.f.times(begin, self._block)
-            stop = self.f.minimum(self.f.times(end, self._block), word(whole))
+            stop = self.f.times(end, self._block)
+            if size % self._block:  # else the code is that of nests of other sizes, too
+                stop = self.f.minimum(stop, word(whole))
         self.lanes_open = True
         if whole:
             self.lanes = lanes
