@@ -144,3 +144,24 @@ def test_nests_of_several_sizes_have_one_kernel() -> None:
     for threads in (1, 3):
         for weight, found in zip(weights, run_once(program, weights, threads)):
             np.testing.assert_allclose(found, weight - 0.1 * weight.astype(np.float64) ** 2, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("columns", [3, 7, 10, 30, 61, 94])
+def test_a_column_times_a_row_shares_the_nest_of_what_follows(columns: int) -> None:
+    """Rows of any length are whole vectors that overlap; what is updated in place is not counted twice."""
+
+    def update(weight: Any, column: Any, row: Any) -> Any:
+        gradient = column @ row
+        return gradient, weight - 0.1 * gradient, weight > gradient
+
+    weight, column, row = (random.standard_normal(s).astype(np.float32) for s in ((9, columns), (9, 1), (1, columns)))
+    program = compiled(update, weight, column, row)
+    assert len(labels(program)) == 1, labels(program)
+    gradient, updated, above = run_once(program, [weight, column, row])
+    np.testing.assert_array_equal(gradient, column * row)
+    np.testing.assert_allclose(updated, weight - 0.1 * column * row, rtol=1e-6, atol=1e-7)
+    np.testing.assert_array_equal(above, weight > column * row)
+    step = cr.compile(lambda: parameter.assign(parameter - cr.tensor(column) @ cr.tensor(row)))
+    parameter = cr.Parameter(weight)
+    step()
+    np.testing.assert_allclose(parameter.numpy(), weight - column * row, rtol=1e-6, atol=1e-6)

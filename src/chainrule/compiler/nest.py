@@ -15,6 +15,7 @@ from typing import Any
 from ..ir.graph import Equation, Value
 from .emit import Function, Reg, const, element_type, memory_type, vector_of, word
 from .nest_plan import EXPENSIVE, Axis, Operand, collapse, levels, phase_of
+from .nest_ragged import Ragged, places_from, ragged
 from .nest_reduce import ReducingPass
 from .nest_sweep import Sweep, block_of, sweeps
 from .nest_whole import fits_one_vector, gather_lanes, load_lanes, places_of, scatter_lanes, store_lanes, widest_bytes
@@ -48,21 +49,23 @@ class Nest:
         self.lane_axis = axes[-1] if axes else None
         self.outer = [axis for axis in axes if not axis.reduced and axis is not self.lane_axis]
         self.inner = [axis for axis in axes if axis.reduced and axis is not self.lane_axis]
-        self.full_lanes = self._choose_lanes(vector_bytes)
+        self.vector_lanes = max(1, vector_bytes // widest_bytes(unit))
+        self.full_lanes = self._choose_lanes()
         self.last_phase = max((phase_of(equation, self.levels) for equation in unit.members), default=0)
         self.index: dict[int, Reg] = {}  # open loops: innermost domain axis -> index
         self.lanes = 0
         self.lanes_open = False
+        self.ragged: Ragged | None = None
         self.hoisted: dict[int, Reg] = {}
         self.rows: dict[int, Reg] = {}
 
     # -- how it is divided
 
-    def _choose_lanes(self, vector_bytes: int) -> int:
+    def _choose_lanes(self) -> int:
         names = [equation.primitive.name for equation in self.unit.members]
         dear = sum(name in EXPENSIVE for name in names)
         registers = 1 if dear > 4 or len(names) > 24 else 2 if dear or len(names) > 6 else 4
-        return max(1, vector_bytes // widest_bytes(self.unit)) * registers
+        return self.vector_lanes * registers
 
     @property
     def tasks(self) -> int:
@@ -130,13 +133,14 @@ class Nest:
             with self._open(axis, start, stop, lanes):
                 self._phases()
         if size > whole:
-            self.lanes = size - whole
+            self.ragged = ragged(size - whole, self.vector_lanes) if self.outer and self.unit.axes is None else None
+            self.lanes = self.ragged.lanes if self.ragged else size - whole
             with ExitStack() as stack:
                 if not divided and whole:
                     stack.enter_context(self.f.when(self.f.compare("icmp eq", end, word(self.tasks))))
                 stack.enter_context(self._open(axis, word(whole), word(whole + 1)))
                 self._phases()
-        self.lanes_open = False
+        self.lanes_open, self.ragged = False, None
         self.lanes = 0
 
     def _phases(self) -> None:
@@ -229,10 +233,12 @@ class Nest:
         lanes = self.lanes if self.lanes_open else 0
         stride = operand.strides[self.lane_axis.inner] if self.lane_axis and lanes else 0
         if lanes and stride == 1:
-            return self.f.load_elements(dtype, lanes, address)
+            return (
+                self.ragged.load(self.f, dtype, address) if self.ragged else self.f.load_elements(dtype, lanes, address)
+            )
         if not lanes or stride == 0:
             return self._spread(self.f.load_elements(dtype, 0, address))
-        return gather_lanes(self.f, dtype, address, [lane * stride for lane in range(lanes)])
+        return gather_lanes(self.f, dtype, address, [place * stride for place in places_from(self.ragged, lanes)])
 
     def _keep(self, equation: Equation, value: Reg) -> None:
         """Store a member that someone else reads."""
@@ -245,10 +251,13 @@ class Nest:
         f, dtype, address = self.f, operand.place.dtype, self._address(operand)
         lanes = self.lanes if self.lanes_open else 0
         stride = operand.strides[self.lane_axis.inner] if self.lane_axis and lanes else 0
-        if not lanes or stride == 1:
+        if self.ragged and stride == 1:
+            self.ragged.store(f, dtype, self._spread(value), address)
+        elif not lanes or stride == 1:
             f.store_elements(dtype, self._spread(value), address)
         else:
-            scatter_lanes(f, dtype, address, [lane * stride for lane in range(lanes)], self._spread(value))
+            places = [place * stride for place in places_from(self.ragged, lanes)]
+            scatter_lanes(f, dtype, address, places, self._spread(value))
 
     # -- reading ahead of inner loops
 
