@@ -9,6 +9,9 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.compiler.compile import compile_graph, run_once
+from chainrule.compiler.program import Call
+from chainrule.trace import trace
 
 
 class Case(NamedTuple):
@@ -51,6 +54,11 @@ CASES = {
     "small, in groups": Case((2, 24, 12, 12), 12, (5, 5), stride=(2, 2), groups=3),
     "small, lanes that fill no vector": Case((2, 3, 6, 5), 7, (3, 2)),
     "small, more taps than registers": Case((2, 2, 9, 10), 16, (7, 6)),
+    "small, patches in groups": Case((3, 20, 8, 9), 10, (3, 4), stride=(1, 2), dilation=(2, 1), groups=2),
+    "small, patches, odd outputs": Case((1, 8, 9, 6), 5, (3, 3)),
+    "small, turned, odd": Case((2, 7, 7, 9), 6, (4, 3), (2, 3), (2, 1)),
+    "small, turned, dilated": Case((1, 6, 6, 5), 4, (3, 2), padding=(1, 2), dilation=(2, 2), groups=2),
+    "small, turned, taps that nothing meets": Case((1, 3, 8, 8), 3, (2, 2), (3, 3)),
     "depthwise": Case((5, 32, 6, 7), 32, (3, 3), padding=(1, 1), groups=32),
     "depthwise, odd channels": Case((3, 21, 6, 7), 21, (3, 3), padding=(1, 1), groups=21),
     "depthwise, one example, stride 2": Case((1, 40, 9, 8), 40, (5, 5), (2, 2), (2, 2), groups=40),
@@ -134,6 +142,7 @@ def test_a_convolution_and_its_gradients_are_the_direct_sums(name: str) -> None:
 
 
 IN_DOUBLE = ["3x3, one vector of channels", "channels that fill no vector", "stride 2, odd", "small, an example"]
+IN_DOUBLE += ["small, patches in groups", "small, turned, odd"]
 
 
 @pytest.mark.parametrize("name", IN_DOUBLE)
@@ -144,7 +153,16 @@ def test_float64(name: str) -> None:
         np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-13 * np.abs(want).max())
 
 
-@pytest.mark.parametrize("name", ["3x3, one vector of channels", "3x3, four vectors", "depthwise", "examples as lanes"])
+BITS = [
+    "3x3, one vector of channels",
+    "3x3, four vectors",
+    "depthwise",
+    "examples as lanes",
+    "small, patches in groups",
+]
+
+
+@pytest.mark.parametrize("name", BITS)
 def test_the_bits_do_not_depend_on_the_number_of_threads(name: str) -> None:
     case = CASES[name]
     given = arrays_of(case, "float32")
@@ -162,3 +180,27 @@ def test_nothing_outside_the_input_is_multiplied() -> None:
     assert np.isfinite(output[:, :, 0]).all()
     assert np.isfinite(output[:, :, :, 0]).all()
     assert not np.isfinite(output[:, :, 1:, 1:]).any()
+
+
+@pytest.mark.parametrize("name", ["small, turned, odd", "small, turned, taps that nothing meets"])
+def test_an_infinite_weight_reaches_the_places_that_meet_it(name: str) -> None:
+    case, given = CASES[name], arrays_of(CASES[name], "float32")
+    given.weight[:, :, 0, 0], given.weight[:, :, -1, -1] = np.inf, np.nan
+    with np.errstate(invalid="ignore"):
+        wanted = expected(case, given)[1]
+    assert np.isfinite(wanted).any()
+    np.testing.assert_array_equal(np.isfinite(results(case, given)[1]), np.isfinite(wanted))
+
+
+def test_the_gradient_of_a_padded_image_is_computed_without_its_edges() -> None:
+    def loss(x: Any, weight: Any) -> Any:
+        padded = nn.functional.pad(x, (2, 1, 1, 2), value=-1.0)
+        return cr.sum(nn.functional.conv2d(padded, weight, stride=2) ** 2)
+
+    step = cr.grad(loss)
+    given = arrays_of(Case((2, 3, 7, 6), 4, (3, 3), (2, 2)), "float32")
+    program = compile_graph(trace(step)(given.x, given.weight))
+    kernels = [each.label for each in program.program.instructions if isinstance(each, Call)]
+    assert "turned convolution 2x4x4x4 to 2x3x7x6" in kernels, kernels
+    eager = step(cr.tensor(given.x), cr.tensor(given.weight))
+    np.testing.assert_allclose(run_once(program, [given.x, given.weight], 1)[0], eager.numpy(), rtol=1e-4, atol=1e-5)

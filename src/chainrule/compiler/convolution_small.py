@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ir.graph import Equation
 from .convolution import CHANNELS_INNERMOST, laid_out
+from .convolution_patches import lower_patches, wanted
 from .convolution_window import Window, windows_of
 from .emit import Function, Reg, const, memory_type, vector_of, word
 from .place import Place
@@ -47,6 +48,8 @@ def lower_small_convolution(lowering: Lowering, equation: Equation) -> bool:
     if math.prod(y.shape) * math.prod(weight.shape[1:]) > MOST_PRODUCTS:
         return False
     rows, columns = windows_of(x.shape[2:], weight.shape[2:], y.shape[2:], params)
+    if wanted(lanes, out, weight.shape, rows, columns) and lower_patches(lowering, equation, rows, columns):
+        return True
     if forward:
         return _lower_forward(lowering, equation, rows, columns, out)
     return _lower_weights(lowering, equation, rows, columns)

@@ -1,7 +1,8 @@
 """Rewrites before compiling that keep every number but not the sign of a zero, nor the order of a sum.
 
 Cotangents of slices, padded with zeros and added up, are put side by side instead. Products that a loop adds up are
-left to one large product after the loop.
+left to one large product after the loop. A product of a column and a row is a multiplication element by element, which
+shares its nest with what follows: with a batch of one, the gradient of a weight with its update.
 """
 
 from __future__ import annotations
@@ -18,8 +19,45 @@ from .loop_views import with_body
 def gather_parts(graph: Graph) -> Graph:
     """`graph` with sums of padded parts as one concatenation, also in bodies of loops, and products out of loops."""
     known = all_primitives()
-    rules = {known["add"]: (_side_by_side,), known["scan"]: (_in_body, _product_after)}
+    rules = {
+        known["add"]: (_side_by_side,),
+        known["scan"]: (_in_body, _product_after),
+        known["matmul"]: (_outer,),
+        known["slice"]: (_part_of_gradient,),
+    }
     return remove_unused(apply_rules(graph, rules))
+
+
+# -- where images were padded
+
+
+def _part_of_gradient(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
+    """Gradients of padded images whose edges are cut off: as if the convolution itself had padded them."""
+    known = all_primitives()
+    gradient = rewriter.origin(inputs[0], known["convolution_input_gradient"])
+    starts, stops, steps = (equation.params[name] for name in ("starts", "stops", "steps"))
+    shape = inputs[0].shape
+    if gradient is None or any(step != 1 for step in steps) or 0 in equation.outputs[0].shape:
+        return None
+    if starts[:2] != (0, 0) or stops[:2] != shape[:2]:
+        return None
+    edges = [(start, size - stop) for start, stop, size in zip(starts[2:], stops[2:], shape[2:])]
+    padding = [(low + first, high + last) for (low, high), (first, last) in zip(gradient.params["padding"], edges)]
+    params = {**gradient.params, "padding": tuple(padding), "sizes": equation.outputs[0].shape[2:]}
+    return rewriter.emit(gradient.primitive, *gradient.inputs, **params)
+
+
+# -- products over nothing
+
+
+def _outer(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
+    column, row = inputs
+    result = equation.outputs[0]
+    if column.shape[-1] != 1 or result.dtype.kind != "f" or 1 in result.shape[-2:]:
+        return None
+    known = all_primitives()
+    spread = [rewriter.emit(known["broadcast_to"], factor, shape=result.shape) for factor in (column, row)]
+    return rewriter.emit(known["multiply"], *spread)
 
 
 # -- padded parts

@@ -265,8 +265,10 @@ def _lower_convolution(lowering: Lowering, equation: Equation) -> bool:
         return False
     from .convolution import lower_convolution
     from .convolution_small import lower_small_convolution
+    from .convolution_turned import lower_turned_convolution
 
-    return lower_small_convolution(lowering, equation) or lower_convolution(lowering, equation)
+    ways = (lower_small_convolution, lower_turned_convolution, lower_convolution)
+    return any(way(lowering, equation) for way in ways)
 
 
 def _line(equation: Equation) -> str:
