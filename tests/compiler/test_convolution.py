@@ -34,6 +34,7 @@ CASES = {
     "channels that fill no vector": Case((3, 7, 6, 9), 21, (3, 3), padding=(1, 1)),
     "one example": Case((1, 5, 9, 11), 12, (5, 5), stride=(2, 2), padding=(2, 2)),
     "one example, wide": Case((1, 16, 3, 40), 16, (3, 3), padding=(1, 1)),
+    "seven vectors, the last one narrow": Case((3, 18, 5, 6), 100, (3, 3), padding=(1, 1)),
     "stem": Case((10, 3, 9, 9), 16, (3, 3), padding=(1, 1)),
     "stride 2": Case((6, 16, 8, 8), 32, (3, 3), stride=(2, 2), padding=(1, 1)),
     "stride 2, odd": Case((4, 16, 9, 7), 32, (3, 3), stride=(2, 2), padding=(1, 1)),

@@ -20,6 +20,7 @@ from ..ir.types import ArrayType
 from .convolution_batch import BatchKernel
 from .convolution_channels import ChannelsKernel
 from .convolution_dots import WeightDots
+from .convolution_finish import lower_finish
 from .convolution_parts import clear, cut, every, packed_weights, swapped, taps_of
 from .convolution_weights import WeightKernel
 from .convolution_window import Window, remainders, windows_of
@@ -226,18 +227,13 @@ def _weight_tiles(
     windows: tuple[Window, Window],
     depthwise: bool,
 ) -> None:
-    packed = lowering.temporary(target.type, (2, 3, 1, 0))
     kernel = WeightKernel(lowering, x, g, *windows, depthwise)
-    parts = ArrayType((kernel.chunks, kernel.size), x.dtype)
-    sums = packed if kernel.chunks == 1 else lowering.temporary(parts)
+    sums = lowering.temporary(ArrayType((kernel.chunks, kernel.size), x.dtype))
     key = (WeightKernel, depthwise, windows, *_layouts(x, g))
     pointers = [pointer_to(place) for place in (x, g, sums)]
     cost, written = _weight_cost(equation), [sums.buffer]
     lowering.call(kernel.write, pointers, kernel.tasks, cost, written, _label(equation), _line(equation), key)
-    if sums is not packed:
-        flat = replace(packed, shape=(kernel.size,), strides=(1,))
-        lowering.opaque("sum", [sums], [flat], {"axes": (0,)}, f"{_label(equation)}: sum of parts", "")
-    lowering.copy(packed, target, f"{_label(equation)}: laid out")
+    lower_finish(lowering, kernel, sums, target, _label(equation))
 
 
 def _weight_cost(equation: Equation) -> float:
