@@ -44,6 +44,19 @@ def test_against_mpmath(name: str) -> None:
     np.testing.assert_allclose(in_float32, rounded, rtol=1e-7)
 
 
+@pytest.mark.parametrize("order", [8, 12, 40, 171, 400])
+def test_high_orders_against_mpmath(order: int) -> None:
+    """Where the factorial alone, or the power alone, is beyond float64, and where Stirling's series needs large x."""
+    points = np.array([0.3, 5.0, 9.99, 10.0, 12.3, 20.0, 40.0, 60.5, 100.0, 450.0, 1e3, -0.4, -3.3, -7.6])
+    with mp.workdps(60):
+        expected = np.array([float(mp.polygamma(order, mp.mpf(float(x)))) for x in points])
+    x = cr.tensor(points, cr.float64)
+    np.testing.assert_allclose(cr.polygamma(order, x).numpy(), expected, rtol=5e-14, atol=0)
+    if order == 12:
+        compiled = cr.compile(lambda x: cr.polygamma(order, x))
+        np.testing.assert_allclose(compiled(x).numpy(), expected, rtol=5e-14, atol=0)
+
+
 def test_near_its_zeros_lgamma_keeps_every_digit() -> None:
     points = np.concatenate([1 + np.array([1e-12, -1e-9, 1e-3, -0.2]), 2 + np.array([1e-12, -1e-9, 1e-3, -0.2])])
     with mp.workdps(40):
@@ -73,7 +86,8 @@ def test_poles_and_what_is_no_number() -> None:
     np.testing.assert_array_equal(cr.polygamma(1, x).numpy()[:4], [math.inf, math.inf, math.inf, 0.0])
     assert cr.lgamma([]).shape == (0,)
     assert cr.lgamma(cr.tensor([5], cr.int32)).item() == pytest.approx(math.log(24))
-    with pytest.raises(ConfigurationError, match="order n"):
-        cr.polygamma(-1, 1.0)
+    for order in (-1, 501):
+        with pytest.raises(ConfigurationError, match=f"order n is a whole number from 0 to 500, not {order}"):
+            cr.polygamma(order, 1.0)
     with pytest.raises(DtypeError, match="takes float32, float64"):
         cr.lgamma(1j)

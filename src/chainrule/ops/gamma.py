@@ -19,6 +19,8 @@ from .type_rules import elementwise, require_dtype
 
 POLES = (-1.0, -2.0, -0.5, -3.75, 2.0, 0.5, 2.5, 9.9, 10.0)
 """Poles, and where one series takes over from another."""
+MOST_ORDER = 500
+"""Each order takes more operations than the one before; far beyond it their intermediate results would be too small."""
 
 
 class _Numpy:
@@ -96,8 +98,11 @@ def digamma(x: Any) -> Value:
 
 
 def polygamma(n: int, x: Any) -> Value:
-    """The n-th derivative of `digamma`: n = 1 is the trigamma function. Raises ConfigurationError for n below 0."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-        raise ConfigurationError(f"polygamma: the order n is a whole number from 0 on, not {n!r}")
+    """The n-th derivative of `digamma`: n = 1 is the trigamma function.
+
+    Raises ConfigurationError for n below 0 or above 500.
+    """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 0 <= n <= MOST_ORDER:
+        raise ConfigurationError(f"polygamma: the order n is a whole number from 0 to {MOST_ORDER}, not {n!r}")
     result: Value = polygamma_p(floating(x), order=int(n))
     return result

@@ -102,43 +102,55 @@ def polygamma(x: Any, order: int, m: Arithmetic) -> Any:
     """The derivative of log |Γ(x)| of order + 1. Even orders are NaN at the negative integers, where they jump."""
     below = x <= 0.0
     turned = _polygamma(m.pick(below, 1.0 - x, 1.0), order, m)
-    turned = (turned if order % 2 == 0 else -turned) - _cotangent(x, order, below, m)
+    turned, slope = turned if order % 2 == 0 else -turned, _cotangent(x, order, below, m)
+    turned = m.pick(m.is_number(m.abs(slope), math.inf), -slope, turned - slope)
     return m.pick(below, turned, _polygamma(m.pick(below, 1.0, x), order, m))
 
 
 def _polygamma(x: Any, n: int, m: Arithmetic) -> Any:
-    """Of x above 0: steps of the recurrence up to FAR, then the derivatives of Stirling's series."""
-    near = x < FAR
-    far, low = m.pick(near, x + FAR, x), m.pick(near, x, 1.0)
-    inverse, sign = 1.0 / far, float((-1) ** (n + 1))
-    terms = [b * math.factorial(2 * k + n - 1) / math.factorial(2 * k) for k, b in enumerate(BERNOULLI, 1)]
+    """Of x above 0: steps of the recurrence, then the derivatives of Stirling's series.
+
+    Those are exact from FAR + n on. Below, a step of FAR is enough: the series counts the less the larger n is.
+    """
+    near = x < float(FAR + n)
+    far, low = m.pick(near, x + float(FAR), x), m.pick(near, x, 1.0)
+    inverse = 1.0 / far
+    terms = [b * (math.comb(2 * k + n - 1, 2 * k) if n else 1 / (2 * k)) for k, b in enumerate(BERNOULLI, 1)]
     tail = inverse * inverse * m.polynomial(inverse * inverse, terms)
     if n:
-        large = (inverse * (math.factorial(n) / 2) + tail + float(math.factorial(n - 1))) * _power(inverse, n) * sign
+        large = _factorial_by_power(inverse, n - 1) * (inverse * (n / 2) + tail + 1.0)
     else:
-        large = m.log(far) - inverse * 0.5 - tail
-    steps = [_power(1.0 / (low + float(step)), n + 1) for step in range(FAR)]
+        large = inverse * 0.5 + tail - m.log(far)
+    steps = [_factorial_by_power(1.0 / (low + float(step)), n) for step in range(FAR)]
     total = steps[-1]
     for each in steps[-2::-1]:  # the smallest first
         total = total + each
-    return m.pick(near, large + total * (sign * math.factorial(n)), large)
+    whole = m.pick(m.is_number(total, math.inf), total, large + total)
+    result = m.pick(near, whole, large)
+    return result if n % 2 else -result
 
 
-def _power(x: Any, n: int) -> Any:
-    result = x
-    for _ in range(n - 1):
-        result = result * x
+def _factorial_by_power(inverse: Any, n: int) -> Any:
+    """n! / x to the power n + 1, factor by factor: either may be too large or too small where their ratio isn't."""
+    result = inverse
+    for factor in range(1, n + 1):
+        result = result * (inverse * float(factor))
     return result
 
 
 def _cotangent(x: Any, n: int, below: Any, m: Arithmetic) -> Any:
-    """π times the n-th derivative of cot(π x): a polynomial of the cotangent, by c' = -π (1 + c²)."""
+    """π times the n-th derivative of cot(π x): a polynomial of the cotangent, by c' = -π (1 + c²).
+
+    The coefficients are without n! and the powers of π, which are large and come last.
+    """
     inside = m.pick(below, x, 0.5)
     part = inside - m.nearest(inside)
-    coefficients = [0.0, math.pi]
-    for _ in range(n):
+    coefficients = [0.0, 1.0]
+    for order in range(1, n + 1):
         slope = [place * each for place, each in enumerate(coefficients)][1:]
         wide = [*slope, 0.0, 0.0]
-        coefficients = [-math.pi * (each + (wide[k - 2] if k > 1 else 0.0)) for k, each in enumerate(wide)]
-    result = m.polynomial(1.0 / m.tan(part * math.pi), coefficients)
+        coefficients = [-(each + (wide[k - 2] if k > 1 else 0.0)) / order for k, each in enumerate(wide)]
+    result = m.polynomial(1.0 / m.tan(part * math.pi), coefficients) * math.pi
+    for factor in range(1, n + 1):
+        result = result * (factor * math.pi)
     return result if n % 2 else m.pick(m.is_number(part, 0.0) & (x < 0.0), math.nan, result)
