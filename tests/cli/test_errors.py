@@ -209,6 +209,16 @@ def test_options_that_exclude_each_other(run: Run, houses: Path) -> None:
     failed(run("train", "digits", "--test", "0.5"), "fixed test set")
 
 
+def test_a_limit_on_memory_that_is_not_enough_leaves_nothing_behind(run: Run, houses: Path, tmp_path: Path) -> None:
+    table = ("train", houses, "--target", "price")
+    failed(run(*table, "--memory-limit", "1 KB"), "or more", "--memory-limit is 1000 B", "raise the limit")
+    assert no_run_was_left(tmp_path)
+    failed(run(*table, "--memory-limit", "1 KB", "--run", "mine"), "--memory-limit is 1000 B")
+    assert not (tmp_path / "mine").exists()
+    failed(run(*table, "--memory-limit", "1 GB", "--optimizer", "lbfgs"), "leave it out, or take 'adam'")
+    assert no_run_was_left(tmp_path)
+
+
 def test_unknown_command(run: Run) -> None:
     failed(run("trian", "digits"), "No such command 'trian'", "train")
 

@@ -22,6 +22,7 @@ from chainrule.errors import DataError, ShapeError
             "say categories=['zip']; or leave it out by ignore=['zip'].",
             "say --categories zip; or leave it out by --ignore zip.",
         ),
+        ("or more, and memory_limit is 1 KiB", "or more, and --memory-limit is 1 KiB"),
         ("a column named batches=4 stays", "a column named batches=4 stays"),
     ],
 )

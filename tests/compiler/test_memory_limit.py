@@ -118,6 +118,9 @@ def test_fit_keeps_a_limit_in_native_code_only() -> None:
         weights(memory_limit="1 MB")
     with pytest.raises(ConfigurationError, match="native code only"):
         weights(memory_limit="3.2 MB", compile=False)
+    model = deep()
+    with pytest.raises(ConfigurationError, match=r"L-BFGS can't be.*such as optim\.Adam"):
+        cr.train.fit(model, cr.optim.LBFGS(model.parameters()), "mse", (x, y), memory_limit="1 GB", progress=False)
 
 
 def test_what_is_computed_again_is_the_same_program() -> None:

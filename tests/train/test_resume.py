@@ -163,6 +163,14 @@ def test_other_settings_are_refused(options: dict[str, Any], word: str, tmp_path
         train(tmp_path, resume=True, **options)
 
 
+def test_a_limit_on_memory_is_the_same_in_other_words(tmp_path: Path) -> None:
+    train(tmp_path, epochs=1, memory_limit="120 MB", schedule=None)
+    with pytest.raises(CheckpointError, match="memory_limit was 120000000 and is 121000000 here"):
+        train(tmp_path, resume=True, epochs=2, memory_limit="121 MB", schedule=None)
+    _, history = train(tmp_path, resume=True, epochs=2, memory_limit=120_000_000, schedule=None)
+    assert len(history) == 2
+
+
 def test_another_network_is_refused(tmp_path: Path) -> None:
     train(tmp_path, epochs=1)
     model = nn.Linear(6, 2)

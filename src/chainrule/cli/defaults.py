@@ -153,6 +153,11 @@ def _check_together(wishes: Wishes, mode: str, problem: Problem) -> None:
         raise ConfigurationError("--patience needs examples to watch: give --validation, such as --validation 0.1")
     if wishes.optimizer == "lbfgs" and wishes.weight_decay:
         raise ConfigurationError("the optimizer 'lbfgs' has no weight decay: leave --weight-decay out, or take 'adam'")
+    if wishes.optimizer == "lbfgs" and wishes.memory_limit:
+        raise ConfigurationError(
+            "--memory-limit is kept by native code only, which the optimizer 'lbfgs' can't be: leave it out, or take "
+            "'adam'"
+        )
     if wishes.label_smoothing and not problem.is_classification:
         raise ConfigurationError("--label-smoothing is for classes; the target here is a number")
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import ConfigurationError
+from ..errors import ChainruleError, ConfigurationError
+from ..train import RunDirectory
 
 ROOT = Path("runs")
 
@@ -20,6 +24,19 @@ def check_free(directory: Path | None) -> None:
         raise ConfigurationError(
             f"{directory} is not empty: choose another --run, or go on with the run in it by --resume {directory}"
         )
+
+
+@contextmanager
+def removed_if_nothing_began(path: Path) -> Iterator[None]:
+    """Take a new run's directory away again where an error comes before its first checkpoint: nothing is in it yet."""
+    try:
+        yield
+    except (ChainruleError, OSError, MemoryError):
+        if not RunDirectory(path).has_checkpoint:
+            shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):  # there are other runs in it
+                ROOT.rmdir()
+        raise
 
 
 def make(directory: Path | None, name: str) -> Path:

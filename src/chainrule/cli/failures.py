@@ -49,7 +49,7 @@ def told_plainly() -> Iterator[None]:
 
 def in_command_words(message: str) -> str:
     """The message with arguments of functions, such as `decimal=','`, as options of the command line."""
-    return ARGUMENT.sub(lambda found: _as_option(found[1], found[2]), message)
+    return ARGUMENT.sub(lambda found: _as_option(found[1], found[2]), message).replace("memory_limit", "--memory-limit")
 
 
 def _without_line(error: ChainruleError) -> str:

@@ -75,9 +75,10 @@ def start(
     class_weight_of(settings, problem)
     readers = recorders(records, problem, settings, weight_count(module))
     path = directories.make(directory, source.name)
-    record.write(path)
-    records.write(path)
-    _run(Training(record, problem, module, path, how, readers), resume=False)
+    with directories.removed_if_nothing_began(path):
+        record.write(path)
+        records.write(path)
+        _run(Training(record, problem, module, path, how, readers), resume=False)
 
 
 def resume(path: Path, how: How) -> None:

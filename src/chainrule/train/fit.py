@@ -11,7 +11,7 @@ from .. import nn
 from ..autocast import as_precision
 from ..data.weights import ClassWeight
 from ..errors import CheckpointError, ConfigurationError
-from ..optim import Optimizer
+from ..optim import LBFGS, Optimizer
 from .checked_step import CheckedStep
 from .checkpoint import differences
 from .compiled import compiled_steps, stays_eager
@@ -121,7 +121,8 @@ def fit(
     _check(model, optimizer, resume, run_directory, checkpoint_steps, threads)
     description = _describe(model, optimizer, loss, mode, tempo, seed, clip_norm, schedule, chosen_metrics, feed)
     rate = as_rate(schedule, optimizer, steps, schedule_each)  # first: it says which options will move
-    compile = _must_compile(compile, memory_limit, isinstance(feed, ArrayFeed | LoaderFeed))
+    limit = _limit(memory_limit, compile, feed, optimizer)
+    compile = compile if limit is None else True  # only native code keeps it
     products = None if precision is None else as_precision(precision)
     at_once = tempo.at_once if tempo.accumulate > 1 else None
     training = TrainingStep(model, chosen_loss, optimizer, clip_norm, at_once, products)
@@ -139,16 +140,16 @@ def fit(
             bool(chosen_metrics),
             check_finite,
             folder,
-            memory_limit,
+            limit,
         )
         check = check if native is None else native.function.check
     elif isinstance(feed, LoaderFeed) and not stays_eager(compile, training):
-        step = CompiledBatches(training, eager, threads, compile is True, check_finite, folder, memory_limit)
+        step = CompiledBatches(training, eager, threads, compile is True, check_finite, folder, limit)
         check = step.function.check
     if products is not None:
         description["precision"] = products
-    if memory_limit is not None:
-        description["memory_limit"] = str(memory_limit)
+    if limit is not None:
+        description["memory_limit"] = limit
     description["threads"] = (threads or 1) if native is None and step is eager else "any"
     directory = None if run_directory is None else RunDirectory(run_directory)
     saved = directory.load() if directory is not None and resume and directory.has_checkpoint else None
@@ -192,15 +193,22 @@ def _nothing() -> None:
     """Steps that run operation by operation are looked at one by one: nothing is left to check."""
 
 
-def _must_compile(compile: bool | None, memory_limit: Any, can: bool) -> bool | None:
-    """Only native code keeps a limit on memory: it is required then."""
-    if memory_limit is None:
-        return compile
-    if compile is False or not can:
+def _limit(given: int | str | None, compile: bool | None, feed: Feed, optimizer: Optimizer) -> int | None:
+    """A limit on memory in bytes; refused where there is no native code, which alone keeps it."""
+    from ..compiler.forecast import bytes_of
+
+    if given is None:
+        return None
+    if isinstance(optimizer, LBFGS):
+        raise ConfigurationError(
+            "memory_limit is kept by native code only, which L-BFGS can't be: it looks at the loss to decide how often "
+            "to look again. Leave memory_limit out, or take another optimizer such as optim.Adam"
+        )
+    if compile is False or not isinstance(feed, ArrayFeed | LoaderFeed):
         raise ConfigurationError(
             "memory_limit is kept by native code only: not with compile=False, nor on a plain stream"
         )
-    return True
+    return bytes_of(given)
 
 
 def _check(model: Any, optimizer: Any, resume: bool, run_directory: Any, *counts: int | None) -> None:
