@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule import data
+from chainrule.errors import DataError
 
 
 def write_table(path: Path, rows: int = 2500, gaps: bool = False) -> Path:
@@ -35,13 +36,13 @@ def test_rows_are_those_of_the_table_from_any_start(tmp_path: Path, gaps: bool) 
 def test_rows_before_the_start_are_not_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_table(tmp_path / "t.csv", gaps=True)
     encoder = data.TableEncoder.fit(next(data.stream_table(path, 500)), "price", drop_missing_labels=True)
-    encode, encoded = data.TableEncoder.encode, list[int]()
+    encode, encoded = data.TableEncoder.encode_labelled, list[int]()
 
     def counted(self: data.TableEncoder, table: data.Table) -> tuple[np.ndarray, np.ndarray]:
         encoded.append(len(table))
         return encode(self, table)
 
-    monkeypatch.setattr(data.TableEncoder, "encode", counted)
+    monkeypatch.setattr(data.TableEncoder, "encode_labelled", counted)
     whole = sum(1 for _ in data.table_rows(path, encoder).read(0))
     parts = list(encoded)
     assert len(parts) == 3 and sum(parts) == whole
@@ -49,6 +50,20 @@ def test_rows_before_the_start_are_not_encoded(tmp_path: Path, monkeypatch: pyte
         encoded.clear()
         assert sum(1 for _ in data.table_rows(path, encoder).read(start)) == whole - start
         assert encoded == expected
+
+
+def test_parts_without_any_label_are_passed_over_or_named(tmp_path: Path) -> None:
+    """A thousand rows are read at a time: none of the second thousand has a label."""
+    lines = [f"{row % 11},{'' if 1024 <= row < 2048 else row % 9}" for row in range(2100)]
+    (tmp_path / "t.csv").write_text("\n".join(["size,price", *lines]) + "\n", encoding="utf-8")
+    head = next(data.stream_table(tmp_path / "t.csv", 500))
+    fitted = {
+        drop: data.TableEncoder.fit(head, "price", task="regression", drop_missing_labels=drop)
+        for drop in (True, False)
+    }
+    assert sum(1 for _ in data.table_rows(tmp_path / "t.csv", fitted[True]).read(0)) == 2100 - 1024
+    with pytest.raises(DataError, match=r"'price' is missing in lines 1026, 1027, .*1024 of 1024 rows"):
+        list(data.table_rows(tmp_path / "t.csv", fitted[False]).read(0))
 
 
 def test_parquet_is_read_in_parts_from_any_row(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..data import Table, TableEncoder, read_table, stream_table
 from ..data.order import unit_numbers
 from ..data.predictions import Label
-from ..data.rows_of_table import TableRows, labelled_some
+from ..data.rows_of_table import TableRows
 from ..data.target import ClassTarget, class_key, class_order
 from .source import Source
 
@@ -86,8 +86,8 @@ def open_streamed(source: Source) -> Streamed:
 def _labelled(source: Source, encoder: TableEncoder) -> Iterator[Table]:
     """The rows with a label, some at a time."""
     for table in stream_table(source.path, AT_ONCE, **source.table.reading):
-        labelled = labelled_some(encoder, table)
-        if labelled is not None:
+        labelled = encoder.labelled(table, is_part=True)
+        if len(labelled):
             yield labelled
 
 

@@ -89,8 +89,11 @@ class TableEncoder:
 
     def encode(self, table: Table) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """(inputs float32 (rows, features), targets): int64 (rows,) for classes, float32 (rows, 1) for numbers."""
-        labelled = self.labelled(table)
-        return self.encode_features(labelled), self.target.encode(labelled, self.rules)
+        return self.encode_labelled(self.labelled(table))
+
+    def encode_labelled(self, table: Table) -> tuple[NDArray[np.float32], NDArray[Any]]:
+        """The same of rows that all have a label, as `labelled` gives them."""
+        return self.encode_features(table), self.target.encode(table, self.rules)
 
     def encode_features(self, table: Table) -> NDArray[np.float32]:
         """Inputs alone, float32 (rows, features), for prediction: the target may be missing. Keeps every row."""
@@ -104,9 +107,12 @@ class TableEncoder:
         parts = [column.encode(table, self.rules) for column in self.columns]
         return self._as_float32(table, np.concatenate(parts, axis=1))
 
-    def labelled(self, table: Table) -> Table:
-        """The rows `encode` encodes: without those that lack a label, if this was asked for in `fit`."""
-        return require_labels(table, self.target.name, self.rules, self.drop_missing_labels)
+    def labelled(self, table: Table, is_part: bool = False) -> Table:
+        """The rows `encode` encodes: without those that lack a label, if this was asked for in `fit`.
+
+        is_part: of a longer table, so that none of its rows need have one.
+        """
+        return require_labels(table, self.target.name, self.rules, self.drop_missing_labels, is_part)
 
     def decode(self, outputs: ArrayLike) -> Predictions:
         """A network's outputs (rows, outputs), before softmax for classes, in the table's own terms."""

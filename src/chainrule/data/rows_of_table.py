@@ -8,7 +8,6 @@ from typing import Any
 from .encoder import TableEncoder
 from .nested import Nested
 from .read import FilePath, existing_file, stream_table
-from .table import Table
 
 AT_ONCE = 1024
 
@@ -26,23 +25,14 @@ class TableRows:
         passed = start if not self.encoder.drop_missing_labels else 0
         left_out = start - passed
         for table in stream_table(self.path, AT_ONCE, start=passed, **self.reading):
-            labelled = labelled_some(self.encoder, table)
-            if labelled is None:
-                continue
+            labelled = self.encoder.labelled(table, is_part=True)
             if left_out >= len(labelled):
                 left_out -= len(labelled)
                 continue
-            inputs, targets = self.encoder.encode(labelled)
+            inputs, targets = self.encoder.encode_labelled(labelled)
             for row in range(left_out, len(inputs)):
                 yield inputs[row], targets[row]
             left_out = 0
-
-
-def labelled_some(encoder: TableEncoder, table: Table) -> Table | None:
-    """The labelled rows of a part of a file; None where there are none in it, and such rows are left out."""
-    if encoder.drop_missing_labels and encoder.rules.is_missing(table.column(encoder.target.name)).all():
-        return None
-    return encoder.labelled(table)
 
 
 def table_rows(path: FilePath, encoder: TableEncoder, **reading: Any) -> TableRows:
@@ -50,7 +40,6 @@ def table_rows(path: FilePath, encoder: TableEncoder, **reading: Any) -> TableRo
 
     encoder: a TableEncoder, fitted to a part of the file (`next(stream_table(path, 10_000))`) or to another. reading:
     delimiter, header, encoding, as in `read_table`. A loader that is resumed passes over the rows before without
-    encoding them; of Parquet it does not even read them, unless rows
-    without a label are left out.
+    encoding them; of Parquet it does not even read them, unless rows without a label are left out.
     """
     return TableRows(path, encoder, reading)

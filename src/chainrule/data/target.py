@@ -111,10 +111,13 @@ def few_whole_numbers(values: NDArray[np.float64]) -> bool:
     return len(np.unique(values)) <= min(MOST_NUMBER_CLASSES, max(2.0, math.sqrt(len(values))))
 
 
-def require_labels(table: Table, name: str, rules: CellRules, drop: bool) -> Table:
-    """The rows that have a label: all of them, unless `drop`; raises DataError naming the rows that have none."""
+def require_labels(table: Table, name: str, rules: CellRules, drop: bool, is_part: bool = False) -> Table:
+    """The rows that have a label: all of them, unless `drop`; raises DataError naming the rows that have none.
+
+    is_part: of a longer table, so that it may be without any.
+    """
     missing = rules.is_missing(table.column(name))
-    if missing.all():
+    if missing.all() and not is_part:
         raise DataError(f"{table.source}: the target column {name!r} is empty in every row")
     if not missing.any():
         return table
