@@ -159,6 +159,11 @@ def test_several_labels_for_each_example() -> None:
         first.partial_fit(INPUTS, LABELS[:, :2])
     with pytest.raises(DataError, match="made for 3 labels an example, but y has the shape"):
         first.partial_fit(INPUTS, LABELS[:, 0])
+    refused = NetworkClassifier(random_state=0, **QUICK)
+    for classes in ([0, 1], ["a", "b", "c"]):
+        with pytest.raises(DataError, match=r"classes=range\(3\), not \["):
+            refused.partial_fit(INPUTS, LABELS, classes=classes)
+    assert refused.partial_fit(INPUTS, LABELS, classes=range(3)).predict(INPUTS).shape == LABELS.shape
     with pytest.raises(ConfigurationError, match="class_weight is for one class an example"):
         NetworkClassifier(class_weight="balanced").fit(INPUTS, LABELS)
 

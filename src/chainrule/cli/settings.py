@@ -93,7 +93,8 @@ class Settings:
         rate = f"learning rate {self.lr:g}" + ("" if self.schedule == "constant" else f" ({self.schedule})")
         parts = [self.optimizer, rate, batches, f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"]
         parts += [f"{name} {value:g}" for name, value in self._extras().items() if value]
-        parts += [f"{self.accumulate} batches an update"] if self.accumulate > 1 else []
+        gathered = f"in {self.accumulate} parts" if self.mode == "batch" else f"{self.accumulate} batches an update"
+        parts += [gathered] if self.accumulate > 1 else []
         parts += [f"products in {self.precision}"] if self.precision != FLOAT32 else []
         parts += [f"at most {self.memory_limit} of memory"] if self.memory_limit else []
         parts += [f"class weights {self.class_weight}"] if self.class_weight else []

@@ -41,8 +41,8 @@ BITWISE = {
 }
 """Primitive -> the operators for bools and for integers."""
 
-FLOAT, BFLOAT16 = 1, 16
-"""ONNX's numbers of element types."""
+BFLOAT16 = 16
+"""ONNX's number of the element type, for which NumPy need not have one."""
 
 ELEMENTWISE: dict[str, Emitter] = {}
 emitter = emitter_into(ELEMENTWISE)
@@ -141,8 +141,7 @@ def _hypot(w: Writer, equation: Equation) -> str:
 
 @emitter("bfloat16_rounded")
 def _bfloat16_rounded(w: Writer, equation: Equation) -> str:
-    rounded = w.node("Cast", w.name(equation.inputs[0]), to=BFLOAT16)
-    return w.node("Cast", rounded, to=FLOAT)
+    return w.cast(w.node("Cast", w.name(equation.inputs[0]), to=BFLOAT16), np.float32)
 
 
 @emitter("multiply_no_nan")

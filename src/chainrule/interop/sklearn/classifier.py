@@ -145,7 +145,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         y = self._labels(y)
         if first:
             self.multilabel_ = y.ndim == 2
-            self.classes_ = np.arange(y.shape[1]) if self.multilabel_ else self.classes_
+            self.classes_ = self._columns(y) if self.multilabel_ else self.classes_
         self._check_known(y)
         if first:
             self._begin(X, self._outputs_wanted())
@@ -196,6 +196,18 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
             return y
         found: NumpyArray = column_or_1d(y, warn=True)
         return found
+
+    def _columns(self, y: NumpyArray) -> NumpyArray:
+        """The classes where an example has several labels: their columns, which `partial_fit` must have been given."""
+        columns = np.arange(y.shape[1])
+        if not np.array_equal(self.classes_, columns):
+            given = self.classes_.tolist()
+            del self.classes_  # so that the next call is the first
+            raise DataError(
+                f"y (n, {len(columns)}) has several labels an example, whose classes are its columns: give "
+                f"partial_fit classes=range({len(columns)}), not {given}"
+            )
+        return columns
 
     def _check_known(self, y: NumpyArray) -> None:
         if self.multilabel_ != (y.ndim == 2) or (y.ndim == 2 and y.shape[1] != len(self.classes_)):
