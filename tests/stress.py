@@ -209,6 +209,24 @@ SCENARIOS = {
         "print(answers == [True] * 4)",
         last="True",
     ),
+    "threads train the same weights by functions of their own": Scenario(
+        # Nothing is promised of the weights but that they are there: who wants whole steps calls one function.
+        "sys.setswitchinterval(1e-5)\n"
+        "training, seen = Training(2), []\n"
+        "model, weight = training.model, training.model[0].weight\n"
+        "def plain(x, y):\n    loss = nn.functional.mse_loss(model(x), y)\n    loss.backward()\n    return loss\n"
+        "gathers, again = cr.compile(plain, threads=1), cr.compile(lambda x, y: training.plain(x, y), threads=2)\n"
+        "total = cr.compile(lambda x: model(x).sum(), threads=2)\n"
+        "tasks = [lambda: training.epochs(1), lambda: again(X[:5], Y[:5]), lambda: gathers(X[:5], Y[:5]),\n"
+        "         lambda: total(X), training.optimizer.zero_grad, model.state_dict,\n"
+        "         lambda: weight.assign(weight.numpy() * 0.99), lambda: plain(cr.tensor(X[:5]), cr.tensor(Y[:5])),\n"
+        "         lambda: again(*(each[: 2 + len(seen)] for each in (X, Y)))]\n"
+        "def work(task):\n    for _ in range(60):\n        task()\n    seen.append(task)\n"
+        "workers = [threading.Thread(target=work, args=(task,)) for task in tasks]\n"
+        "for each in workers:\n    each.start()\nfor each in workers:\n    each.join()\n"
+        "print(len(seen) == len(tasks), training.count.numpy() > 0)",
+        last="True True",
+    ),
     "one trains while others look on": Scenario(
         # What was held before a run keeps what it saw; a view taken during one may change, as the run goes on in place.
         "training = Training()\n"

@@ -33,6 +33,10 @@ def compile(
     the gradients instead of being kept: the same numbers but for the last bits of sums that another program may take
     in another order. A ConfigurationError where that is not enough.
 
+    Python threads that call one compiled function take turns: each call is a whole step. Functions of their own that
+    train the same tensors at the same time don't wait for each other: each call reads what is there and writes it back,
+    so that updates may be lost or mixed (hold a lock, or call one function, for whole steps); nothing worse happens.
+
     Raises TraceError where the function asks for the elements of an array while it is traced.
 
     >>> import chainrule as cr

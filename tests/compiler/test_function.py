@@ -251,3 +251,30 @@ def test_threads_of_python_take_turns() -> None:
         worker.join()
     assert not wrong
     assert float(total) == 200 * 3 * (0 + 1 + 2 + 3)
+
+
+@pytest.mark.filterwarnings(AGAIN)
+def test_what_another_thread_gives_while_a_step_runs_is_where_the_next_starts() -> None:
+    """Between `enter` and `leave` native code runs, and other Python threads too."""
+    weight = cr.Parameter([1.0, 2.0])
+
+    @cr.compile
+    def step(x: Any) -> None:
+        (weight * weight * x).sum().backward()
+        weight.data = weight + x
+
+    x = np.ones(2, np.float32)
+    step(x)
+    entry = step.program(x)
+    entry.enter()
+    weight.assign([10.0, 20.0])
+    entry.leave()
+    step(x)
+    assert weight.tolist() == [11.0, 21.0]
+    entry.enter()
+    weight.assign([5.0, 6.0])
+    weight.grad = None
+    entry.leave()
+    step(x)
+    assert weight.tolist() == [6.0, 7.0]
+    assert weight.grad.tolist() == [10.0, 12.0]

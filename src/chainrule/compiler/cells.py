@@ -69,8 +69,7 @@ class CellMemory:
             self.is_written[number] = True
         self.read_count = len(cells)
         self.addresses = [0] * len(self.cells)
-        self._copies: dict[int, NumpyArray] = {}  # of contents that do not lie densely
-        self._held: list[NumpyArray] = []  # while a program runs on it
+        self._placed: dict[int, NumpyArray] = {}  # while a program runs on it
         self._new: dict[int, NumpyArray] = {}  # homes of cells that were found empty
         self._watch: Watch | None = None
 
@@ -80,7 +79,7 @@ class CellMemory:
         """Make the memory of every cell ready for a run; whether any address may have changed."""
         if self._watch is not None and self._watch.undisturbed():
             return False
-        self._watch, self._new, self._held = None, {}, []
+        self._watch, self._new, self._placed = None, {}, {}
         for number, written in enumerate(self.is_written):
             if written:
                 self._make_home(number)
@@ -91,12 +90,12 @@ class CellMemory:
     def _look_up(self, number: int) -> None:
         """The address of a cell that is only read."""
         value = self.cells[number].read()
-        assert value is not None and value.data is not None
+        if value is None or value.data is None:  # a gradient that another thread has just cleared
+            self._place(number, np.zeros(self.kinds[number].shape, self.kinds[number].dtype))
+            return
         self._check(number, value)
         array = value.data
-        if not array.flags.c_contiguous:
-            array = self._copies[number] = np.ascontiguousarray(array)
-        self._place(number, array)
+        self._place(number, array if array.flags.c_contiguous else np.ascontiguousarray(array))
 
     def _make_home(self, number: int) -> None:
         """Memory that the program may write: where the contents lie if nobody else looks there, else new."""
@@ -120,14 +119,18 @@ class CellMemory:
             return False
         self._check(number, value)
         del value
-        if not self._watching([number]).undisturbed():
+        watch = self._watching([number])
+        if watch is None or not watch.undisturbed():
             return False
-        self._place(number, self.cells[number].read().data)  # type: ignore[union-attr, arg-type]
+        (array,) = watch.arrays
+        if not _is_home(array):
+            return False
+        self._place(number, array)
         return True
 
     def _place(self, number: int, array: NumpyArray) -> None:
         self.addresses[number] = address_of(array)
-        self._held.append(array)
+        self._placed[number] = array
 
     def _check(self, number: int, value: Value) -> None:
         if value.type != self.kinds[number]:
@@ -136,21 +139,32 @@ class CellMemory:
     # -- after a run
 
     def after(self, cleared: Sequence[Tensor]) -> None:
-        """After a run: cells that were empty before show what was written; then it is noted how everything stands."""
+        """After a run: cells that were empty before show what was written; then it is noted how everything stands.
+
+        Unless another thread has given a cell other contents meanwhile: then it is looked up again before the next run.
+        """
         for owner in cleared:
             owner._own_grad = None
         if self._watch is not None:
             return
         for number, home in self._new.items():
             self.cells[number].write(home)
-        self._new, self._held = {}, []
-        if not self._copies:
-            self._watch = self._watching(range(len(self.cells)))
+        placed = [id(self._placed[number]) for number in self._in_order(range(len(self.cells)))]
+        watch = self._watching(range(len(self.cells)))
+        if watch is not None and [*map(id, watch.arrays)] == placed:
+            self._watch = watch
+        self._new, self._placed = {}, {}
 
-    def _watching(self, numbers: Iterable[int]) -> Watch:
-        chosen = [(self.cells[number], self.is_written[number]) for number in numbers]
-        return Watch(
-            [cell.owner for cell, written in chosen if written and isinstance(cell, TensorCell)],
-            [cell.owner for cell, written in chosen if written and isinstance(cell, GradientCell)],
-            [cell for cell, written in chosen if not written],
-        )
+    def _in_order(self, numbers: Iterable[int]) -> list[int]:
+        """As a watch has them: tensors that are written, gradients that are written, what is only read."""
+        return sorted(numbers, key=lambda n: isinstance(self.cells[n], GradientCell) if self.is_written[n] else 2)
+
+    def _watching(self, numbers: Iterable[int]) -> Watch | None:
+        """A watch over cells as they stand; none where another thread has just cleared a gradient."""
+        chosen = [(self.cells[number], self.is_written[number]) for number in self._in_order(numbers)]
+        tensors = [cell.owner for cell, written in chosen if written and isinstance(cell, TensorCell)]
+        owners = [cell.owner for cell, written in chosen if written and isinstance(cell, GradientCell)]
+        handles = [handle for owner in owners if (handle := owner._own_grad) is not None]
+        if len(handles) < len(owners):
+            return None
+        return Watch(tensors, owners, handles, [cell for cell, written in chosen if not written])

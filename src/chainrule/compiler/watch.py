@@ -41,9 +41,12 @@ class Watch:
     is held here, so that it stays in memory while a program runs, whatever other threads do.
     """
 
-    def __init__(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], read: Sequence[Cell]) -> None:
+    def __init__(
+        self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], handles: Sequence[Tensor], read: Sequence[Cell]
+    ) -> None:
+        """handles: the gradients that the owners have."""
         self._tensors, self._gradients, self._read = list(tensors), list(gradients), list(read)
-        values = [*map(_contents, tensors), *map(_contents, map(_gradient, gradients))]
+        values = [*map(_contents, tensors), *map(_contents, handles)]
         self._written = [*values, *(value.data for value in values)]
         self._known = [value for cell in read if (value := cell.read()) is not None]
         self._known_arrays = [value.data for value in self._known]
@@ -52,6 +55,11 @@ class Watch:
         _watches.add(weakref.ref(self, _gone))
         _changes[0] += 1
         self._count_holders()
+
+    @property
+    def arrays(self) -> list[Any]:
+        """The elements of all cells, those of tensors and gradients first; cells that were found empty are left out."""
+        return [*self._written[len(self._written) // 2 :], *self._known_arrays]
 
     def _count_holders(self) -> None:
         """How many references there are to what is written as long as nobody looks: by tensors, and by watches."""
