@@ -179,12 +179,29 @@ NAN[7, 1] = np.nan
         ({"mode": "stochastic", "batch_size": 4}, ConfigurationError, "each example"),
         ({"resume": True}, ConfigurationError, "run_directory"),
         ({"early_stopping": 0}, ConfigurationError, "patience"),
-        ({"threads": 0}, ConfigurationError, "threads"),
+        ({"threads": 0}, ConfigurationError, "threads is an integer of at least 1"),
+        ({"threads": 1.5}, ConfigurationError, "threads is an integer"),
+        ({"checkpoint_seconds": -1}, ConfigurationError, "checkpoint_seconds"),
+        ({"clip_norm": 0}, ConfigurationError, "clip_norm.*or None"),
+        ({"callbacks": print}, ConfigurationError, "callbacks is a list"),
+        ({"recorders": [3]}, ConfigurationError, "recorders is a list"),
+        ({"progress": 3}, ConfigurationError, "progress is True, False"),
+        ({"run_directory": __file__}, ConfigurationError, "is a file: name a directory"),
+        ({"data": ([[1, 2, 3], [4]], [[1], [2]])}, DataError, "inputs of data make no array"),
+        ({"loss": lambda outputs, targets: 3.0}, ConfigurationError, "the loss gives a float"),
     ],
 )
 def test_what_is_refused(options: dict[str, Any], kind: type[ChainruleError], words: str) -> None:
     with pytest.raises(kind, match=words):
         fit(**options)
+
+
+def test_settings_that_cannot_be_kept_leave_the_directory_free(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="config holds what can't be kept as JSON"):
+        fit(run_directory=tmp_path, config={"data": INPUTS})
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ConfigurationError, match="not the class Linear"):
+        cr.train.fit(nn.Linear, optim.SGD, data=(INPUTS, NUMBERS))
 
 
 def test_a_label_out_of_range_is_named_before_training() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from .. import nn
 from ..autocast import as_precision
 from ..data.weights import ClassWeight
-from ..errors import CheckpointError, ConfigurationError
-from ..optim import LBFGS, Optimizer
+from ..errors import CheckpointError
+from ..optim import Optimizer
 from .checked_step import CheckedStep
 from .checkpoint import differences
+from .checks import bytes_at_most, check_numbers, check_place, check_readers, check_trained
 from .compiled import compiled_steps, stays_eager
 from .compiled_batches import CompiledBatches
 from .early_stopping import Best, EarlyStopping, as_early_stopping
@@ -113,15 +114,18 @@ def fit(
     ConfigurationError for options that can't be, CheckpointError where a run can't be resumed, DivergenceError where
     the loss is no longer finite.
     """
+    check_trained(model, optimizer)
+    check_numbers(clip_norm, checkpoint_seconds, checkpoint_steps=checkpoint_steps, threads=threads)
+    check_readers(callbacks, recorders)
+    check_place(resume, run_directory)
     chosen_loss, chosen_metrics = as_loss(loss), as_metrics(metrics)
     wanted = Wanted(batch_size, epochs, mode, shuffle, seed, accumulate, sample_weight, class_weight, sampling)
     feed, held_out, tempo = feed_of(model, data, validation, chosen_loss, wanted)
     steps = None if feed.batches is None else feed.batches * tempo.epochs
     rule = as_early_stopping(early_stopping)
-    _check(model, optimizer, resume, run_directory, checkpoint_steps, threads)
     description = _describe(model, optimizer, loss, mode, tempo, seed, clip_norm, schedule, chosen_metrics, feed)
     rate = as_rate(schedule, optimizer, steps, schedule_each)  # first: it says which options will move
-    limit = _limit(memory_limit, compile, feed, optimizer)
+    limit = bytes_at_most(memory_limit, compile, feed, optimizer)
     compile = compile if limit is None else True  # only native code keeps it
     products = None if precision is None else as_precision(precision)
     at_once = tempo.at_once if tempo.accumulate > 1 else None
@@ -191,38 +195,6 @@ def fit(
 
 def _nothing() -> None:
     """Steps that run operation by operation are looked at one by one: nothing is left to check."""
-
-
-def _limit(given: int | str | None, compile: bool | None, feed: Feed, optimizer: Optimizer) -> int | None:
-    """A limit on memory in bytes; refused where there is no native code, which alone keeps it."""
-    from ..compiler.forecast import bytes_of
-
-    if given is None:
-        return None
-    if isinstance(optimizer, LBFGS):
-        raise ConfigurationError(
-            "memory_limit is kept by native code only, which L-BFGS can't be: it looks at the loss to decide how often "
-            "to look again. Leave memory_limit out, or take another optimizer such as optim.Adam"
-        )
-    if compile is False or not isinstance(feed, ArrayFeed | LoaderFeed):
-        raise ConfigurationError(
-            "memory_limit is kept by native code only: not with compile=False, nor on a plain stream"
-        )
-    return bytes_of(given)
-
-
-def _check(model: Any, optimizer: Any, resume: bool, run_directory: Any, *counts: int | None) -> None:
-    if not isinstance(model, nn.Module):
-        raise ConfigurationError(f"fit trains an nn.Module, not a {type(model).__name__}")
-    if not isinstance(optimizer, Optimizer):
-        raise ConfigurationError(f"fit needs an optimizer such as optim.Adam(model.parameters()), not {optimizer!r}")
-    own = {id(parameter) for parameter in model.parameters()}
-    if not any(id(each) in own for group in optimizer.param_groups for each in group["params"]):
-        raise ConfigurationError("the optimizer holds none of the model's parameters: make it from model.parameters()")
-    if resume and run_directory is None:
-        raise ConfigurationError("resume=True needs run_directory=, the directory of the run to go on with")
-    if any(count is not None and count < 1 for count in counts):
-        raise ConfigurationError(f"checkpoint_steps and threads are at least 1 or None, not {counts}")
 
 
 def _describe(

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any, Protocol
 
+from ..errors import ConfigurationError
+
 
 class Display(Protocol):
     """What the loop tells whoever shows the progress."""
@@ -90,5 +92,7 @@ def display_for(progress: Any) -> Display:
         return Silent()
     if progress is True:
         return Bar() if sys.stderr.isatty() and sys.stdout.isatty() else Lines()
+    if not all(hasattr(progress, method) for method in ("begin_epoch", "batch", "end_epoch", "close")):
+        raise ConfigurationError(f"progress is True, False, or a display with the methods of Silent, not {progress!r}")
     display: Display = progress
     return display

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigurationError
 from ..files import read_json, remove_leftovers, write_bytes, write_json, write_text
 from ..interop.safetensors import load_file, to_bytes
 from ..ir.types import NumpyArray
@@ -42,7 +42,12 @@ class RunDirectory:
             raise CheckpointError(
                 f"{self.path} already holds a run: pass resume=True to go on with it, or name another run_directory"
             )
-        write_json(self.config_file, dict(config))
+        try:
+            write_json(self.config_file, dict(config))
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"config holds what can't be kept as JSON: {error}; give texts, numbers, lists and dicts"
+            ) from error
 
     def config(self) -> dict[str, Any]:
         """What was asked for; raises CheckpointError where this is no run directory."""

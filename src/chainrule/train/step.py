@@ -42,6 +42,15 @@ def as_loss(given: str | Loss) -> Loss:
     return given
 
 
+def _checked_error(given: Any) -> Tensor:
+    if not isinstance(given, Tensor):
+        raise ConfigurationError(
+            f"the loss gives a {type(given).__name__}, through which no gradient comes: compute it from the outputs "
+            "by operations on tensors"
+        )
+    return given
+
+
 @dataclass
 class TrainingStep:
     """What happens to the weights when the network sees a batch of examples.
@@ -87,7 +96,7 @@ class TrainingStep:
         """The loss of a batch; where its examples have weights, their weighted mean."""
         with self._products():
             if weights is None:
-                return self.loss(outputs, targets)
+                return _checked_error(self.loss(outputs, targets))
             return weighted_loss(self.loss, outputs, targets, weights)
 
     def _products(self) -> AbstractContextManager[Any]:

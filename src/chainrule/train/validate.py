@@ -22,7 +22,7 @@ def as_pair(data: Any, name: str) -> tuple[NumpyArray, NumpyArray]:
     """(inputs, targets) as arrays of one length, with finite numbers; raises DataError that names the rows."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise DataError(f"{name} is a pair (inputs, targets) of arrays, not {type(data).__name__}")
-    inputs, targets = (np.asarray(part) for part in data)
+    inputs, targets = (_as_array(part, f"{what} of {name}") for part, what in zip(data, ("inputs", "targets")))
     for part, array in (("inputs", inputs), ("targets", targets)):
         if array.ndim == 0 or array.dtype.kind not in "fiub":
             raise DataError(
@@ -35,6 +35,13 @@ def as_pair(data: Any, name: str) -> tuple[NumpyArray, NumpyArray]:
     check_finite(inputs, f"the inputs of {name}")
     check_finite(targets, f"the targets of {name}")
     return inputs, targets
+
+
+def _as_array(given: Any, name: str) -> NumpyArray:
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # lists of lists that are not all as long
+        raise DataError(f"the {name} make no array, as their rows are not all alike: {error}") from error
 
 
 def check_finite(array: NumpyArray, name: str) -> None:
