@@ -53,7 +53,7 @@ def _umask() -> int:
 def _explained(error: OSError, path: Path) -> CheckpointError:
     if error.errno == errno.ENOSPC:
         return CheckpointError(
-            f"no space left to write {path}; the file that was there is untouched: make room and resume"
+            f"no space left to write {path}: make room, then resume or try again; a file that was there is untouched"
         )
     return CheckpointError(f"can't write {path}: {error.strerror}; the file that was there is untouched")
 

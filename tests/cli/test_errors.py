@@ -246,6 +246,17 @@ def test_resume_after_the_data_changed(run: Run, trained: Path, flowers: Path, m
     failed(run("evaluate", trained), "flowers.csv", "has changed")
 
 
+def test_data_that_is_gone(run: Run, trained: Path, flowers: Path) -> None:
+    flowers.rename("elsewhere.csv")
+    for arguments in (("train", "--resume", trained), ("evaluate", trained)):
+        failed(run(*arguments), "flowers.csv, which the run was trained on, is not there any more", "put it back")
+
+
+def test_text_in_new_data_says_how_to_train_for_it(run: Run, trained: Path, flowers: Path) -> None:
+    flowers.write_text(flowers.read_text().replace("\n", "\nbig", 1))
+    failed(run("predict", trained, flowers), "column 'petal': expected numbers", "train with --missing big")
+
+
 def test_a_run_directory_in_use_is_left_alone(run: Run, trained: Path, flowers: Path) -> None:
     before = (trained / "command.json").read_text()
     failed(run("train", flowers, "--target", "kind", "--run", trained), "is not empty", f"--resume {trained}")

@@ -263,7 +263,7 @@ ROWS = "".join(f"{age},{'ab'[age % 2]}\n" for age in range(30, 41))
         ("label\na\nb\n", "there are no others"),
         (
             'age,label\n"1,234",a\n"5,600",b\n7,a\n',
-            "If the comma marks decimals, say decimal=','; if it marks thousands",
+            "If the comma marks decimals, train with decimal=','; if it marks thousands",
         ),
         ("age,label\n1/2/2020,a\n3/4/2020,b\n", r"fit %m/%d/%Y and %d/%m/%Y; say which: dates=\{'age': '%m/%d/%Y'\}"),
         ("age,label\n1.5,2020-01-01\n2,2020-01-02\n3,2020-01-03\n", "3 different classes in 3 rows"),

@@ -134,7 +134,7 @@ def _show_flow(screen: Console, flow: Flow) -> None:
         made.add_row(row.layer or "(the network)", row.kind, *map(_shown, _columns(row)))
     display.show(screen, made)
     for finding in flow.findings:
-        screen.print(f"{finding.layer}: {finding.problem}. {finding.what} {finding.advice}", highlight=False)
+        screen.print(f"{finding.layer}: {finding.problem}. {finding.what}; {finding.advice}", highlight=False)
     if not flow.findings:
         screen.print("Nothing vanishes, explodes, is dead or saturated.", highlight=False)
 

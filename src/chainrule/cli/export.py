@@ -36,7 +36,14 @@ C = "C"
 @click.pass_context
 @click.argument("run", type=click.Path(path_type=Path))
 @option("ONNX", "--onnx", "onnx", type=click.Path(path_type=Path), metavar="FILE", help="Write this file.")
-@option(C, "--c", "c", type=click.Path(path_type=Path), metavar="DIR", help="Write NAME.o, NAME.h and an example.")
+@option(
+    C,
+    "--c",
+    "c",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write NAME.o, NAME.h and an example.",
+)
 @option(C, "--name", default="network", metavar="NAME", help="Of the files and functions. Default network.")
 @option(C, "--batch-size", type=POSITIVE, metavar="N", help="Examples an update. Default: as in the run.")
 @option(

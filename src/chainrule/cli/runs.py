@@ -50,6 +50,11 @@ def open_run(path: Path) -> OpenedRun:
 
 def load_unchanged(record: Record) -> Problem:
     """The run's data again; raises DataError where they are not what they were."""
+    if record.source.path and not Path(record.source.path).exists():
+        raise DataError(
+            f"{record.source.path}, which the run was trained on, is not there any more: put it back, or name data to "
+            "evaluate on, or start a new run"
+        )
     problem = load(record.source)
     if problem.fingerprint() != record.fingerprint:
         raise DataError(

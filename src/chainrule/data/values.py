@@ -37,12 +37,12 @@ def text_in_numbers(table: Table, name: str, rules: CellRules, wrong: NDArray[np
     )
     if all(NUMBER_WITH_COMMAS.fullmatch(str(cells[row])) for row in rows):
         return message + (
-            "If the comma marks decimals, say decimal=','; if it marks thousands, say thousands=','; "
-            f"or, where the column holds names, categories=[{name!r}]."
+            "If the comma marks decimals, train with decimal=','; if it marks thousands, with thousands=','; "
+            f"or, where the column holds names, with categories=[{name!r}]."
         )
     return message + (
-        f"Correct these cells; or, where they mean that there is no value, say missing={examples!r}; "
-        f"or, where the column holds names, say categories=[{name!r}]; or leave it out by ignore=[{name!r}]."
+        f"Correct these cells; or, where they mean that there is no value, train with missing={examples!r}; "
+        f"or, where the column holds names, with categories=[{name!r}]; or without it: ignore=[{name!r}]."
     )
 
 
@@ -54,6 +54,6 @@ def read_days(table: Table, name: str, rules: CellRules, form: str) -> NDArray[n
         rows = np.flatnonzero(wrong)
         raise DataError(
             f"{table.source}, column {name!r}: expected dates of the form {form}, got {str(cells[rows[0]])!r} "
-            f"in {table.places(rows)}: correct these cells, or say categories=[{name!r}] or ignore=[{name!r}]"
+            f"in {table.places(rows)}: correct these cells, or train with categories=[{name!r}] or ignore=[{name!r}]"
         )
     return values
