@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from ..ir.graph import Equation
 from .convolution import FUSED_MULTIPLY, laid_out
-from .convolution_lanes import picked
 from .convolution_window import Window
 from .emit import Function, Reg, const, memory_type, vector_of, word
+from .lanes import picked
 from .place import Place
 from .product_pack import scratch
 from .product_vector import turned_sums

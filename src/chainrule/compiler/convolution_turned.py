@@ -18,10 +18,10 @@ import numpy as np
 from ..ir.graph import Equation
 from ..ir.types import Shape
 from .convolution import FUSED_MULTIPLY, laid_out
-from .convolution_lanes import picked, shuffled
 from .convolution_small import MOST_PRODUCTS, SPARE
 from .convolution_window import Remainder, Window, remainders, windows_of
 from .emit import Function, Reg, const, memory_type, vector_of, word
+from .lanes import picked, shuffled
 from .place import Place
 from .program import pointer_to
 from .runtime import Target

@@ -28,9 +28,18 @@ from .runtime import forks_wait
 
 if TYPE_CHECKING:
     from .checked import Names
+    from .epoch import Epoch
     from .profile import KernelTime
 
 __all__ = ["CompiledFunction", "RecompileWarning"]
+
+
+@functools.cache
+def _epoch_class() -> type[Epoch]:
+    """Loaded with the first epoch, once: to import again what is there takes as long as many steps of a tiny net."""
+    with forks_wait:
+        from . import epoch
+    return epoch.Epoch
 
 
 _functions: weakref.WeakSet[CompiledFunction] = weakref.WeakSet()
@@ -139,11 +148,8 @@ class CompiledFunction:
         is smaller where n is no multiple of batch_size. Gives the results of all batches, stacked: (batches, ...).
         Ctrl-C is seen between batches, about twenty times a second.
         """
-        with forks_wait:
-            from .epoch import Epoch
-
         with self._lock:
-            return Epoch(self.program_for_rows, [as_array(each) for each in arrays], batch_size, order).run()
+            return _epoch_class()(self.program_for_rows, [as_array(each) for each in arrays], batch_size, order).run()
 
     def check(self) -> None:
         """With check_finite: look at weights and other cells now. Raises NonFiniteError where a call spoiled one.

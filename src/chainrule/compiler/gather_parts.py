@@ -1,4 +1,4 @@
-"""Rewrites before compiling that keep every number but not the sign of a zero, nor the order of a sum.
+"""Rewrites before compiling that keep every number but the sign of a zero, the order of a sum, digits next to zero.
 
 Cotangents of slices, padded with zeros and added up, are put side by side instead. Products that a loop adds up are
 left to one large product after the loop. A product of a column and a row is a multiplication element by element, which
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import all_primitives
 from ..passes.remove_unused import remove_unused
-from ..passes.rewrite import Inputs, Rewriter, apply_rules
+from ..passes.rewrite import Inputs, Rewriter, apply_rules, full
 from .loop_views import with_body
 
 
@@ -20,7 +20,7 @@ def gather_parts(graph: Graph) -> Graph:
     """`graph` with sums of padded parts as one concatenation, also in bodies of loops, and products out of loops."""
     known = all_primitives()
     rules = {
-        known["add"]: (_side_by_side,),
+        known["add"]: (_side_by_side, _twice),
         known["scan"]: (_in_body, _product_after),
         known["matmul"]: (_outer,),
         known["slice"]: (_part_of_gradient,),
@@ -105,6 +105,21 @@ def _side_by_side(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Val
     if [part.start for part in parts] != edges[:-1] or edges[-1] != equation.outputs[0].shape[axis]:
         return None
     return rewriter.emit(all_primitives()["concat"], *(part.value for part in parts), axis=axis)
+
+
+# -- derivatives of squares
+
+
+def _twice(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
+    """c x + c x with a number c is one multiplication."""
+    product = rewriter.origin(inputs[0], all_primitives()["multiply"])
+    if inputs[0] is not inputs[1] or product is None or product.outputs[0].dtype.kind != "f":
+        return None
+    for factor, other in (product.inputs, product.inputs[::-1]):
+        number = rewriter.number(factor)
+        if number is not None and abs(number) < 1:
+            return rewriter.emit(product.primitive, full(2 * number, factor.type), other)
+    return None
 
 
 # -- loops

@@ -55,6 +55,9 @@ _DOUBLE = _Exponential(
     710.0,
 )
 
+LEAST_EXPONENT = -149.0
+"""2 to this is the smallest float32; half of it, times a number above one, is rounded up to it."""
+
 
 def _constants(x: Term) -> _Exponential:
     return _FLOAT if x.format.element == "float" else _DOUBLE
@@ -92,10 +95,20 @@ def _exp_below(x: Term) -> Term:
 
     What rounds to zero is not computed: a product that underflows takes the processor a hundred cycles.
     """
-    known = _constants(x)
-    vanishes = x < known.vanishing
+    vanishes = x < _constants(x).vanishing
     n, r = _reduce(x if x.has_scaling else vanishes.pick(0.0, x))
-    return vanishes.pick(0.0, scale((r * r).fma(polynomial(r, known.tail), r) + 1, n))
+    return vanishes.pick(0.0, scale(_near_one(r), n))
+
+
+def _near_one(r: Term) -> Term:
+    """e^r."""
+    tail, square = _constants(r).tail, r * r
+    return square.fma(_pairs(r, square, tail) if len(tail) == 5 else polynomial(r, tail), r) + 1
+
+
+def _pairs(r: Term, square: Term, c: tuple[float, ...]) -> Term:
+    """A polynomial of five coefficients in pairs: as many steps as by Horner's rule, of which fewer wait for others."""
+    return square.fma(square.fma(c[4], r.fma(c[3], c[2])), r.fma(c[1], c[0]))
 
 
 def exp_sum(high: Term, low: Term) -> Term:
@@ -123,8 +136,22 @@ def expm1(x: Term) -> Term:
 
 def sigmoid(x: Term) -> Term:
     """1 / (1 + e^-x), from e^-|x|, so that neither end loses digits. Most of it is the same for -x."""
-    small = _exp_below(-x.abs())
-    return (x < 0).pick(small, x.lift(1.0)).times_inverse(small + 1)
+    size = -x.abs()
+    if x.has_scaling and x.format.element == "float":
+        small, whole = _exp_and_one(size)
+    else:
+        small = _exp_below(size)
+        whole = small + 1
+    return (x < 0).pick(small, x.lift(1.0)).times_inverse(whole)
+
+
+def _exp_and_one(x: Term) -> tuple[Term, Term]:
+    """(e^x, e^x + 1) for x <= 0. 2^n is there before e^r is, so that both are one step from it."""
+    stays = ~(x < _constants(x).vanishing)
+    n, r = _reduce(x)
+    power = x.lift(1.0).scaled(n.at_least(LEAST_EXPONENT))
+    near = _near_one(r)
+    return stays.pick(near * power, 0.0), stays.pick(near.fma(power, 1.0), 1.0)
 
 
 _TANH_ABOVE = (

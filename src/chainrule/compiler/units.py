@@ -19,6 +19,7 @@ from .lower_unit import lower_nest
 from .parts import lower_parts
 from .place import Buffer, Kind, Place, constant_place, copy_order, dense, is_view, same_layout, same_order, view_of
 from .product_vector import lower_vector_product
+from .product_whole import lower_whole_product
 from .program import Call, Instruction, Pointer, TaskParts, pointer_to
 from .runtime import Target
 from .unit import Unit
@@ -182,8 +183,7 @@ class Lowering:
             for value in equation.outputs:
                 self.allocate(value)
             return
-        ways = (lower_control, lower_vector_product, lower_product, lower_pairs, _lower_convolution, lower_parts)
-        if any(way(self, equation) for way in ways):
+        if any(way(self, equation) for way in WAYS):
             return
         self._equation(equation)
 
@@ -269,6 +269,13 @@ def _lower_convolution(lowering: Lowering, equation: Equation) -> bool:
 
     ways = (lower_small_convolution, lower_turned_convolution, lower_convolution)
     return any(way(lowering, equation) for way in ways)
+
+
+WAYS = (
+    *(lower_control, lower_whole_product, lower_vector_product, lower_product),
+    *(lower_pairs, _lower_convolution, lower_parts),
+)
+"""How an equation that is no nest may be lowered, tried in this order; else as the table says."""
 
 
 def _line(equation: Equation) -> str:
