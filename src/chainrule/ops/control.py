@@ -27,7 +27,7 @@ from ..ir.primitive import JointRule, NoGradient, Primitive, register
 from ..ir.types import ArrayType, NumpyArray, bool_
 from . import control_samples as samples
 from .loop_pullback import LoopPullback, Source, loop_pullback
-from .pullback import branch_pullback
+from .pullback import branches_rule
 
 Types = tuple[ArrayType, ...]
 
@@ -206,14 +206,8 @@ def _cond_rule(
     true_body: Graph,
     false_body: Graph,
 ) -> list[Value | None]:
-    asked = tuple(flag and value.type.is_float for flag, value in zip(wanted, inputs))
-    if not any(asked):
-        return [None] * len(inputs)
-    present = [each for each in cotangents if each is not None and each.type.is_float]
-    given = tuple(each is not None and each.type.is_float for each in cotangents)
-    pullbacks = (branch_pullback(each, asked[1:], given) for each in (true_body, false_body))
-    found = iter(_all(bind(cond, *inputs, *present, **dict(zip(("true_body", "false_body"), pullbacks)))))
-    return [next(found) if flag else None for flag in asked]
+    bodies = {"true_body": true_body, "false_body": false_body}
+    return branches_rule(cond, bodies, wanted, cotangents, inputs, before=1)
 
 
 cond = register(

@@ -7,7 +7,7 @@ computed on its way (residuals). A loop keeps the residuals of each step; a bran
 from __future__ import annotations
 
 import weakref
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..autodiff import gradients
 from ..errors import GradientError
 from ..ir.build import Trace, bind, placeholder, recording, tracing, zeros_like
 from ..ir.graph import Equation, Graph, Value
+from ..ir.primitive import Primitive
 from .elementwise import stop_gradient
 
 Flags = tuple[bool, ...]
@@ -166,6 +167,29 @@ def branch_pullback(body: Graph, wanted: Flags, given: Flags) -> Graph:
     inputs = joint.forward.inputs
     outputs = [or_zeros(each, value) for each, value, flag in zip(joint.found, inputs, wanted) if flag]
     return cut_out(joint.forward, (*inputs, *joint.cotangents), outputs)
+
+
+def branches_rule(
+    primitive: Primitive,
+    bodies: Mapping[str, Graph],
+    wanted: Flags,
+    cotangents: Sequence[Value | None],
+    inputs: Sequence[Value],
+    before: int = 0,
+) -> list[Value | None]:
+    """The rule of a primitive that runs one of its bodies: the same primitive, of their pullbacks.
+
+    bodies: by the names of the parameters. before: so many inputs come before those of the bodies.
+    """
+    asked = tuple(flag and value.type.is_float for flag, value in zip(wanted, inputs))
+    if not any(asked):
+        return [None] * len(inputs)
+    present = [each for each in cotangents if each is not None and each.type.is_float]
+    given = tuple(each is not None and each.type.is_float for each in cotangents)
+    pullbacks = {name: branch_pullback(body, asked[before:], given) for name, body in bodies.items()}
+    answer: Any = bind(primitive, *inputs, *present, **pullbacks)
+    found = iter(answer if isinstance(answer, tuple) else (answer,))
+    return [next(found) if flag else None for flag in asked]
 
 
 def or_zeros(found: Value | None, like: Value) -> Value:

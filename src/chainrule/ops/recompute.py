@@ -24,7 +24,7 @@ from . import linear
 from .batching import RULES, Flags, batched_graph, every
 from .control import runner
 from .control_samples import body_of
-from .pullback import branch_pullback
+from .pullback import branches_rule
 from .samples import spread, with_gaps
 
 
@@ -50,13 +50,7 @@ def _rule(
     *,
     body: Graph,
 ) -> list[Value | None]:
-    asked = tuple(flag and value.type.is_float for flag, value in zip(wanted, inputs))
-    if not any(asked):
-        return [None] * len(inputs)
-    present = [each for each in cotangents if each is not None and each.type.is_float]
-    given = tuple(each is not None and each.type.is_float for each in cotangents)
-    found = iter(every(bind(checkpoint, *inputs, *present, body=branch_pullback(body, asked, given))))
-    return [next(found) if flag else None for flag in asked]
+    return branches_rule(checkpoint, {"body": body}, wanted, cotangents, inputs)
 
 
 def _wave(x: Value, y: Value) -> tuple[Value, ...]:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
-import numpy as np
-
 from ..functions import maximum, sqrt
-from ..ir.types import float64
-from ..tensor import Tensor, in_trace
-from . import checks
+from ..tensor import Tensor
+from .moments import bias_correction, check_group, moved_mean, moved_square
 from .optimizer import Group, Optimizer, Parameters, State, count_step, direction, scalar
 
 
@@ -52,8 +46,7 @@ class Adam(Optimizer):
         super().__init__(params, defaults | {"amsgrad": amsgrad, "maximize": maximize})
 
     def _check(self, group: Group) -> None:
-        checks.not_negative(lr=group["lr"], eps=group["eps"], weight_decay=group["weight_decay"])
-        checks.fractions("betas", *group["betas"])
+        check_group(group)
 
     def _state_names(self, group: Group) -> tuple[str, ...]:
         names = ("step", "exp_avg", "exp_avg_sq")
@@ -66,10 +59,7 @@ class Adam(Optimizer):
     def _move(self, parameter: Tensor, gradient: Tensor, state: State, group: Group) -> Tensor:
         """What is taken from the parameter."""
         (beta1, beta2), step = group["betas"], count_step(state)
-        mean: Tensor = state["exp_avg"]
-        square: Tensor = state["exp_avg_sq"]
-        mean.assign(mean + (gradient - mean) * scalar(1 - beta1, gradient))
-        square.assign(square * scalar(beta2, gradient) + gradient * gradient * scalar(1 - beta2, gradient))
+        mean, square = moved_mean(gradient, state, group), moved_square(gradient, state, group)
         if group["amsgrad"]:
             square = state["max_exp_avg_sq"].assign(maximum(state["max_exp_avg_sq"], square))
         mean_correction = bias_correction(beta1, step)
@@ -102,14 +92,3 @@ class AdamW(Adam):
         gradient = -gradient if group["maximize"] else gradient
         kept = 1 - scalar(group["lr"], parameter) * group["weight_decay"]
         parameter.assign(parameter * kept - self._move(parameter, gradient, state, group))
-
-
-def bias_correction(beta: float, step: Tensor) -> Any:
-    """1 - β^t: a Python number where the count of steps is known, a float64 tensor in a trace."""
-    return 1 - beta**step if in_trace() else _known_correction(beta, step.item())
-
-
-@lru_cache(maxsize=64)  # all parameters of a group are mostly at the same step
-def _known_correction(beta: float, step: float) -> float:
-    number: float = (1 - beta ** Tensor(np.asarray(step, float64))).item()
-    return number

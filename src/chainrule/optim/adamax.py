@@ -6,8 +6,7 @@ from typing import Any
 
 from ..functions import abs, maximum
 from ..tensor import Tensor
-from . import checks
-from .adam import bias_correction
+from .moments import bias_correction, check_group, moved_mean
 from .optimizer import Group, Optimizer, Parameters, State, count_step, direction, scalar
 
 
@@ -45,8 +44,7 @@ class Adamax(Optimizer):
         super().__init__(params, defaults)
 
     def _check(self, group: Group) -> None:
-        checks.not_negative(lr=group["lr"], eps=group["eps"], weight_decay=group["weight_decay"])
-        checks.fractions("betas", *group["betas"])
+        check_group(group)
 
     def _state_names(self, group: Group) -> tuple[str, ...]:
         return ("step", "exp_avg", "exp_inf")
@@ -54,9 +52,7 @@ class Adamax(Optimizer):
     def _update(self, parameter: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         gradient = direction(parameter, gradient, group)
         (beta1, beta2), step = group["betas"], count_step(state)
-        mean: Tensor = state["exp_avg"]
-        largest: Tensor = state["exp_inf"]
-        mean.assign(mean + (gradient - mean) * scalar(1 - beta1, gradient))
+        mean, largest = moved_mean(gradient, state, group), state["exp_inf"]
         largest.assign(maximum(largest * scalar(beta2, gradient), abs(gradient) + group["eps"]))
         rate: Any = scalar(scalar(group["lr"], step) / bias_correction(beta1, step), parameter)
         parameter.assign(parameter - mean * rate / largest)

@@ -7,8 +7,7 @@ from typing import Any
 from ..functions import sqrt, where
 from ..functions import sum as total
 from ..tensor import Tensor
-from . import checks
-from .adam import bias_correction
+from .moments import bias_correction, check_group, moved_mean, moved_square
 from .optimizer import Group, Optimizer, Parameters, State, count_step, scalar
 
 
@@ -45,8 +44,7 @@ class LAMB(Optimizer):
         super().__init__(params, defaults)
 
     def _check(self, group: Group) -> None:
-        checks.not_negative(lr=group["lr"], eps=group["eps"], weight_decay=group["weight_decay"])
-        checks.fractions("betas", *group["betas"])
+        check_group(group)
 
     def _state_names(self, group: Group) -> tuple[str, ...]:
         return ("step", "exp_avg", "exp_avg_sq")
@@ -54,10 +52,7 @@ class LAMB(Optimizer):
     def _update(self, parameter: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         gradient = -gradient if group["maximize"] else gradient
         (beta1, beta2), step = group["betas"], count_step(state)
-        mean: Tensor = state["exp_avg"]
-        square: Tensor = state["exp_avg_sq"]
-        mean.assign(mean + (gradient - mean) * scalar(1 - beta1, gradient))
-        square.assign(square * scalar(beta2, gradient) + gradient * gradient * scalar(1 - beta2, gradient))
+        mean, square = moved_mean(gradient, state, group), moved_square(gradient, state, group)
         corrected = mean / scalar(bias_correction(beta1, step), parameter)
         divisor = sqrt(square / scalar(bias_correction(beta2, step), parameter)) + group["eps"]
         move = corrected / divisor + parameter * group["weight_decay"]

@@ -10,7 +10,7 @@ from ..functions import sqrt
 from ..ir.types import NumpyArray, float64
 from ..tensor import Tensor
 from . import checks
-from .adam import bias_correction
+from .moments import bias_correction, check_group, moved_mean, moved_square
 from .optimizer import Group, Optimizer, Parameters, State, count_step, decayed, scalar
 
 
@@ -53,9 +53,8 @@ class NAdam(Optimizer):
         super().__init__(params, defaults | {"maximize": maximize})
 
     def _check(self, group: Group) -> None:
-        checks.not_negative(lr=group["lr"], eps=group["eps"], weight_decay=group["weight_decay"])
+        check_group(group)
         checks.not_negative(momentum_decay=group["momentum_decay"])
-        checks.fractions("betas", *group["betas"])
 
     def _state_names(self, group: Group) -> tuple[str, ...]:
         return ("step", "mu_product", "exp_avg", "exp_avg_sq")
@@ -65,11 +64,8 @@ class NAdam(Optimizer):
 
     def _update(self, parameter: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         gradient, kept = decayed(parameter, gradient, group)
-        (beta1, beta2), step = group["betas"], count_step(state)
-        mean: Tensor = state["exp_avg"]
-        square: Tensor = state["exp_avg_sq"]
-        mean.assign(mean + (gradient - mean) * scalar(1 - beta1, gradient))
-        square.assign(square * scalar(beta2, gradient) + gradient * gradient * scalar(1 - beta2, gradient))
+        beta2, step = group["betas"][1], count_step(state)
+        mean, square = moved_mean(gradient, state, group), moved_square(gradient, state, group)
         divisor = sqrt(square / scalar(bias_correction(beta2, step), parameter)) + group["eps"]
         of_gradient, of_mean = self._rates(step, state, group)
         move = gradient * scalar(of_gradient, parameter) + mean * scalar(of_mean, parameter)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..functions import maximum, sqrt, where
 from ..tensor import Tensor
-from . import checks
+from .moments import check_group, moved_mean, moved_square
 from .optimizer import Group, Optimizer, Parameters, State, count_step, decayed, scalar
 
 FEWEST = 5.0
@@ -50,8 +50,7 @@ class RAdam(Optimizer):
         super().__init__(params, defaults | {"decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize})
 
     def _check(self, group: Group) -> None:
-        checks.not_negative(lr=group["lr"], eps=group["eps"], weight_decay=group["weight_decay"])
-        checks.fractions("betas", *group["betas"])
+        check_group(group)
 
     def _state_names(self, group: Group) -> tuple[str, ...]:
         return ("step", "exp_avg", "exp_avg_sq")
@@ -59,10 +58,7 @@ class RAdam(Optimizer):
     def _update(self, parameter: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         gradient, kept = decayed(parameter, gradient, group)
         (beta1, beta2), step = group["betas"], count_step(state)
-        mean: Tensor = state["exp_avg"]
-        square: Tensor = state["exp_avg_sq"]
-        mean.assign(mean + (gradient - mean) * scalar(1 - beta1, gradient))
-        square.assign(square * scalar(beta2, gradient) + gradient * gradient * scalar(1 - beta2, gradient))
+        mean, square = moved_mean(gradient, state, group), moved_square(gradient, state, group)
         plain = scalar(group["lr"], step) / (1 - beta1**step)
         known, rectified = _rectified(beta2, step)
         scaled = scalar(rectified, parameter) / (sqrt(square) + group["eps"])
