@@ -54,10 +54,11 @@ class Pool:
             self._launch(self._address, address, context, threads)
 
     def prepare(self, threads: int) -> None:
-        """Have all ready for a run on so many."""
+        """Have the code ready for a run on so many; none is started yet."""
         if threads > 1 and self._can_thread:
             with self._lock:
-                self._grow(threads)
+                if self._code is None:
+                    self._start()
 
     def _start(self) -> None:
         with forks_wait:
