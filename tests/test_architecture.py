@@ -69,7 +69,6 @@ OPTIONAL = {
     "torch",
     "scipy",
     "sklearn",
-    "safetensors",
     "threadpoolctl",
     "zipfile",
     "gzip",

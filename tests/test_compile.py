@@ -96,9 +96,11 @@ def test_who_holds_the_old_weights_keeps_them() -> None:
     (x, y), *_ = examples()
     call(x, y)
     view, detached, state = weight.numpy(), weight.detach(), model.state_dict()["0.weight"]
+    shown = model.state_dict(copy=False)["0.weight"]
+    assert np.shares_memory(shown, view) and not np.shares_memory(state, view)
     before = np.array(view)
     call(x, y)
-    for held in (view, detached.numpy(), state):
+    for held in (view, detached.numpy(), state, shown):
         np.testing.assert_array_equal(held, before)
     assert (weight.numpy() != before).any()
 

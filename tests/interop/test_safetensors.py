@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,32 @@ def test_round_trip_keeps_the_bits(tmp_path: Path) -> None:
 
 
 def test_the_reference_reader_agrees(tmp_path: Path) -> None:
+    from safetensors import safe_open
     from safetensors.numpy import load_file as reference
 
-    save_file(ARRAYS, tmp_path / "a.safetensors")
-    for name, array in reference(tmp_path / "a.safetensors").items():
+    save_file(ARRAYS | {"turned": np.arange(6.0).reshape(2, 3).T}, tmp_path / "a.safetensors", {"note": "ä"})
+    found = reference(tmp_path / "a.safetensors")
+    assert set(found) == {*ARRAYS, "turned"}
+    np.testing.assert_array_equal(found.pop("turned"), [[0, 3], [1, 4], [2, 5]])
+    for name, array in found.items():
         np.testing.assert_array_equal(array, np.asarray(ARRAYS[name]))
+    with safe_open(tmp_path / "a.safetensors", "numpy") as opened:
+        assert opened.metadata() == {"note": "ä"}
+
+
+def test_arrays_are_written_as_they_lie_in_memory(tmp_path: Path) -> None:
+    arrays = {f"part {number}": np.ones((256, 1024), np.float32) for number in range(4)}
+    tracemalloc.start()
+    save_file(arrays, tmp_path / "a.safetensors")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < arrays["part 0"].nbytes / 2
+
+
+def test_what_has_no_place_in_such_files_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no element type complex64, as 'phase' is"):
+        save_file({"phase": np.zeros(2, np.complex64)}, tmp_path / "a.safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.oracle

@@ -17,25 +17,43 @@ from ..ir.types import NumpyArray
 LARGEST_HEADER = 100_000_000
 
 
-def to_bytes(arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> bytes:
-    """The content of a safetensors file: arrays (or tensors) by name, and texts by name."""
-    from safetensors.numpy import save
-
-    plain = {name: np.ascontiguousarray(np.asarray(array)).reshape(np.shape(array)) for name, array in arrays.items()}
-    content: bytes = save(plain, dict(metadata) if metadata else None)
-    return content
-
-
 def save_file(
     arrays: Mapping[str, Any], path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write arrays or tensors by name, atomically: `save_file(model.state_dict(), "model.safetensors")`.
 
-    Raises CheckpointError where the file can't be written; an old file is then untouched.
+    Arrays are written as they lie in memory: no copy of all of them is made. Raises CheckpointError where the file
+    can't be written, or an array has a type that such files don't have; an old file is then untouched.
     """
-    from ..files import write_bytes
+    from ..files import replacing
 
-    write_bytes(Path(path), to_bytes(arrays, metadata))
+    plain = {name: np.asarray(array) for name, array in arrays.items()}
+    names = sorted(plain, key=lambda name: (-plain[name].itemsize, name))  # so each begins at a multiple of its size
+    head = _head({name: plain[name] for name in names}, metadata, Path(path))
+    with replacing(Path(path)) as file:
+        file.write(struct.pack("<Q", len(head)) + head)
+        for name in names:
+            file.write(_raw(plain[name]))
+
+
+def _head(arrays: Mapping[str, NumpyArray], metadata: Mapping[str, str] | None, path: Path) -> bytes:
+    """What comes before the arrays: of each the type, the shape, and where it lies behind; eight bytes in a piece."""
+    entries: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    place = 0
+    for name, array in arrays.items():
+        kind = KINDS.get(array.dtype.name)
+        if kind is None:
+            raise CheckpointError(f"{path}: safetensors files have no element type {array.dtype}, as {name!r} is")
+        entries[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [place, place + array.nbytes]}
+        place += array.nbytes
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    return text + b" " * (-len(text) % 8)
+
+
+def _raw(array: NumpyArray) -> memoryview:
+    """The bytes of an array, the lowest first; those of the array itself where it lies densely."""
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return np.ascontiguousarray(little).reshape(-1).view(np.uint8).data
 
 
 def load_file(path: str | os.PathLike[str]) -> dict[str, NumpyArray]:
@@ -101,6 +119,8 @@ DTYPES = {
     "U8": "|u1",
     "BOOL": "|b1",
 }
+KINDS = {np.dtype(dtype).name: kind for kind, dtype in DTYPES.items() if kind != "BF16"} | {"bfloat16": "BF16"}
+"""By NumPy's names."""
 
 
 def _array(content: bytes, start: int, name: str, entry: Any, path: Path) -> NumpyArray:

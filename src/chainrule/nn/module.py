@@ -235,9 +235,12 @@ class Module:
         for name, child in self.named_children():
             yield from child._all_places(_join(prefix, name))
 
-    def state_dict(self) -> dict[str, NumpyArray]:
-        """Copies of all parameters and persistent buffers by path, with PyTorch's names and shapes."""
-        return {path: np.array(tensor.numpy()) for path, tensor in self._state().items()}
+    def state_dict(self, *, copy: bool = True) -> dict[str, NumpyArray]:
+        """All parameters and persistent buffers by path, with PyTorch's names and shapes.
+
+        copy: False for arrays that only look at what there is now, for who writes them down at once.
+        """
+        return {path: np.array(tensor.numpy()) if copy else tensor.numpy() for path, tensor in self._state().items()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadedKeys:
         """Take over parameters and buffers; with strict=False names that are missing or unexpected are passed over.

@@ -162,9 +162,9 @@ class LBFGS(Optimizer):
 
     # -- saving and restoring: the remembered pairs are one array of a row each
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, *, copy: bool = True) -> dict[str, Any]:
         """As for every optimiser; "old_dirs" and "old_stps" are arrays of shape (pairs, elements of all parameters)."""
-        plain = super().state_dict()
+        plain = super().state_dict(copy=copy)
         for arrays in plain["state"].values():
             arrays |= {name: np.array(arrays[name]) for name in ("old_dirs", "old_stps", "ro") if name in arrays}
             arrays |= {name: arrays[name].copy() for name in ("d", "prev_flat_grad") if name in arrays}

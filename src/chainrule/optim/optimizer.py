@@ -112,12 +112,13 @@ class Optimizer:
 
     # -- saving and restoring
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, *, copy: bool = True) -> dict[str, Any]:
         """Everything but the parameters, in PyTorch's layout: arrays are copies, parameters are numbered.
 
         {"state": {0: {"step": ..., "exp_avg": ...}}, "param_groups": [{"lr": ..., "params": [0, 1]}]}
+        copy: False for arrays that only look at what there is now, for who writes them down at once.
         """
-        return snapshot(self.param_groups, self.state)
+        return snapshot(self.param_groups, self.state, copy)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restore what `state_dict` gave, to the bit. PyTorch's own state dicts load too.

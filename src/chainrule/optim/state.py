@@ -15,13 +15,15 @@ from ..tensor import Tensor
 EXECUTION_OPTIONS = ("foreach", "capturable", "differentiable", "fused")
 
 
-def snapshot(groups: Sequence[Mapping[str, Any]], state: Mapping[Tensor, Mapping[str, Any]]) -> dict[str, Any]:
-    """Groups and state with parameters replaced by their numbers and tensors by copies of their arrays."""
+def snapshot(
+    groups: Sequence[Mapping[str, Any]], state: Mapping[Tensor, Mapping[str, Any]], copy: bool
+) -> dict[str, Any]:
+    """Groups and state with parameters replaced by their numbers and tensors by their arrays, or copies of them."""
     ordered = [parameter for group in groups for parameter in group["params"]]
     number_of = {id(parameter): index for index, parameter in enumerate(ordered)}
     return {
         "state": {
-            index: {name: _plain(each) for name, each in state[parameter].items()}
+            index: {name: _plain(each, copy) for name, each in state[parameter].items()}
             for index, parameter in enumerate(ordered)
             if state.get(parameter)
         },
@@ -33,8 +35,10 @@ def snapshot(groups: Sequence[Mapping[str, Any]], state: Mapping[Tensor, Mapping
     }
 
 
-def _plain(kept: Any) -> Any:
-    return np.array(kept.numpy()) if isinstance(kept, Tensor) else kept
+def _plain(kept: Any, copy: bool) -> Any:
+    if not isinstance(kept, Tensor):
+        return kept
+    return np.array(kept.numpy()) if copy else kept.numpy()
 
 
 def _option(option: Any) -> Any:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from ..files import write_bytes, write_text
-from ..interop.safetensors import load_file, read_metadata, to_bytes
+from ..files import write_text
+from ..interop.safetensors import load_file, read_metadata, save_file
 from .credit_record import Credit, CreditSteps
 from .flow_record import FlowRow
 
@@ -40,7 +40,7 @@ def write_credit(folder: Folder, credit: Credit) -> None:
     if credit.samples is not None:
         arrays["samples"] = credit.samples
     about = {name: getattr(credit, name) for name in ABOUT}
-    write_bytes(Path(folder) / CREDIT_FILE, to_bytes(arrays, {"format": CREDIT_FORMAT, "about": json.dumps(about)}))
+    save_file(arrays, Path(folder) / CREDIT_FILE, {"format": CREDIT_FORMAT, "about": json.dumps(about)})
 
 
 ABOUT = ("names", "trained", "layers", "kinds", "probe_size", "tolerance", "gradient_cost", "classes")

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError
-from ..files import write_bytes
-from ..interop.safetensors import load_file, read_metadata, to_bytes
+from ..interop.safetensors import load_file, read_metadata, save_file
 from ..ir.types import NumpyArray
 from ..tensor import Tensor
 
@@ -26,7 +25,7 @@ def save(path: Path, state: Any) -> None:
     """Write `state` atomically."""
     arrays: dict[str, NumpyArray] = {}
     packed = _pack(state, "state", arrays)
-    write_bytes(path, to_bytes(arrays, {"format": FORMAT, "state": json.dumps(packed)}))
+    save_file(arrays, path, {"format": FORMAT, "state": json.dumps(packed)})
 
 
 def load(path: Path) -> Any:

@@ -245,7 +245,7 @@ class Loop:
             return
         self.check()
         self.directory.save(self.state_dict())
-        self.directory.save_model(self._weights_to_keep() or self.training.model.state_dict())
+        self.directory.save_model(self._weights_to_keep() or self.training.model.state_dict(copy=False))
         self.directory.save_history(self.state.history)
         self.recorders.save()
         self._saved_at = time.monotonic()
@@ -254,15 +254,15 @@ class Loop:
         return self.best_weights if self.best is not None and self.best.rule.restore_best else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on with the same bits."""
+        """Everything needed to go on with the same bits, to be written at once: arrays are not copied."""
         position = self.feed.state_dict()
         return {
             "description": self.description,
             "epoch": self.state.epoch,
             "step": self.state.step,
             "data": position,
-            "model": self.training.model.state_dict(),
-            "optimizer": self.training.optimizer.state_dict(),
+            "model": self.training.model.state_dict(copy=False),
+            "optimizer": self.training.optimizer.state_dict(copy=False),
             "schedule": self.rate.schedule.state_dict() if self.rate.schedule else None,
             "random": random.default_generator.get_state(),
             "totals": self.totals.state_dict(),

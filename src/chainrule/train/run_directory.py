@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError, ConfigurationError
-from ..files import read_json, remove_leftovers, write_bytes, write_json, write_text
-from ..interop.safetensors import load_file, to_bytes
+from ..files import read_json, remove_leftovers, write_json, write_text
+from ..interop.safetensors import load_file, save_file
 from ..ir.types import NumpyArray
 from . import checkpoint
 from .history import History
@@ -73,7 +73,7 @@ class RunDirectory:
 
     def save_model(self, state: Mapping[str, NumpyArray]) -> None:
         """Write the weights alone."""
-        write_bytes(self.model_file, to_bytes(state))
+        save_file(state, self.model_file)
 
     def load_model(self) -> dict[str, NumpyArray]:
         """The weights alone, for `model.load_state_dict`."""
