@@ -23,9 +23,11 @@ Range = tuple[Reg, Reg]
 
 MOST_PRODUCTS = 60
 """Multiplications in the body of a loop, at most."""
+FEW_TAPS = 4
+"""Up to so many, what the next panel reads is asked for: with more, memory keeps up by itself."""
 CACHE_LINE = 64
-WEIGHT_BYTES = 1 << 19
-"""Weights that a cache holds beside what else is needed."""
+NEAR_BYTES, WEIGHT_BYTES = 1 << 14, 1 << 19
+"""Weights that the first and the second cache hold beside what else is needed."""
 
 
 class ChannelsKernel:
@@ -46,10 +48,12 @@ class ChannelsKernel:
         self.channels = 1 if depthwise else x.shape[1]  # of each output channel
         self.vectors = -(-self.out // self.lanes)
         at_once = 1 if depthwise else self.vectors
-        self.tile = choose_tile(lowering.target.registers, columns, self.examples, at_once)
         self.tap_step = self.channels * self.lanes  # in the weights
         self.vector_step = rows.kernel * columns.kernel * self.tap_step
+        far = at_once * self.vector_step * x.dtype.itemsize > NEAR_BYTES
+        self.tile = choose_tile(lowering.target.registers, columns, self.examples, at_once, far)
         self.vector_tiles = -(-self.vectors // self.tile.vectors)
+        self.fetches = self.vector_tiles == 1 and not depthwise and rows.kernel * columns.kernel <= FEW_TAPS
         self.divides_vectors = self.vectors * self.vector_step * x.dtype.itemsize > WEIGHT_BYTES
 
     @property
@@ -170,7 +174,7 @@ class _Body:
         with f.loop(0, kernel.channels, self.unrolled, totals) as loop:
             a = f.at(x, self.element, loop.index)
             b = f.at(weight, self.element, f.times(loop.index, kernel.lanes))
-            if kernel.vector_tiles == 1 and not kernel.depthwise:
+            if kernel.fetches:
                 self._fetch_ahead(x, loop.index)
             current = list(loop.carried)
             for channel in range(self.unrolled):

@@ -13,12 +13,14 @@ from functools import lru_cache
 
 from .convolution_window import Window, panels
 
-LATENCY = 4.0  # cycles of a multiplication
-MOST_PLACES = 4
-"""Neighbouring places in a tile with several examples: they may lie a power of two apart, where a cache holds few."""
+LATENCY = 4.1  # cycles of a multiplication, and a little for what has to wait its turn
+MOST_PLACES = 8
+"""Neighbouring places in a tile with several examples: they may lie a power of two apart, where a cache holds eight."""
 FEWEST_SUMS = 8
 """Sums at once that keep the multipliers busy: two, four cycles each."""
-BODY_COST = 0.04  # each further body of code counts as so much more work: it has to be compiled
+BODY_COST, TAP_BODY_COST = 0.015, 0.04  # each further body of code counts as so much more work; the second by tap
+LOAD_COST = 0.115  # cycles, beside the multiplications; measured
+NEAR_WEIGHT_COST, FAR_WEIGHT_COST = 0.04, 0.25  # for a vector of weights in the first cache, in the second
 
 
 @dataclass(frozen=True)
@@ -87,19 +89,21 @@ class Tile:
 
 
 @lru_cache(maxsize=1024)
-def choose_tile(registers: int, columns: Window, examples: int, vectors: int) -> Tile:
-    """The tile with the fewest cycles for a row of the output."""
+def choose_tile(registers: int, columns: Window, examples: int, vectors: int, far: bool) -> Tile:
+    """The tile with the fewest cycles for a row of the output. far: weights come from the second cache."""
     options = dict.fromkeys(_options(registers, columns, examples, vectors))
-    return min(options, key=lambda tile: _cycles(tile, columns, examples, vectors))
+    return min(options, key=lambda tile: _cycles(tile, columns, examples, vectors, far))
 
 
 def _options(registers: int, columns: Window, examples: int, vectors: int) -> Iterator[Tile]:
+    free = registers - (2 if registers > 16 else 1)  # for elements of the input, and one to spare where there are many
     for wide in range(1, min(4, vectors) + 1):
         most = (registers - 1 - wide) // wide
         yield from (Tile(1, high, wide, True) for high in _heights(most, examples))
-        if vectors > 1 and columns.stride > 1 and examples * vectors >= FEWEST_SUMS:
+        alone = columns.kernel == 1 or (vectors > 1 and columns.stride > 1)
+        if alone and examples * vectors >= FEWEST_SUMS:
             continue  # neighbouring places have little in common: measured slower
-        most = (registers - 1 - columns.kernel * wide) // wide
+        most = (free - columns.kernel * wide) // wide
         for places in range(1, min(most, columns.count, MOST_PLACES if examples > 1 else most) + 1):
             yield from (Tile(places, high, wide, False) for high in _heights(most // places, examples))
 
@@ -111,7 +115,7 @@ def _heights(most: int, examples: int) -> Iterator[int]:
     yield max((high for high in range(1, min(most, examples) + 1) if examples % high == 0), default=1)
 
 
-def _cycles(tile: Tile, columns: Window, examples: int, vectors: int) -> float:
+def _cycles(tile: Tile, columns: Window, examples: int, vectors: int, far: bool) -> float:
     """For one row of the kernel and one input channel: two multiplications and two loads a cycle."""
     groups = panels(tile.examples, examples)
     wide = [(tile.vectors, vectors // tile.vectors), (vectors % tile.vectors, 1)]
@@ -122,14 +126,15 @@ def _cycles(tile: Tile, columns: Window, examples: int, vectors: int) -> float:
             for vector_count, repeats in wide:
                 if vector_count and repeats:
                     bodies += 1
-                    total += run.count * (last - low) * repeats * _body_cycles(run.reach, high, vector_count)
-    return total * (1 + BODY_COST * bodies)
+                    total += run.count * (last - low) * repeats * _body_cycles(run.reach, high, vector_count, far)
+    return total * (1 + (TAP_BODY_COST if tile.by_tap else BODY_COST) * bodies)
 
 
-def _body_cycles(reach: Reach, examples: int, vectors: int) -> float:
+def _body_cycles(reach: Reach, examples: int, vectors: int, far: bool) -> float:
     multiplications = reach.products * examples * vectors
     sums = reach.places * examples * vectors
-    weights = len(reach.taps) * vectors  # they come from a farther cache than the input
+    weights = len(reach.taps) * vectors
     loads = len(reach.meets) * examples + weights
     waiting = LATENCY * multiplications / max(sums, 1)
-    return max(multiplications / 2, loads / 2, waiting) + 0.05 * loads + 0.05 * weights + 0.15 * len(reach.meets) + 0.5
+    rest = LOAD_COST * loads + (FAR_WEIGHT_COST if far else NEAR_WEIGHT_COST) * weights
+    return max(multiplications / 2, loads / 2, waiting) + rest + 0.03 * len(reach.meets) + 0.1
