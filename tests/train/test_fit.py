@@ -188,6 +188,11 @@ NAN[7, 1] = np.nan
         ({"progress": 3}, ConfigurationError, "progress is True, False"),
         ({"run_directory": __file__}, ConfigurationError, "is a file: name a directory"),
         ({"data": ([[1, 2, 3], [4]], [[1], [2]])}, DataError, "inputs of data make no array"),
+        (
+            {"metrics": "r2", "loss": lambda outputs, _: (outputs**2).mean(), "data": (INPUTS, INPUTS)},
+            ShapeError,
+            "need targets of the same shape",
+        ),
         ({"loss": lambda outputs, targets: 3.0}, ConfigurationError, "the loss gives a float"),
     ],
 )

@@ -155,6 +155,7 @@ def test_the_number_of_cores_moves_no_bit() -> None:
         ({"seed": 6}, "seed"),
         ({"clip_norm": 2.0}, "clip_norm"),
         ({"loss": "nll"}, "loss"),
+        ({"sampling": "balanced"}, "data was .* and is .* drawn by weights"),
     ],
 )
 def test_other_settings_are_refused(options: dict[str, Any], word: str, tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ class ArrayFeed:
         for array in self.arrays:
             rows = max(1, FINGERPRINT_BYTES // max(1, array.nbytes // len(array)))
             parts.append(f"{array.dtype}{list(array.shape)}:{zlib.crc32(array[:rows].tobytes()):08x}")
+        if self.source.shares is not None:
+            parts.append(f"drawn by weights {zlib.crc32(self.source.shares.tobytes()):08x}")
         return " ".join(parts)
 
 

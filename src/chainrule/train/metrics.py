@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigurationError, unknown_name
+from ..errors import ConfigurationError, ShapeError, unknown_name
 from ..ir.types import NumpyArray
 
 Sums = NumpyArray
@@ -84,6 +84,11 @@ def _top_5(outputs: NumpyArray, targets: NumpyArray) -> Sequence[NumpyArray]:
 
 
 def _errors(outputs: NumpyArray, targets: NumpyArray) -> NumpyArray:
+    if outputs.size != targets.size:
+        raise ShapeError(
+            f"this metric compares numbers: outputs {outputs.shape} need targets of the same shape, not "
+            f"{targets.shape}; for classes take 'accuracy'"
+        )
     difference = outputs.astype(np.float64) - targets.reshape(outputs.shape)
     return difference.reshape(len(outputs), -1)
 
