@@ -14,7 +14,9 @@ MUCH = 16 << 20
 DONT_NEED = 4
 """MADV_DONTNEED."""
 HEAD = re.compile(r"(?P<start>[0-9a-f]+)-(?P<stop>[0-9a-f]+) r-(?:-|x)p .*/lib(?:llvmlite|LLVM)[^/]*$")
-OWN = re.compile(r"(?:Anonymous|Swap): +(?P<size>\d+) kB")
+OWN = re.compile(r"(?P<name>Anonymous|Swap): +(?P<size>\d+) kB")
+NOTHING = {"Anonymous": "0", "Swap": "0"}
+"""What is told of a part that has no page of its own; where less is told, it is left alone."""
 
 
 def _function(name: str) -> Any:
@@ -45,11 +47,13 @@ def unchanged() -> Iterator[tuple[int, int]]:
     except OSError:
         return
     found: tuple[int, int] | None = None
+    own: dict[str, str] = {}
     for line in lines:
         if "-" in line.split(" ", 1)[0]:
             head = HEAD.match(line)
             found = (int(head["start"], 16), int(head["stop"], 16)) if head else None
-        elif found and (own := OWN.match(line)) and own["size"] != "0":
-            found = None
-        elif found and line.startswith("VmFlags"):
+            own = {}
+        elif found and (size := OWN.match(line)):
+            own[size["name"]] = size["size"]
+        elif found and line.startswith("VmFlags") and own == NOTHING:
             yield found
