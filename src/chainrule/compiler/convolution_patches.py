@@ -31,6 +31,8 @@ ROWS = 4
 """Output channels at once."""
 LONG = 4
 """Vectors that a sum has at least."""
+CHANNELS = 4
+"""Channels that are copied in one round of a loop."""
 MOST_ROOM = 1 << 15
 SPARE = 2
 """Registers for something else than sums and vectors of a patch."""
@@ -128,9 +130,7 @@ def _key(sizes: Sizes) -> tuple[object, ...]:
 
 def _copy_patches(f: Function, sizes: Sizes, image: Reg, target: Reg) -> None:
     """A group of an example. A vector may go beyond its row, where the next one is written afterwards."""
-    _, channel, row, column = sizes.x.strides
-    down, across = sizes.rows.stride * row, sizes.columns.stride * column
-    taps = sizes.rows.kernel * sizes.columns.kernel
+    down, across = (window.stride * step for window, step in zip((sizes.rows, sizes.columns), sizes.x.strides[2:]))
     with f.loop(0, sizes.rows.count) as i, f.loop(0, sizes.columns.count) as j:
         here = f.at(image, sizes.element, f.add(f.times(i.index, down), f.times(j.index, across)))
         place = f.add(f.times(i.index, sizes.columns.count), j.index)
@@ -138,9 +138,22 @@ def _copy_patches(f: Function, sizes: Sizes, image: Reg, target: Reg) -> None:
         if sizes.step > sizes.terms:  # what happens to lie there may be slow to compute with: numbers near zero
             zeros = const(vector_of(sizes.element, sizes.lanes), 0.0)
             f.store(zeros, f.at(there, sizes.element, sizes.step - sizes.lanes))
-        with f.loop(0, sizes.channels) as loop:
-            source = f.at(here, sizes.element, f.times(loop.index, channel))
-            _copy_patch(f, sizes, source, f.at(there, sizes.element, f.times(loop.index, taps)))
+        whole, rest = divmod(sizes.channels, CHANNELS)
+        with f.loop(0, whole, 1, [here, there]) as loop:
+            loop.carry(*_copy_channels(f, sizes, loop.carried, CHANNELS))
+        _copy_channels(f, sizes, loop.results, rest)
+
+
+def _copy_channels(f: Function, sizes: Sizes, pointers: Sequence[Reg], count: int) -> list[Reg]:
+    """So many neighbouring channels of one place; where the next ones are."""
+    steps = sizes.x.strides[1], sizes.rows.kernel * sizes.columns.kernel
+
+    def behind(number: int) -> list[Reg]:
+        return [f.at(pointer, sizes.element, number * step) for pointer, step in zip(pointers, steps)]
+
+    for number in range(count):
+        _copy_patch(f, sizes, *behind(number))
+    return behind(count)
 
 
 def _copy_patch(f: Function, sizes: Sizes, source: Reg, target: Reg) -> None:
