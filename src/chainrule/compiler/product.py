@@ -14,7 +14,8 @@ from .runtime import Target
 
 HEIGHTS = {16: {1: 12, 2: 6, 3: 3, 4: 2}, 32: {1: 28, 2: 14, 3: 8, 4: 6, 6: 4, 8: 2}}
 """Rows of the tallest tile that so many vectors of columns leave registers for, in 16 and in 32 registers."""
-LONGEST_SUM = 384  # k in one block: a panel of A stays in the first cache
+LONGEST_BYTES = 2 << 10  # of k in one block where A is read as it lies: its panel stays in the first cache
+LONGEST_SUM = 384  # k in one block where A is packed
 LONGEST_KEPT = 288  # the same where each task packs its block of B: more columns have room, so A is packed less often
 SECOND_CACHE = 512 << 10  # bytes of a block of B, which stays in the second one
 PRIVATE_BYTES = 192 << 10  # what a task packs for itself
@@ -111,9 +112,9 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     rows, columns = heights[wide], wide * width
     panels = max(1, -(-product.m // rows))
     pack_b = _packing_of_b(product, size, panels, known)
-    sum_blocks = -(-product.k // (LONGEST_KEPT if pack_b == "keep" else LONGEST_SUM))
-    sum_length = -(-product.k // sum_blocks // 16) * 16 if sum_blocks > 1 else max(product.k, 1)
     pack_a = _packing_of_a(product, size, -(-product.n // columns))
+    sum_blocks = -(-product.k // _longest_sum(size, pack_a, pack_b))
+    sum_length = -(-product.k // sum_blocks // 16) * 16 if sum_blocks > 1 else max(product.k, 1)
     small = product.k * vectors * width * size <= PRIVATE_BYTES
     alone = pack_b == "turn" and not known and small and product.different_b >= FEW_PRODUCTS
     row_tasks, column_blocks = (1, 1) if alone else _tasks(product, panels, columns, sum_length * size, pack_a)
@@ -121,6 +122,12 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     cycles = tile_cycles(rows, wide, product.m, vectors) * product.k * math.prod(product.batch)
     cycles += _packing_cycles(product, size, pack_a, pack_b if not known else "", column_blocks)
     return Plan(rows, columns, panels, row_tasks, column_blocks, sum_length, pack_a, pack_b, private, width, cycles)
+
+
+def _longest_sum(size: int, pack_a: bool, pack_b: str) -> int:
+    """The most k in one block: sums are read back and written once for each."""
+    packed = LONGEST_KEPT if pack_b == "keep" else LONGEST_SUM
+    return packed if pack_a else max(packed, LONGEST_BYTES // size)
 
 
 def _heights(product: Product, size: int, target: Target) -> dict[int, int]:

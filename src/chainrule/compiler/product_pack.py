@@ -13,8 +13,11 @@ from .squares import turn_square
 
 CHUNK = 32  # rows of B that a task copies
 PANELS_AT_ONCE = 8
-AHEAD, ROWS_AHEAD = 16, 8
-"""How many k before they are packed elements of A and B are asked for: the processor does not, they lie far apart."""
+AHEAD, ROWS_AHEAD = 16, 4
+"""How many k before they are packed elements of A and B are asked for: the processor does not, they lie far apart.
+
+Rows of B a power of two apart meet in few places of the first cache: of eight, the first are gone before they are used.
+"""
 
 
 def packed_batch(product: Product, plan: Plan) -> tuple[int, ...]:
