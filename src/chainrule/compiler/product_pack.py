@@ -7,7 +7,7 @@ them zero. A panel of A is (k, rows of the tile).
 from __future__ import annotations
 
 from .emit import Function, Reg, bytes_of, const, vector_of, word
-from .product import Plan, Product
+from .product import MEETING, Plan, Product
 from .product_tile import ask_for
 from .squares import turn_square
 
@@ -157,20 +157,27 @@ class PackingOfB:
                 self._turn_tile(here, to, self.rest)
 
     def _turn_tile(self, source: Reg, packed: Reg, columns: int) -> None:
-        f, product, width, step = self.f, self.product, self.plan.width, self.plan.padded(columns)
+        product, width, step = self.product, self.plan.width, self.plan.padded(columns)
         squares = product.b_k == 1 and width & (width - 1) == 0
         whole = product.k // width * width if squares else 0
         straight = columns // width * width if whole else 0
         if whole and straight:
-            with f.loop(0, whole, width) as loop, f.loop(0, straight, width) as across:
-                here = f.at(f.at(source, self.element, loop.index), self.element, f.times(across.index, product.b_n))
-                to = f.at(packed, self.element, f.add(f.times(loop.index, step), across.index))
-                turn_square(f, self.element, width, here, product.b_n, to, step)
+            self._squares(source, packed, step, (whole, straight))
         if whole < product.k and straight:
             self._one_by_one(source, packed, step, (whole, product.k), (0, straight))
         if straight < columns:
             self._clear(packed, step, straight)
             self._one_by_one(source, packed, step, (0, product.k), (straight, columns))
+
+    def _squares(self, source: Reg, packed: Reg, step: int, sizes: tuple[int, int]) -> None:
+        """Whole squares, along k first where columns a power of two apart would push one another out of the cache."""
+        f, product, width = self.f, self.product, self.plan.width
+        along = product.b_n * bytes_of(self.element) % MEETING == 0
+        with f.loop(0, sizes[along], width) as outer, f.loop(0, sizes[not along], width) as inner:
+            k, column = (inner.index, outer.index) if along else (outer.index, inner.index)
+            here = f.at(f.at(source, self.element, k), self.element, f.times(column, product.b_n))
+            to = f.at(packed, self.element, f.add(f.times(k, step), column))
+            turn_square(f, self.element, width, here, product.b_n, to, step)
 
     def _one_by_one(self, source: Reg, packed: Reg, step: int, rows: tuple[int, int], columns: tuple[int, int]) -> None:
         f, product = self.f, self.product
