@@ -39,6 +39,7 @@ CASES = {
     "stride 2": Case((6, 16, 8, 8), 32, (3, 3), stride=(2, 2), padding=(1, 1)),
     "stride 2, odd": Case((4, 16, 9, 7), 32, (3, 3), stride=(2, 2), padding=(1, 1)),
     "1x1": Case((7, 32, 4, 5), 16, (1, 1)),
+    "1x1, a product": Case((3, 128, 3, 4), 64, (1, 1)),
     "1x1, stride 2": Case((7, 16, 8, 7), 32, (1, 1), stride=(2, 2)),
     "stride beyond the kernel": Case((3, 16, 9, 10), 16, (2, 2), stride=(3, 4)),
     "5x5": Case((6, 16, 8, 8), 16, (5, 5), padding=(2, 2)),

@@ -198,40 +198,41 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
     lowering.places[id(result)] = place
     a, b = (second, first) if choice.swapped else (first, second)
     product, plan, target = choice.product, choice.plan, lowering.target
-    if plan is None:
-        dots = dot_plan(product, target)
-        tasks = dot_tasks(product, dots)
-
-        def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
-            write_dots(f, product, dots, target, registers, begin, end)
-    else:
-        tasks = plan.tasks(product)
-        b = _packed(lowering, b, product, plan) if plan.pack_b and not plan.private else b
-
-        def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
-            a, b, c = registers
-            ProductKernel(f, product, plan, target).write(a, b, c, begin, end)
-
-    pointers = [pointer_to(each) for each in (a, b, place)]
     sizes = "x".join(map(str, (*product.batch, product.m, product.n, product.k)))
     name = "matmul of pairs" if product.paired else "matmul"
     label = f"{name} {sizes}{' dots' if plan is None else ''}{' swapped' if choice.swapped else ''}"
     source = str(equation.source) if equation.source else ""
-    lowering.call(
-        write,
-        pointers,
-        tasks,
-        product.flops * FUSED_MULTIPLY,
-        [place.buffer],
-        label,
-        source,
-        ("product", product, plan),
-        None if plan is None else parts_of_product((a, b, place), product.batch, tasks),
-    )
     if plan is not None:
+        call_tiles(lowering, product, plan, (a, b, place), label, source)
         last = lowering.instructions[-1]
         assert isinstance(last, Call)
         lowering.finishable = Finishable(last, product, plan, place)
+        return
+    dots = dot_plan(product, target)
+
+    def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
+        write_dots(f, product, dots, target, registers, begin, end)
+
+    pointers, tasks = [pointer_to(each) for each in (a, b, place)], dot_tasks(product, dots)
+    cost, key = product.flops * FUSED_MULTIPLY, ("product", product, plan)
+    lowering.call(write, pointers, tasks, cost, [place.buffer], label, source, key)
+
+
+def call_tiles(
+    lowering: Lowering, product: Product, plan: Plan, places: tuple[Place, Place, Place], label: str, source: str
+) -> None:
+    """Append the kernel of a product A, B, C that is done in tiles, and before it that which packs B."""
+    a, b, place = places
+    b = _packed(lowering, b, product, plan) if plan.pack_b and not plan.private else b
+
+    def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
+        first, second, third = registers
+        ProductKernel(f, product, plan, lowering.target).write(first, second, third, begin, end)
+
+    pointers, tasks = [pointer_to(each) for each in (a, b, place)], plan.tasks(product)
+    cost, key = product.flops * FUSED_MULTIPLY, ("product", product, plan)
+    own = parts_of_product((a, b, place), product.batch, tasks)
+    lowering.call(write, pointers, tasks, cost, [place.buffer], label, source, key, own)
 
 
 def _packed(lowering: Lowering, b: Place, product: Product, plan: Plan) -> Place:

@@ -22,6 +22,7 @@ from .convolution_channels import ChannelsKernel
 from .convolution_dots import WeightDots
 from .convolution_finish import lower_finish
 from .convolution_parts import clear, cut, every, packed_weights, swapped, taps_of
+from .convolution_product import is_product, lower_images, lower_weights, suits_images, suits_weights
 from .convolution_weights import WeightKernel
 from .convolution_window import Window, remainders, windows_of
 from .place import Buffer, Kind, Place, dense
@@ -67,6 +68,11 @@ class Way:
     def order(self) -> tuple[int, ...]:
         """In which order images lie, from the outermost axis."""
         return EXAMPLES_INNERMOST if self.batch else CHANNELS_INNERMOST
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all channels of a place belong together and lie side by side."""
+        return self.groups == 1 and not self.batch and not self.depthwise
 
 
 def _way(lowering: Lowering, batch: int, channels: int, out: int, equation: Equation) -> Way:
@@ -131,6 +137,10 @@ def _convolve(
     equation: Equation,
 ) -> None:
     """y(n, o, i, j) = Σ w(o, c, k, l) x(n, c, i·s + k·d - p, j·s + l·d - p)."""
+    lie = _lies(x, way.order) and _lies(y, way.order)
+    if way.is_whole and is_product(rows, columns) and suits_images(weight) and lie:
+        lower_images(lowering, x, weight, y, _label(equation), _line(equation))
+        return
     flops = 2.0 * math.prod(y.shape) * math.prod(weight.shape[1:])
     kernel: BatchKernel | ChannelsKernel
     if way.batch:
@@ -200,7 +210,11 @@ def _weight_gradient(lowering: Lowering, equation: Equation) -> None:
     windows = windows_of(x.shape[2:], weight.shape[2:], g.shape[2:], equation.params)
     way = _way(lowering, x.shape[0], x.shape[1], g.shape[1], equation)
     source, cotangent = (laid_out(lowering, place, way.order) for place in (x, g))
-    for part, target, own in _groups(way, source, lowering.allocate(weight), cotangent):
+    place = lowering.allocate(weight)
+    if way.is_whole and is_product(windows[0], windows[1]) and suits_weights(place):
+        lower_weights(lowering, source, cotangent, place, _label(equation), _line(equation))
+        return
+    for part, target, own in _groups(way, source, place, cotangent):
         if way.batch:
             _weight_dots(lowering, equation, part, own, target, (windows[0], windows[1]))
         else:
