@@ -69,6 +69,7 @@ OPTIONAL = {
     "torch",
     "scipy",
     "sklearn",
+    "safetensors",
     "threadpoolctl",
     "zipfile",
     "gzip",

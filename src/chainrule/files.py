@@ -15,26 +15,34 @@ from .errors import CheckpointError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of `path` when the block has ended, and is gone where that fails.
+def replaced(path: Path) -> Iterator[Path]:
+    """The name of a file to write, which takes the place of `path` when the block has ended, and is gone if that fails.
 
     Whoever opens `path` sees the old file or the whole new one, also after a crash. Raises CheckpointError where the
     disk is full or not writable; then the old file is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
     try:
+        yield temporary
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files for the owner alone
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
         raise _explained(error, path) from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """The same, open to be written."""
+    with replaced(path) as temporary, temporary.open("wb") as file:
+        yield file
 
 
 def write_bytes(path: Path, content: bytes) -> None:

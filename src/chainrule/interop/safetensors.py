@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,35 +27,23 @@ def save_file(
     Arrays are written as they lie in memory: no copy of all of them is made. Raises CheckpointError where the file
     can't be written, or an array has a type that such files don't have; an old file is then untouched.
     """
-    from ..files import replacing
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file as save
 
-    plain = {name: np.asarray(array) for name, array in arrays.items()}
-    names = sorted(plain, key=lambda name: (-plain[name].itemsize, name))  # so each begins at a multiple of its size
-    head = _head({name: plain[name] for name in names}, metadata, Path(path))
-    with replacing(Path(path)) as file:
-        file.write(struct.pack("<Q", len(head)) + head)
-        for name in names:
-            file.write(_raw(plain[name]))
+    from ..files import replaced
 
-
-def _head(arrays: Mapping[str, NumpyArray], metadata: Mapping[str, str] | None, path: Path) -> bytes:
-    """What comes before the arrays: of each the type, the shape, and where it lies behind; eight bytes in a piece."""
-    entries: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    place = 0
-    for name, array in arrays.items():
-        kind = KINDS.get(array.dtype.name)
-        if kind is None:
-            raise CheckpointError(f"{path}: safetensors files have no element type {array.dtype}, as {name!r} is")
-        entries[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [place, place + array.nbytes]}
-        place += array.nbytes
-    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
-    return text + b" " * (-len(text) % 8)
-
-
-def _raw(array: NumpyArray) -> memoryview:
-    """The bytes of an array, the lowest first; those of the array itself where it lies densely."""
-    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return np.ascontiguousarray(little).reshape(-1).view(np.uint8).data
+    plain = {name: np.ascontiguousarray(np.asarray(array)).reshape(np.shape(array)) for name, array in arrays.items()}
+    unknown = [name for name, array in plain.items() if array.dtype.name not in KINDS]
+    if unknown:
+        kind = plain[unknown[0]].dtype
+        raise CheckpointError(f"{path}: safetensors files have no element type {kind}, as {unknown[0]!r} is")
+    with replaced(Path(path)) as temporary:
+        try:
+            save(plain, temporary, dict(metadata) if metadata else None)
+        except SafetensorError as error:  # also where the system could not write
+            number = re.search(r"os error (\d+)", str(error))
+            code = int(number[1]) if number else errno.EIO
+            raise OSError(code, os.strerror(code) if number else str(error)) from error
 
 
 def load_file(path: str | os.PathLike[str]) -> dict[str, NumpyArray]:
@@ -119,8 +109,8 @@ DTYPES = {
     "U8": "|u1",
     "BOOL": "|b1",
 }
-KINDS = {np.dtype(dtype).name: kind for kind, dtype in DTYPES.items() if kind != "BF16"} | {"bfloat16": "BF16"}
-"""By NumPy's names."""
+KINDS = {np.dtype(dtype).name for kind, dtype in DTYPES.items() if kind != "BF16"} | {"bfloat16"}
+"""NumPy's names of the types that are written."""
 
 
 def _array(content: bytes, start: int, name: str, entry: Any, path: Path) -> NumpyArray:
