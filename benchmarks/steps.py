@@ -97,7 +97,8 @@ def measure(name: str, options: argparse.Namespace) -> list[Result]:
             results.append(result)
             CONSOLE.print(f"[dim]{name}: starting {contestant}[/]")
             python = options.python.get(contestant, sys.executable)
-            child = Child(contestant, name, options.threads, options.cpus, python, options.limit, options.verbose)
+            limits = (options.limit, options.verbose, options.caches)
+            child = Child(contestant, name, options.threads, options.cpus, python, *limits)
             running.append((result, child))
             if not start(result, child):
                 running.pop()
@@ -202,6 +203,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--peak", type=float, default=PEAK, help="GFLOP/s of multiply-adds a core")
     parser.add_argument("--measure-peak", action="store_true", help="measure that first")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds a contestant may take for one answer")
+    parser.add_argument("--caches", type=Path, help="keep what is compiled here: the next first steps are warm")
     parser.add_argument("--json", type=Path, help="write everything here too")
     parser.add_argument("--verbose", action="store_true", help="show what the contestants print")
     parser.add_argument("--expected", action="store_true", help="print the first losses in float64 and end")

@@ -21,7 +21,10 @@ class ContestantError(Exception):
 
 @dataclass
 class Child:
-    """One contestant at one workload. Caches on disk are empty, so that its first step is cold."""
+    """One contestant at one workload. Caches on disk are empty, so that its first step is cold.
+
+    kept: a folder for them that stays, instead.
+    """
 
     name: str
     workload: str
@@ -30,6 +33,7 @@ class Child:
     python: str = sys.executable
     limit: float = 600.0
     verbose: bool = False
+    kept: Path | None = None
     process: subprocess.Popen[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -37,13 +41,15 @@ class Child:
         command = [self.python, "-m", "contestants.child", self.name, self.workload]
         command += ["--threads", str(self.threads), "--cpus", ",".join(map(str, self.cpus))]
         self.errors = (Path(self.caches.name) / "errors").open("w+")
+        folder = self.kept / self.name / self.workload if self.kept else Path(self.caches.name)
+        folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if self.verbose else self.errors,
             text=True,
-            env=environment(self.threads, self.caches.name),
+            env=environment(self.threads, str(folder.resolve())),
         )
 
     def ask(self, request: dict[str, Any] | None = None) -> dict[str, Any]:
