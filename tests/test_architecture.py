@@ -17,7 +17,7 @@ import chainrule
 SOURCE = Path(chainrule.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "source", "tree", "block", "files"),
+    ("errors", "source", "tree", "block", "files", "references"),
     ("ir",),
     ("autodiff",),
     ("ops",),
@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *(
             "captured",
             "capture",
+            "capture_told",
             "closure",
             "repeated",
             "control",

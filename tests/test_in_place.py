@@ -167,3 +167,73 @@ def test_what_is_made_inside_carries_gradients() -> None:
 
     w = np.array([1.0, 2.0])
     np.testing.assert_allclose(cr.compile(cr.grad(loss))(w).numpy(), 5 + 2 * w * 3)
+
+
+class Keeper:
+    """Something that a function leaves tensors in."""
+
+    last: cr.Tensor
+    state: cr.Tensor | None = None
+
+
+def made_and_assigned(x: Any, keeper: Keeper) -> Any:
+    made = cr.tensor([1.0, 2.0])
+    made.assign(made * x)
+    return made + 0
+
+
+def made_and_added_to(x: Any, keeper: Keeper) -> Any:
+    total = cr.tensor([0.0, 0.0])
+    for _ in range(3):
+        total += x
+    return total
+
+
+def made_by_a_generator(x: Any, keeper: Keeper) -> Any:
+    generator = cr.random.Generator(7)
+    return cr.random.normal((2,), generator=generator) + cr.random.normal((2,), generator=generator) * x
+
+
+def made_and_trained(x: Any, keeper: Keeper) -> Any:
+    weight = cr.Parameter([1.0, 3.0])
+    optimizer = cr.optim.SGD([weight], lr=0.5, momentum=0.5)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (weight * weight * x).sum().backward()
+        optimizer.step()
+    return weight * 1
+
+
+def made_and_left(x: Any, keeper: Keeper) -> Any:
+    keeper.last = cr.tensor([1.0, 2.0])
+    keeper.last *= x
+    return keeper.last * 1
+
+
+def zeros_made_and_left(x: Any, keeper: Keeper) -> Any:
+    keeper.last = cr.zeros(2)
+    keeper.last += x
+    return keeper.last * 1
+
+
+def made_when_missing(x: Any, keeper: Keeper) -> Any:
+    if keeper.state is None:
+        keeper.state = cr.tensor([1.0, 2.0])
+    keeper.state *= x
+    return keeper.state * 1
+
+
+MADE_INSIDE = [made_and_assigned, made_and_added_to, made_by_a_generator, made_and_trained, made_and_left]
+MADE_INSIDE += [zeros_made_and_left, made_when_missing]
+
+
+@pytest.mark.parametrize("function", MADE_INSIDE, ids=lambda function: function.__name__)
+def test_what_a_compiled_function_makes_it_makes_anew(function: Any) -> None:
+    """Call after call, as eagerly; state that is made when it is missing goes on."""
+    eager, compiled = Keeper(), Keeper()
+    step = cr.compile(lambda x: function(x, compiled))
+    for x in ([2.0, 3.0], [1.0, 0.5], [4.0, 1.0]):
+        given = np.float32(x)
+        np.testing.assert_allclose(step(given).numpy(), function(cr.tensor(given), eager).numpy(), rtol=1e-6)
+        for name in vars(eager):
+            np.testing.assert_allclose(getattr(compiled, name).numpy(), getattr(eager, name).numpy(), rtol=1e-6)

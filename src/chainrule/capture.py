@@ -8,9 +8,10 @@ was traced is guarded: a run asks first whether it is still the same.
 
 from __future__ import annotations
 
-import sys
+import itertools
 import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,14 @@ from . import tree
 from .captured import Captured, Cell, GradientCell, Guard, Guards, Number, TensorCell
 from .closure import content_written
 from .errors import TraceError
-from .ir.build import Trace, current_trace, placeholder, precision, precision_place, tracing
+from .ir.build import Trace, placeholder, precision, precision_place, tracing
 from .ir.check import check_graph
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType, float64
 from .ops.operators import lift
-from .tensor import Parameter, Tensor, unwrap, wrap
-from .tensor_contents import Content, apart
+from .references import NOBODY, counted
+from .tensor import Moment, Parameter, Tensor, unwrap, wrap
+from .tensor_contents import Content, apart, kept_here, made_here
 
 LOOKED_AT = (
     "{what} needs the elements of a {kind}, which change from run to run while the function is traced only once. "
@@ -38,6 +40,7 @@ class Capture(Trace):
     """The trace of a function whose cells become placeholders."""
 
     watches = True
+    is_again = False  # whether the function was traced before, so that what it makes only once is there already
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,6 +52,7 @@ class Capture(Trace):
         self.assigned: dict[int, Tensor] = {}
         self.guards: dict[Any, Guard] = {}
         self.kept: list[Value] = []  # so that no id is used twice
+        self.shared: set[int] = set()
 
     def again(self) -> Capture:
         """A capture like this one at its start."""
@@ -155,10 +159,45 @@ class Capture(Trace):
 
     # -- the end
 
-    def written_constants(self) -> list[Tensor]:
-        """Tensors from outside that were written and were no cells before: what was read of them became constants."""
-        shared = [owner for owner in self.assigned.values() if _is_shared(owner)]
-        return [owner for owner in shared if _is_constant(self.tensors[id(owner)][1])]
+    def end(self) -> bool:
+        """Settle what tensors made inside are; whether to trace once more, as some would be cells then.
+
+        What nobody else holds is made anew by each call: it begins as a constant. What is held outside may be made once
+        (state that is made when it is missing) or by each call: who traces again will find it there, or make it again.
+        """
+        self.shared, made = self._shared(), made_here()
+        written = [owner for key, owner in self.assigned.items() if key in self.shared]
+        constants = [owner for owner in written if _is_constant(self.tensors[id(owner)][1])]
+        fresh = [owner for owner in written if id(owner) in made and not isinstance(owner, Moment)]
+        if (constants or fresh) and not self.is_again:
+            for owner in constants:  # as cells their contents are read anew at each run
+                if (elements := owner._own_value.data) is not None:
+                    owner._own_value = owner._content(elements, requires_grad=False)
+            return True
+        self._make_constant((made - self.shared) | set(map(id, fresh)))
+        return False
+
+    def _shared(self) -> set[int]:
+        """Ids of the tensors that someone other than the capture holds."""
+        owners = [owner for owner, _ in {**self.tensors, **self.gradients}.values()]
+        kept: Iterable[Any] = itertools.chain(
+            (owner for owner, _ in itertools.chain(self.tensors.values(), self.gradients.values())),
+            self.assigned.values(),
+            (cell.owner for cell, _ in self.cells),
+            (guard.where for guard in self.guards.values()),
+        )
+        own = Counter(map(id, kept)) + Counter(kept_here())
+        return {id(owner) for owner, count in zip(owners, counted(owners)) if count > NOBODY + own[id(owner)]}
+
+    def _make_constant(self, owners: set[int]) -> None:
+        """The cells of these tensors are none: their placeholders become constants."""
+        contents = {id(self.stands_for[id(value)]): value.data for value in self.kept if id(value) in self.stands_for}
+        for cell, stand_in in self.cells:
+            if id(cell.owner) in owners:
+                stand_in.data = contents[id(stand_in)]
+        self.cells = [(cell, stand_in) for cell, stand_in in self.cells if stand_in.data is None]
+        gone = owners - self.shared
+        self.guards = {key: guard for key, guard in self.guards.items() if id(guard.where) not in gone}
 
     def outputs(self) -> tuple[list[Cell], list[Value], list[Tensor]]:
         """Cells written, their new contents, and tensors whose gradient is forgotten."""
@@ -166,11 +205,13 @@ class Capture(Trace):
         values: list[Value] = []
         cleared = []
         for owner in self.assigned.values():
-            if _is_shared(owner):
+            if id(owner) in self.shared:
                 cells.append(TensorCell(owner))
                 values.append(owner._value)
         for owner, before in self.gradients.values():
             now = owner._grad
+            if id(owner) not in self.shared:
+                continue
             if now is None:
                 cleared.append(owner)
             elif before is None or now._value is not self.stands_for.get(id(before._value)):
@@ -181,39 +222,6 @@ class Capture(Trace):
 
 def _is_constant(value: Value) -> bool:
     return value.data is not None and not isinstance(value, Content)
-
-
-LOCAL_REFERENCES = 6  # those that a capture itself holds to a tensor made inside it, as _is_shared counts
-
-
-def _is_shared(owner: Tensor) -> bool:
-    """Whether someone other than the capture holds a tensor: else it was made inside and is gone."""
-    return sys.getrefcount(owner) > LOCAL_REFERENCES
-
-
-def live(group: dict[str, Any], moving: Collection[str], options: Collection[str]) -> dict[str, Any]:
-    """An optimiser's group, of the `options` given; in a capture those that move are inputs, the others are guarded."""
-    capture = current_trace()
-    if not isinstance(capture, Capture):
-        return group
-    found = dict(group)
-    for key, option in group.items():
-        if key in moving and isinstance(option, float | int):
-            found[key] = capture.number(group, key)
-        elif key in moving and isinstance(option, tuple):
-            found[key] = tuple(capture.number(group, key, index) for index in range(len(option)))
-        elif key in options:
-            capture.option(group, key)
-    return found
-
-
-def note_mode(module: Any) -> None:
-    """In a capture: the trace is made for the mode that a module is in."""
-    trace: Any = current_trace()
-    while trace is not None and not isinstance(trace, Capture):
-        trace = getattr(trace, "parent", None)  # out of the body of a loop
-    if trace is not None:
-        trace.mode(module)
 
 
 def capture(
@@ -238,12 +246,12 @@ def capture(
         result_leaves, result_structure = tree.flatten(result)
         results = [_adopted_result(trace, leaf) for leaf in result_leaves]
         del result, result_leaves, positional, named
-        constants = trace.written_constants()
+        once_more = trace.end()
         cells, contents, cleared = trace.outputs()
-    if constants:  # as cells their contents are read anew at each run: the function is traced once more
-        for owner in constants:
-            owner._own_value = owner._content(owner.numpy(), requires_grad=False)
-        return capture(function, args, kwargs, trace.again())
+    if once_more:
+        following = trace.again()
+        following.is_again = True
+        return capture(function, args, kwargs, following)
     if trace.asked_precision:
         guard = Guard("the precision of products (cr.autocast)", *precision_place(), before)
         trace.guards.setdefault("precision", guard)

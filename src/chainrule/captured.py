@@ -16,6 +16,9 @@ from .tensor import Tensor, wrap
 class Cell(Protocol):
     """A place outside the function that holds an array."""
 
+    @property
+    def owner(self) -> Tensor: ...
+
     def read(self) -> Value | None: ...
 
     def write(self, array: NumpyArray) -> None: ...

@@ -21,7 +21,7 @@ from .ir.types import ArrayType, NumpyArray, as_dtype
 from .ops.operators import lift, own_array, refuse_masked
 from .source import user_source
 from .tensor_change import TensorChange
-from .tensor_contents import APART, Content
+from .tensor_contents import APART, Content, note_made
 
 
 class Watcher(Protocol):
@@ -63,6 +63,8 @@ class Tensor(TensorChange):
         array = data.numpy() if isinstance(data, Tensor) else data
         self._own_value = self._content(_as_array(array, dtype), requires_grad)
         self._own_grad = None
+        if APART:
+            note_made(self)
 
     def _content(self, array: NumpyArray, requires_grad: bool) -> Content:
         kind = ArrayType(array.shape, array.dtype)
@@ -301,6 +303,8 @@ def wrap(result: Any) -> Any:
         tensor = Tensor.__new__(Tensor)
         tensor._own_value = result
         tensor._own_grad = None
+        if APART:
+            note_made(tensor)
         return tensor
     if isinstance(result, tuple) and hasattr(result, "_make"):
         return result._make(map(wrap, result))

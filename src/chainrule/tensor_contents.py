@@ -37,6 +37,7 @@ class _Apart:
     def __init__(self, around: _Apart | None = None) -> None:
         self.contents: dict[int, tuple[Holder, Value]] = {} if around is None else dict(around.contents)
         self.gradients: dict[int, tuple[Holder, Any]] = {} if around is None else dict(around.gradients)
+        self.made: set[int] = set()
 
 
 class _Thread(threading.local):
@@ -63,6 +64,22 @@ def apart() -> Iterator[None]:
     finally:
         APART.remove(here)
         _thread.apart = before
+
+
+def note_made(holder: Holder) -> None:
+    """A tensor is made, perhaps in a block."""
+    if _thread.apart is not None:
+        _thread.apart.made.add(id(holder))
+
+
+def made_here() -> set[int]:
+    """Ids of the tensors that were made in the block, those that are gone too."""
+    return set() if _thread.apart is None else _thread.apart.made
+
+
+def kept_here() -> list[int]:
+    """Ids of the tensors that the block keeps: once for each reference to them."""
+    return [] if _thread.apart is None else [*_thread.apart.contents, *_thread.apart.gradients]
 
 
 class Holder:

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import operator
-import sys
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
 from ..captured import Cell
+from ..references import NOBODY, counted
 from ..tensor import Tensor
 
 _contents = operator.attrgetter("_own_value")
 _gradient = operator.attrgetter("_own_grad")
 
-
-def _counted(objects: list[Any]) -> list[int]:
-    """References to each object of a list."""
-    return list(map(sys.getrefcount, objects))
-
-
-NOBODY = _counted([object()])[0]
-"""What `_counted` says of something that only the list holds."""
 
 _watches: set[weakref.ref[Watch]] = set()
 """All that there are. Other threads add to it at any time, so it is copied before it is gone through."""
@@ -79,11 +71,11 @@ class Watch:
                 values += map(_contents, handles)
             except AttributeError:  # one has no gradient now
                 return False
-            if _counted(handles) != self._gradient_holders:
+            if counted(handles) != self._gradient_holders:
                 return False
         if not all(map(operator.is_, values, self._written)):
             return False
         del values
         if self._counted_at != _changes[0]:
             self._count_holders()
-        return _counted(self._written) == self._holders
+        return counted(self._written) == self._holders

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from .. import tree
-from ..capture import note_mode
+from ..capture_told import note_mode
 from ..errors import ChainruleError, DtypeError, unknown_name
 from ..ir.types import NumpyArray, as_dtype, is_real_float
 from ..tensor import Parameter, Tensor

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..capture import live
+from ..capture_told import live
 from ..errors import ConfigurationError, ShapeError
 from ..functions import astype
 from ..ir.build import recording

@@ -1,0 +1,34 @@
+"""What optimisers and modules tell a capture, if one is under way: their options, and whether they train."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from .capture import Capture
+from .ir.build import current_trace
+
+
+def live(group: dict[str, Any], moving: Collection[str], options: Collection[str]) -> dict[str, Any]:
+    """An optimiser's group, of the `options` given; in a capture those that move are inputs, the others are guarded."""
+    capture = current_trace()
+    if not isinstance(capture, Capture):
+        return group
+    found = dict(group)
+    for key, option in group.items():
+        if key in moving and isinstance(option, float | int):
+            found[key] = capture.number(group, key)
+        elif key in moving and isinstance(option, tuple):
+            found[key] = tuple(capture.number(group, key, index) for index in range(len(option)))
+        elif key in options:
+            capture.option(group, key)
+    return found
+
+
+def note_mode(module: Any) -> None:
+    """In a capture: the trace is made for the mode that a module is in."""
+    trace: Any = current_trace()
+    while trace is not None and not isinstance(trace, Capture):
+        trace = getattr(trace, "parent", None)  # out of the body of a loop
+    if trace is not None:
+        trace.mode(module)
