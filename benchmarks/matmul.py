@@ -4,7 +4,8 @@
 
 Chainrule's times are those of the kernels of one program (`cr.compile(f).profile`), packing included, calls left out;
 PyTorch and NumPy are called with arrays of theirs, the result's memory given. Turns are taken in one process, results
-are compared with float64; the best of all rounds counts. N: an operand as it lies, T: turned.
+are compared with float64; the best of all rounds counts. N: an operand as it lies, T: turned. The peak is measured in
+each round, and the largest counts: a core may be half as fast for seconds, as its neighbours are busy.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if "--threads" in sys.argv:  # OpenBLAS asks once, when NumPy is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", max(asked, key=int, default="1"))
 
 import numpy as np
-from contestants.peak import measured_peak
+from contestants.peak import Probe, measured_peak
 from rich.console import Console
 from rich.table import Table
 
@@ -125,8 +126,8 @@ def _best_of(call: Callable[[], Any]) -> Timed:
     return lambda: min(once() for _ in range(3))
 
 
-def measure(shape: Shape, turns: str, threads: int, rounds: int, peers: list[Any]) -> list[float]:
-    """The best seconds of every contestant, ours first."""
+def measure(shape: Shape, turns: str, threads: int, rounds: int, peers: list[Any], peaks: list[float]) -> list[float]:
+    """The best seconds of every contestant, ours first; the peak of each round is added to `peaks`."""
     a, b = arrays_of(shape, turns)
     running = [each(a, b, turns, threads) for each in (ours, *peers)]
     expected = np.matmul(_turned(a.astype(np.float64), turns[0]), _turned(b.astype(np.float64), turns[1]))
@@ -134,8 +135,9 @@ def measure(shape: Shape, turns: str, threads: int, rounds: int, peers: list[Any
         error = np.abs(result - expected).max() / np.abs(expected).max()
         if not error <= TOLERANCE:
             raise SystemExit(f"{shape} {turns}: a product is wrong by {error:.1e}")
-    best = [math.inf] * len(running)
+    best, probe = [math.inf] * len(running), Probe()
     for _ in range(rounds):
+        peaks.append(probe.measure(1))
         best = [min(least, timed()) for least, (timed, _) in zip(best, running)]
     return best
 
@@ -157,11 +159,11 @@ def peers_of(threads: int, options: argparse.Namespace) -> dict[str, Any]:
     return peers
 
 
-def rows_of(group: str, threads: int, options: argparse.Namespace) -> list[Row]:
+def rows_of(group: str, threads: int, options: argparse.Namespace, peaks: list[float]) -> list[Row]:
     """Measure every shape and transpose."""
     peers = list(peers_of(threads, options).values())
     return [
-        Row(shape, turns, measure(shape, turns, threads, options.rounds, peers))
+        Row(shape, turns, measure(shape, turns, threads, options.rounds, peers, peaks))
         for shape in GROUPS[group]
         for turns in shape.turns
     ]
@@ -191,15 +193,13 @@ def main() -> None:
     parser.add_argument("--no-peers", dest="peers", action="store_false")
     options = parser.parse_args()
     processors = sorted(os.sched_getaffinity(0))
-    peaks = [options.peak or measured_peak(processors[:1])]
+    peaks = [measured_peak(processors[:1])]
     groups = [(group, threads) for threads in options.threads for group in options.groups or GROUPS]
-    found = [(*each, rows_of(*each, options)) for each in groups]
-    peaks.append(options.peak or measured_peak(processors[:1]))
+    found = [(*each, rows_of(*each, options, peaks)) for each in groups]
     for group, threads, rows in found:
-        show(group, threads, rows, max(peaks), options)
-    CONSOLE.print(
-        f"multiply-adds: {peaks[0]:.1f} GFLOP/s a core before, {peaks[1]:.1f} after; shares are of the larger"
-    )
+        show(group, threads, rows, options.peak or max(peaks), options)
+    middle = sorted(peaks)[len(peaks) // 2]
+    CONSOLE.print(f"multiply-adds: {max(peaks):.1f} GFLOP/s a core at most, {middle:.1f} in half of the rounds")
 
 
 if __name__ == "__main__":

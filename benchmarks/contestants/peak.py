@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from typing import Any
 
 SUMS, ROUNDS = 12, 1_000_000
 WIDTHS = (8, 16)
@@ -38,13 +39,29 @@ def measured_peak(cpus: list[int]) -> float:
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     if cpus and allowed:
         os.sched_setaffinity(0, set(cpus))
-    best = max(_rate(lanes) for lanes in WIDTHS)
+    best = Probe().measure(20)
     if allowed:
         os.sched_setaffinity(0, allowed)
     return best
 
 
-def _rate(lanes: int) -> float:
+class Probe:
+    """The loop, compiled for each width of vectors: run between measurements it tells how fast the core was meanwhile."""
+
+    def __init__(self) -> None:
+        self.engines = {lanes: _engine(lanes) for lanes in WIDTHS}
+
+    def measure(self, tries: int) -> float:
+        """GFLOP/s of this thread's core, the best of so many tries with each width."""
+        return max(self._rate(lanes, tries) for lanes in WIDTHS)
+
+    def _rate(self, lanes: int, tries: int) -> float:
+        address = self.engines[lanes].get_function_address("peak")
+        function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+        return 2 * lanes * SUMS * ROUNDS / min(_seconds(function, lanes) for _ in range(tries)) / 1e9
+
+
+def _engine(lanes: int) -> Any:
     from llvmlite import binding
 
     binding.initialize_native_target()
@@ -54,8 +71,7 @@ def _rate(lanes: int) -> float:
     machine = target.create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=2)
     engine = binding.create_mcjit_compiler(binding.parse_assembly(_text(lanes)), machine)
     engine.finalize_object()
-    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("peak"))
-    return 2 * lanes * SUMS * ROUNDS / min(_seconds(function, lanes) for _ in range(20)) / 1e9
+    return engine
 
 
 def _seconds(function: ctypes._CFunctionType, lanes: int) -> float:
