@@ -17,7 +17,9 @@ HEIGHTS = {16: {1: 12, 2: 6, 3: 3, 4: 2}, 32: {1: 28, 2: 14, 3: 8, 4: 6, 6: 4, 8
 LONGEST_BYTES = 2 << 10  # of k in one block where A is read as it lies: its panel stays in the first cache
 LONGEST_SUM = 384  # k in one block where A is packed
 LONGEST_KEPT = 288  # the same where each task packs its block of B: more columns have room, so A is packed less often
+LEAST_SUM = 128  # k in one block from which on C is not read and written too often
 SECOND_CACHE = 512 << 10  # bytes of a block of B, which stays in the second one
+BESIDE_A = 416 << 10  # the same, with panels of A that are packed
 PRIVATE_BYTES = 192 << 10  # what a task packs for itself
 MOST_TASKS = 16
 TASK_FLOPS = 1 << 18
@@ -113,8 +115,7 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     panels = max(1, -(-product.m // rows))
     pack_b = _packing_of_b(product, size, panels, known)
     pack_a = _packing_of_a(product, size, -(-product.n // columns))
-    sum_blocks = -(-product.k // _longest_sum(size, pack_a, pack_b))
-    sum_length = -(-product.k // sum_blocks // 16) * 16 if sum_blocks > 1 else max(product.k, 1)
+    sum_length = _sum_length(product.k, size * columns * -(-product.n // columns), size, pack_a, pack_b)
     small = product.k * vectors * width * size <= PRIVATE_BYTES
     alone = pack_b == "turn" and not known and small and product.different_b >= FEW_PRODUCTS
     row_tasks, column_blocks = (1, 1) if alone else _tasks(product, panels, columns, sum_length * size, pack_a)
@@ -124,10 +125,22 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     return Plan(rows, columns, panels, row_tasks, column_blocks, sum_length, pack_a, pack_b, private, width, cycles)
 
 
-def _longest_sum(size: int, pack_a: bool, pack_b: str) -> int:
-    """The most k in one block: sums are read back and written once for each."""
+def _sum_length(k: int, row: int, size: int, pack_a: bool, pack_b: str) -> int:
+    """How many k are in one block: many, as sums are read back and written once for each. row: bytes of one k of B.
+
+    A is packed for each block of columns: rather once for shorter sums over all columns than twice.
+    """
     packed = LONGEST_KEPT if pack_b == "keep" else LONGEST_SUM
-    return packed if pack_a else max(packed, LONGEST_BYTES // size)
+    if not pack_a:
+        return _equal_length(k, max(packed, LONGEST_BYTES // size))
+    length, whole = _equal_length(k, packed), BESIDE_A // row // 16 * 16
+    return _equal_length(k, whole) if length * row > SECOND_CACHE and whole >= LEAST_SUM else length
+
+
+def _equal_length(k: int, most: int) -> int:
+    """The length of blocks as equal as can be, in steps of 16."""
+    blocks = -(-k // most)
+    return -(-k // blocks // 16) * 16 if blocks > 1 else max(k, 1)
 
 
 def _heights(product: Product, size: int, target: Target) -> dict[int, int]:
