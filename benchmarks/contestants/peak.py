@@ -46,7 +46,7 @@ def measured_peak(cpus: list[int]) -> float:
 
 
 class Probe:
-    """The loop, compiled for each width of vectors: run between measurements it tells how fast the core was meanwhile."""
+    """The loop, compiled for each width of vectors. Run between measurements it tells how fast the core was then."""
 
     def __init__(self) -> None:
         self.engines = {lanes: _engine(lanes) for lanes in WIDTHS}
