@@ -131,8 +131,8 @@ SCENARIOS = {
     ),
     "Ctrl-C in mid-epoch leaves whole steps, and training goes on": Scenario(
         "training = Training()\n"
-        "threading.Timer(random.random() / 5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
-        "try:\n    training.epochs(10**9)\nexcept KeyboardInterrupt:\n    pass\n"
+        "timer = threading.Timer(random.random() / 5, os.kill, (os.getpid(), signal.SIGINT))\n"
+        "try:\n    timer.start()\n    training.epochs(10**9)\nexcept KeyboardInterrupt:\n    pass\n"
         "done = int(training.count)\n"
         "first = training.hash() == after(done)\n"
         "training.steps(40)\n"
@@ -141,8 +141,8 @@ SCENARIOS = {
     ),
     "Ctrl-C in a loop of calls leaves whole steps": Scenario(
         "training = Training()\n"
-        "threading.Timer(random.random() / 5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
-        "try:\n    while True:\n        training.step(X[:5], Y[:5])\nexcept KeyboardInterrupt:\n    pass\n"
+        "timer = threading.Timer(random.random() / 5, os.kill, (os.getpid(), signal.SIGINT))\n"
+        "try:\n    timer.start()\n    while True:\n        training.step(X[:5], Y[:5])\nexcept KeyboardInterrupt:\n    pass\n"
         "done, fresh = int(training.count), Training()\n"
         "for _ in range(done):\n    fresh.step(X[:5], Y[:5])\n"
         "print(training.hash() == fresh.hash())",

@@ -13,6 +13,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim, train
 from chainrule.reference import run
+from chainrule.repeated import UnrepeatableError, repeated
 from chainrule.tensor_contents import APART
 
 X = np.float32([[1, 2, 3], [4, 5, 7], [0, 1, 1], [2, 2, 3]])
@@ -190,6 +191,39 @@ def test_loops_over_parts_keep_to_their_thread() -> None:
     train.fit(model, training.optimizer, loss="mse", data=(X, Y), batch_size=2, accumulate=2, epochs=1)
     np.testing.assert_array_equal(seen[0], before)
     assert not np.array_equal(statistics.running_mean.numpy(), before)
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_what_a_round_makes_it_makes_anew(stays: bool) -> None:
+    """As in the function outside of the loop; what is made to stay is no round of a loop."""
+    w = cr.Parameter([1.0, 2.0])
+    kept: list[cr.Tensor] = []
+
+    def part(row: Any) -> cr.Tensor:
+        total = cr.tensor([0.0, 0.0])
+        total += row
+        total += row
+        made = cr.tensor([1.0, 1.0])
+        made.assign(made * row)
+        kept.extend([made] * stays)
+        loss: cr.Tensor = (total * made * w).sum()
+        loss.backward()
+        return loss
+
+    def step(x: Any) -> Any:
+        w.grad = None
+        return repeated(part, (x,)), w.grad
+
+    compiled = cr.compile(step)
+    rows = np.float32([[1, 2], [3, 4], [5, 6]])
+    if stays:
+        with pytest.raises(UnrepeatableError, match="stays"):
+            compiled(rows)
+        return
+    for _ in range(2):
+        losses, slope = compiled(rows)
+        assert losses.tolist() == [18.0, 82.0, 194.0]
+        assert slope.tolist() == [70.0, 112.0]
 
 
 # -- constants that are put into cells

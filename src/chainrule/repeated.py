@@ -6,6 +6,7 @@ numbers) and the gradients that it adds up are found by tracing it, and carried 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,9 @@ from .ir.graph import Graph, Value
 from .ops import control
 from .ops.arrays import reshape
 from .ops.operators import lift
+from .references import NOBODY, counted
 from .tensor import Tensor, unwrap, wrap
-from .tensor_contents import Content
+from .tensor_contents import Content, kept_here, made_here
 
 
 class UnrepeatableError(ChainruleError):
@@ -52,6 +54,17 @@ class StepTrace(BodyTrace):
         super().__init__("a loop over parts", inputs)
         self.cells: dict[int, tuple[Tensor, Value]] = {}  # id of a tensor -> it, and its contents before
         self.gradients: dict[int, tuple[Tensor, Tensor | None]] = {}  # and its gradient before
+        self.made: dict[int, tuple[Tensor, Value]] = {}  # those that the round makes and writes, as `cells`
+        self._made_before = set(made_here())
+
+    def _stand_in(self, value: Value) -> Value:
+        """What each round makes anew begins as a constant."""
+        owner = value.owner() if isinstance(value, Content) and value.data is not None else None
+        return value if owner is not None and self._is_made(owner) else super()._stand_in(value)
+
+    def _is_made(self, owner: Tensor) -> bool:
+        """Whether this round made a tensor."""
+        return id(owner) in made_here() and id(owner) not in self._made_before
 
     def _placeholder_for(self, outer: Value) -> Value:
         if not isinstance(outer, Content):
@@ -66,6 +79,8 @@ class StepTrace(BodyTrace):
 
     def will_write(self, owner: Tensor) -> None:
         """A tensor is about to get new contents."""
+        if self._is_made(owner):
+            self.made.setdefault(id(owner), (owner, owner._value))
         if id(owner) in self.cells or self._is_local(owner):
             return
         self._stand_in(owner._value)  # from now on a cell of the capture, if it wasn't one
@@ -93,12 +108,14 @@ class StepTrace(BodyTrace):
 
     def _is_local(self, owner: Tensor) -> bool:
         """Whether a tensor was made in this round."""
-        return id(owner) not in self.cells and self._is_own(owner._value)
+        return self._is_made(owner) or (id(owner) not in self.cells and self._is_own(owner._value))
 
     # -- the end
 
     def carried(self) -> list[Carried]:
         """Everything that was changed."""
+        if self._is_made_to_stay():
+            raise UnrepeatableError("a tensor is made that stays")
         found = []
         for owner, start in self.cells.values():
             found.append(Carried(owner, False, start, self.foreign[id(start)][1], adopted(owner._value)))
@@ -106,6 +123,12 @@ class StepTrace(BodyTrace):
         if any(each.end.type != each.stand_in.type for each in found):
             raise UnrepeatableError("a tensor or gradient gets another shape or element type")
         return found
+
+    def _is_made_to_stay(self) -> bool:
+        """Whether anyone holds a tensor that the round made and wrote: its next contents would be lost."""
+        counts = counted([owner for owner, _ in self.made.values()])
+        kept = Counter(kept_here())
+        return any(count > NOBODY + 1 + kept[key] for key, count in zip(self.made, counts))
 
     def _summed(self, owner: Tensor, before: Tensor | None) -> Carried:
         """A gradient, added up. With one more axis: of a sum of plain products the compiler would make one product of
@@ -125,7 +148,7 @@ class StepTrace(BodyTrace):
 
     def restore(self) -> None:
         """Every tensor as it was before."""
-        for owner, contents in self.cells.values():
+        for owner, contents in (*self.cells.values(), *self.made.values()):
             owner._value = contents
         for owner, gradient in self.gradients.values():
             owner._grad = gradient
