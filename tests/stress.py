@@ -142,7 +142,8 @@ SCENARIOS = {
     "Ctrl-C in a loop of calls leaves whole steps": Scenario(
         "training = Training()\n"
         "timer = threading.Timer(random.random() / 5, os.kill, (os.getpid(), signal.SIGINT))\n"
-        "try:\n    timer.start()\n    while True:\n        training.step(X[:5], Y[:5])\nexcept KeyboardInterrupt:\n    pass\n"
+        "try:\n    timer.start()\n    while True:\n        training.step(X[:5], Y[:5])\n"
+        "except KeyboardInterrupt:\n    pass\n"
         "done, fresh = int(training.count), Training()\n"
         "for _ in range(done):\n    fresh.step(X[:5], Y[:5])\n"
         "print(training.hash() == fresh.hash())",
