@@ -203,6 +203,6 @@ def test_the_gradient_of_a_padded_image_is_computed_without_its_edges() -> None:
     given = arrays_of(Case((2, 3, 7, 6), 4, (3, 3), (2, 2)), "float32")
     program = compile_graph(trace(step)(given.x, given.weight))
     kernels = [each.label for each in program.program.instructions if isinstance(each, Call)]
-    assert "turned convolution 2x4x4x4 to 2x3x7x6" in kernels, kernels
+    assert any("2x4x4x4 to 2x3x7x6" in label for label in kernels), kernels
     eager = step(cr.tensor(given.x), cr.tensor(given.weight))
     np.testing.assert_allclose(run_once(program, [given.x, given.weight], 1)[0], eager.numpy(), rtol=1e-4, atol=1e-5)
