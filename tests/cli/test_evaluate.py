@@ -55,5 +55,5 @@ def test_a_folder_with_some_of_the_classes(run: Run, photos: Path) -> None:
 def test_the_data_may_be_gone_when_others_are_named(run: Run, trained: str, flowers: Path) -> None:
     flowers.rename("moved.csv")
     result = run("evaluate", trained)
-    assert result.exit_code == 2 and "no file" in result.stderr
+    assert result.exit_code == 2 and "is not there any more" in result.stderr
     assert run("evaluate", trained, "moved.csv").exit_code == 0
