@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..ir.types import ArrayType, DType, Shape, uint8
 from .emit import Function, Reg, const, memory_type, vector_of
+from .lanes import shuffled
 
 Index = Reg | int
 
@@ -116,13 +117,6 @@ class Array:
 # -- lanes at any stride
 
 
-def shuffle(f: Function, first: Reg, second: Reg, lanes: Sequence[int]) -> Reg:
-    """Lanes picked out of two vectors; those of the second count on from the first."""
-    mask = ", ".join(f"i32 {lane}" for lane in lanes)
-    type = vector_of(first.element, len(lanes))
-    return f.emit(type, f"shufflevector {first}, {second}, <{len(lanes)} x i32> <{mask}>")
-
-
 def insert(f: Function, vector: Reg, value: Reg, lane: int) -> Reg:
     """The vector with one lane replaced."""
     return f.emit(vector.type, f"insertelement {vector}, {value}, i64 {lane}")
@@ -139,7 +133,7 @@ def load_strided(f: Function, dtype: DType, pointer: Reg, stride: int, lanes: in
     elif stride in (1, -1):
         first = pointer if stride == 1 else f.at(pointer, element, 1 - lanes)
         value = f.load(vector_of(element, lanes), first)
-        value = value if stride == 1 else shuffle(f, value, value, range(lanes - 1, -1, -1))
+        value = value if stride == 1 else shuffled(f, value, value, range(lanes - 1, -1, -1))
     elif stride == 2:
         value = _every_other(f, element, pointer, lanes)
     else:
@@ -154,7 +148,7 @@ def _every_other(f: Function, element: str, pointer: Reg, lanes: int) -> Reg:
     type = vector_of(element, lanes)
     first, second = f.load(type, pointer), f.load(type, f.at(pointer, element, lanes - 1))
     places = range(0, 2 * lanes, 2)
-    return shuffle(f, first, second, [place if place < lanes else place + 1 for place in places])
+    return shuffled(f, first, second, [place if place < lanes else place + 1 for place in places])
 
 
 def store_strided(f: Function, dtype: DType, value: Reg, pointer: Reg, stride: int) -> None:
@@ -164,7 +158,7 @@ def store_strided(f: Function, dtype: DType, value: Reg, pointer: Reg, stride: i
     if lanes == 0 or stride == 1:
         f.store(stored, pointer)
     elif stride == -1 and lanes > 1:
-        f.store(shuffle(f, stored, stored, range(lanes - 1, -1, -1)), f.at(pointer, element, 1 - lanes))
+        f.store(shuffled(f, stored, stored, range(lanes - 1, -1, -1)), f.at(pointer, element, 1 - lanes))
     else:
         for lane in range(lanes):
             f.store(f.extract(stored, lane), f.at(pointer, element, lane * stride))

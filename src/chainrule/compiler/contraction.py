@@ -19,7 +19,7 @@ from .epilogue import Finishable
 from .matmul import ProductKernel
 from .parts import usable
 from .place import Place, dense, is_view, same_layout
-from .product import Plan, Product, make_plan
+from .product import FUSED_MULTIPLY, Plan, Product, make_plan
 from .product_dots import dot_plan, dot_tasks, write_dots
 from .product_pack import PackingOfB
 from .program import Call, pointer_to
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 PRODUCTS = ("matmul", "pair_product")
 TURNED = 5.0  # cycles an element of a result that lies the other way than it is wanted
 SUMMED_UP = 5.0  # cycles a dot product
-FUSED_MULTIPLY = 1 / 56  # cost of an operation, in elements moved
 FOLLOWED = 16
 """Values that are looked at behind a product for what reduces it."""
 
@@ -201,7 +200,7 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
     sizes = "x".join(map(str, (*product.batch, product.m, product.n, product.k)))
     name = "matmul of pairs" if product.paired else "matmul"
     label = f"{name} {sizes}{' dots' if plan is None else ''}{' swapped' if choice.swapped else ''}"
-    source = str(equation.source) if equation.source else ""
+    source = equation.line
     if plan is not None:
         call_tiles(lowering, product, plan, (a, b, place), label, source)
         last = lowering.instructions[-1]

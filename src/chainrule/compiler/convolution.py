@@ -139,7 +139,7 @@ def _convolve(
     """y(n, o, i, j) = Σ w(o, c, k, l) x(n, c, i·s + k·d - p, j·s + l·d - p)."""
     lie = _lies(x, way.order) and _lies(y, way.order)
     if way.is_whole and is_product(rows, columns) and suits_images(weight) and lie:
-        lower_images(lowering, x, weight, y, _label(equation), _line(equation))
+        lower_images(lowering, x, weight, y, _label(equation), equation.line)
         return
     flops = 2.0 * math.prod(y.shape) * math.prod(weight.shape[1:])
     kernel: BatchKernel | ChannelsKernel
@@ -152,11 +152,7 @@ def _convolve(
     pointers = [pointer_to(place) for place in (packed, x, y)]
     key = (type(kernel), way.depthwise, rows, columns, *_layouts(packed, x, y))
     cost = flops * FUSED_MULTIPLY
-    lowering.call(kernel.write, pointers, kernel.tasks, cost, [y.buffer], _label(equation), _line(equation), key)
-
-
-def _line(equation: Equation) -> str:
-    return str(equation.source) if equation.source else ""
+    lowering.call(kernel.write, pointers, kernel.tasks, cost, [y.buffer], _label(equation), equation.line, key)
 
 
 def _layouts(*places: Place) -> tuple[Any, ...]:
@@ -212,7 +208,7 @@ def _weight_gradient(lowering: Lowering, equation: Equation) -> None:
     source, cotangent = (laid_out(lowering, place, way.order) for place in (x, g))
     place = lowering.allocate(weight)
     if way.is_whole and is_product(windows[0], windows[1]) and suits_weights(place):
-        lower_weights(lowering, source, cotangent, place, _label(equation), _line(equation))
+        lower_weights(lowering, source, cotangent, place, _label(equation), equation.line)
         return
     for part, target, own in _groups(way, source, place, cotangent):
         if way.batch:
@@ -229,7 +225,7 @@ def _weight_dots(
     pointers = [*map(pointer_to, (g, x, target)), Pointer(scratch)]
     key = (WeightDots, windows, *_layouts(x, g, target))
     cost, written = _weight_cost(equation), [target.buffer, scratch]
-    lowering.call(kernel.write, pointers, kernel.tasks, cost, written, _label(equation), _line(equation), key)
+    lowering.call(kernel.write, pointers, kernel.tasks, cost, written, _label(equation), equation.line, key)
 
 
 def _weight_tiles(
@@ -246,7 +242,7 @@ def _weight_tiles(
     key = (WeightKernel, depthwise, windows, *_layouts(x, g))
     pointers = [pointer_to(place) for place in (x, g, sums)]
     cost, written = _weight_cost(equation), [sums.buffer]
-    lowering.call(kernel.write, pointers, kernel.tasks, cost, written, _label(equation), _line(equation), key)
+    lowering.call(kernel.write, pointers, kernel.tasks, cost, written, _label(equation), equation.line, key)
     lower_finish(lowering, kernel, sums, target, _label(equation))
 
 

@@ -14,6 +14,7 @@ from .convolution_reach import ONE_TAP, Reach, Run, choose_tile, column_runs
 from .convolution_window import Window, first_row, panels, taps_inside
 from .emit import Function, Reg, bytes_of, const, element_type, vector_of, word
 from .place import Place
+from .product_pack import split
 from .tile import part
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class ChannelsKernel:
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel's body: pointers to weights, input, output."""
         with f.loop(begin, end) as loop:
-            task, across = divided(f, loop.index, self._across)
-            vectors, row = divided(f, task, self.rows.count)
+            task, across = split(f, loop.index, self._across)
+            vectors, row = split(f, task, self.rows.count)
             tiles = (vectors, f.add(vectors, 1)) if self.divides_vectors else (word(0), word(self.vector_tiles))
             place = f.times(across, self.tile.places)
             for run in self._runs:
@@ -226,13 +227,6 @@ def fetch(f: Function, pointer: Reg, offset: Reg) -> None:
     address = f.emit("ptr", f"getelementptr i8, ptr {pointer.name}, {offset}")
     f.module.declare("@llvm.prefetch.p0", "void @llvm.prefetch.p0(ptr, i32, i32, i32)")
     f.line(f"call void @llvm.prefetch.p0({address}, i32 0, i32 3, i32 1)")
-
-
-def divided(f: Function, index: Reg, size: int) -> tuple[Reg, Reg]:
-    """Quotient and remainder by a known number."""
-    if size == 1:
-        return index, word(0)
-    return f.binary("udiv", index, word(size)), f.binary("urem", index, word(size))
 
 
 def chosen(f: Function, number: Reg, low: int, high: int, count: int) -> AbstractContextManager[None]:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .convolution_channels import chosen, divided
+from .convolution_channels import chosen
 from .convolution_reach import LATENCY
 from .convolution_window import Window, first_row, panels, places_inside, span_of
 from .emit import Function, Reg, const, element_type, vector_of, word
 from .place import Place
+from .product_pack import split
 from .tile import horizontal
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class WeightDots:
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel's body: pointers to cotangent, input, gradient, scratch."""
         with f.loop(begin, end) as loop:
-            panel, tap = divided(f, loop.index, self.rows.kernel)
+            panel, tap = split(f, loop.index, self.rows.kernel)
             scratch = f.at(pointers[3], self.element, f.times(loop.index, self._task_elements))
             offset = first_row(f, panel, self.tile.out, self.out)
             for high, first, last in panels(self.tile.out, self.out):

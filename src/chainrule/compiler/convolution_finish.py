@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .convolution_channels import divided
 from .convolution_weights import WeightKernel
 from .emit import Function, Reg, vector_of, word
 from .place import Place
-from .product_pack import scratch
+from .product_pack import scratch, split
 from .program import pointer_to
 from .squares import turn_square
 
@@ -51,7 +50,7 @@ class WeightFinish:
         whole, rest = divmod(self.kernel.out, self.lanes)
         square = scratch(f, self.element, self.lanes * self.lanes)
         with f.loop(begin, end) as loop:
-            vector, piece = divided(f, loop.index, self.pieces)
+            vector, piece = split(f, loop.index, self.pieces)
             sums = f.at(pointers[0], self.element, f.times(vector, self.kernel.vector_step))
             to = f.at(pointers[1], self.element, f.times(vector, self.lanes * self.row))
             if whole:

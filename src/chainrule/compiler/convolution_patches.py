@@ -115,7 +115,7 @@ def lower_patches(lowering: Lowering, equation: Equation, rows: Window, columns:
     kernel = _Forward(sizes) if forward else _Weights(sizes)
     shapes = f"{'x'.join(map(str, x.shape))} to {'x'.join(map(str, result.shape))}"
     key = (type(kernel), *_key(sizes), weight.shape)
-    source = str(equation.source) if equation.source else ""
+    source = equation.line
     label = f"small {equation.primitive.name} {shapes} of patches"
     cost, tasks = 2.0 * sizes.products * FUSED_MULTIPLY, sizes.tasks if forward else groups
     lowering.call(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..ir.graph import Equation
-from .convolution import CHANNELS_INNERMOST, laid_out
+from .convolution import CHANNELS_INNERMOST, FUSED_MULTIPLY, laid_out
 from .convolution_patches import lower_patches, wanted
 from .convolution_window import Window, windows_of
 from .emit import Function, Reg, const, memory_type, vector_of, word
@@ -28,7 +28,6 @@ SPARE = 4
 TAPS_INNER = (1, 2, 3, 0)  # the order of weights here: (channel, row, column, output channel)
 MOST_PRODUCTS = 1 << 20
 MOST_GROUPS = 8
-FUSED_MULTIPLY = 1 / 50
 
 
 def lower_small_convolution(lowering: Lowering, equation: Equation) -> bool:
@@ -100,7 +99,7 @@ def _call(lowering: Lowering, equation: Equation, kernel: Any, places: Sequence[
     label = f"small {equation.primitive.name} {'x'.join(map(str, x.shape))} to {'x'.join(map(str, y.shape))}"
     key = (type(kernel), kernel.rows, kernel.columns, *((each.dtype, each.shape, each.strides) for each in places))
     cost = 2.0 * kernel.products * FUSED_MULTIPLY
-    source = str(equation.source) if equation.source else ""
+    source = equation.line
     lowering.call(kernel.write, [*map(pointer_to, places)], tasks, cost, [places[-1].buffer], label, source, key)
 
 

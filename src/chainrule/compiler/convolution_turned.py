@@ -20,9 +20,10 @@ from ..ir.types import Shape
 from .convolution import FUSED_MULTIPLY, laid_out
 from .convolution_small import MOST_PRODUCTS, SPARE
 from .convolution_window import Remainder, Window, remainders, windows_of
-from .emit import Function, Reg, const, memory_type, vector_of, word
+from .emit import Function, Reg, const, memory_type, vector_of
 from .lanes import picked, shuffled
 from .place import Place
+from .product_pack import split
 from .program import pointer_to
 from .runtime import Target
 
@@ -58,7 +59,7 @@ def lower_turned_convolution(lowering: Lowering, equation: Equation) -> bool:
     key = (_Turned, rows, columns, params["groups"], *((p.dtype, p.shape, p.strides) for p in (source, own, target)))
     cost = 2.0 * math.prod(g.shape) * math.prod(weight.shape[1:]) * FUSED_MULTIPLY
     pointers = [pointer_to(place) for place in (source, own, target)]
-    line = str(equation.source) if equation.source else ""
+    line = equation.line
     lowering.call(kernel.write, pointers, g.shape[0] * params["groups"], cost, [target.buffer], label, line, key)
     return True
 
@@ -147,9 +148,7 @@ class _Turned:
         element, many = memory_type(self.x.dtype), self.weight.shape[0] // self.groups
         whole, rest = divmod(self.weight.shape[1], self.at_once)
         with f.loop(begin, end) as loop:
-            example, group = loop.index, word(0)
-            if self.groups > 1:
-                example, group = (f.binary(name, loop.index, word(self.groups)) for name in ("udiv", "urem"))
+            example, group = split(f, loop.index, self.groups)
             g, weight, x = pointers
             g = f.at(g, element, f.add(f.times(example, self.g.strides[0]), f.times(group, many * self.g.strides[1])))
             weight = f.at(weight, element, f.times(group, many * self.weight.strides[0]))

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .convolution_channels import Range, divided
+from .convolution_channels import Range
 from .convolution_reach import LATENCY
 from .convolution_weight_sums import WeightSums
 from .convolution_window import Window, first_row, panels, places_inside
 from .emit import Function, Reg, const, element_type, vector_of, word
 from .place import Place
+from .product_pack import split
 from .runtime import Target
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class WeightKernel:
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel's body: pointers to input, cotangent, sums."""
         with f.loop(begin, end) as loop:
-            chunk, part = divided(f, loop.index, self.parts)
+            chunk, part = split(f, loop.index, self.parts)
             x, g, sums = pointers
             sums = f.at(sums, self.element, f.times(chunk, self.size))
             low = f.times(part, self.tiles_at_once)

@@ -54,7 +54,7 @@ def lower_pairs(lowering: Lowering, equation: Equation) -> bool:
         return False
     source, axis = lowering.place_of(equation.inputs[0]), equation.params["axis"]
     key = ("pairs", axis, source.offset, source.shape, source.strides, source.steps)
-    line = str(equation.source) if equation.source else ""
+    line = equation.line
     place = lowering.shared(source, key, lambda where: _made(where, source, axis, equation.outputs[0].type, line))
     lowering.places[id(equation.outputs[0])] = place
     return True

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ops.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
-from .array import Array, shuffle
+from .array import Array
 from .emit import Function, Reg, const, vector_of, word
+from .lanes import shuffled
 from .lower_copy import unravelled
 from .lower_kernel import Kernel, Lowering, Params, Types
 from .runtime import processor
@@ -68,9 +69,9 @@ def _interleaved(f: Function, words: Sequence[Reg]) -> Reg:
     """The four words of the first block, those of the second ..., as uint32."""
     narrow = [f.convert("trunc", each, "i32") for each in words]
     lanes = narrow[0].lanes
-    halves = [shuffle(f, narrow[place], narrow[place + 1], range(2 * lanes)) for place in (0, 2)]
+    halves = [shuffled(f, narrow[place], narrow[place + 1], range(2 * lanes)) for place in (0, 2)]
     order = [place * lanes + lane for lane in range(lanes) for place in range(WORDS)]
-    return shuffle(f, halves[0], halves[1], order)
+    return shuffled(f, halves[0], halves[1], order)
 
 
 def _store(f: Function, target: Array, first: Reg, words: Reg) -> None:

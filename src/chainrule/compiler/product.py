@@ -32,6 +32,8 @@ KEPT = 0.1
 COPIED, TURNED, SCATTERED, FETCHED = 0.3, 0.45, 1.5, 1.0
 """Cycles an element that is packed: from rows, from columns in squares, one by one; more where it comes from afar."""
 SECOND_CACHE_ALL = 1 << 20
+FUSED_MULTIPLY = 1 / 56
+"""Cost of an operation, in elements moved."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .emit import Function, Reg, bytes_of, const, vector_of, word
 from .product import Product
+from .product_pack import split
 from .runtime import Target
 from .tile import horizontal
 
@@ -44,15 +45,11 @@ def write_dots(
     panels = -(-product.m // plan.rows)
     rest_rows = product.m - (panels - 1) * plan.rows
     with f.loop(begin, end) as loop:
-        task = loop.index
-        panel = word(0)
-        if panels > 1:
-            task, panel = f.binary("udiv", task, word(panels)), f.binary("urem", task, word(panels))
+        task, panel = split(f, loop.index, panels)
         for size, a_step, b_step, c_step in reversed(
             list(zip(product.batch, product.a_batch, product.b_batch, product.c_batch))
         ):
-            index = word(0) if size == 1 else f.binary("urem", task, word(size))
-            task = task if size == 1 else f.binary("udiv", task, word(size))
+            task, index = split(f, task, size)
             a = f.at(a, product.element, f.times(index, a_step))
             b = f.at(b, product.element, f.times(index, b_step))
             c = f.at(c, product.element, f.times(index, c_step))

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from ..ir.graph import Equation
 from .emit import Function, Reg, const, element_type, vector_of, word
+from .lanes import shuffled
 from .place import Place
+from .product import FUSED_MULTIPLY
 from .program import pointer_to
 
 if TYPE_CHECKING:
     from .units import Lowering
 
 FEWEST_PRODUCTS, MOST_PRODUCTS = 1 << 8, 1 << 16
-FUSED_MULTIPLY = 1 / 56
 SUMS = 8
 """Sums side by side: a multiply-add takes four cycles, and two begin in each."""
 VECTORS = 8
@@ -79,7 +80,7 @@ def _call(lowering: Lowering, equation: Equation, product: Vector, vector: Place
 
     label = f"vector {product.k} times matrix to {product.n}{'' if along_result else ', dots'}"
     cost = 2 * product.k * product.n * FUSED_MULTIPLY
-    source = str(equation.source) if equation.source else ""
+    source = equation.line
     pointers = [pointer_to(each) for each in (vector, matrix, place)]
     lowering.call(write, pointers, tasks, cost, [place.buffer], label, source, ("vector product", product))
 
@@ -170,16 +171,7 @@ def _dots(f: Function, product: Vector, pointers: Sequence[Reg], task: Reg) -> N
         factors = f.load_first(sums[0].type, f.at(vector, element, whole), rest)
         values = [f.load_first(factors.type, f.at(here, element, whole + row), rest) for row in rows]
         sums = [f.fma(factors, value, total) for value, total in zip(values, sums)]
-    f.store(_first(f, turned_sums(f, sums), min(lanes, product.n)), f.at(result, element, first))
-
-
-def _first(f: Function, vector: Reg, count: int) -> Reg:
-    """The first lanes."""
-    if count == vector.lanes:
-        return vector
-    mask = ", ".join(f"i32 {lane}" for lane in range(count))
-    kind = vector_of(vector.element, count)
-    return f.emit(kind, f"shufflevector {vector}, {vector}, <{count} x i32> <{mask}>")
+    f.store(f.resized(turned_sums(f, sums), min(lanes, product.n)), f.at(result, element, first))
 
 
 def _gathered(f: Function, product: Vector, vector: Reg) -> Reg:
@@ -207,8 +199,4 @@ def _halved(f: Function, low: Reg, high: Reg, distance: int) -> Reg:
     lanes = low.lanes
     own = [lane + (lanes if lane & distance else 0) for lane in range(lanes)]
     others = [(lane ^ distance) + (lanes if lane & distance else 0) for lane in range(lanes)]
-    parts = []
-    for chosen in (own, others):
-        mask = ", ".join(f"i32 {lane}" for lane in chosen)
-        parts.append(f.emit(low.type, f"shufflevector {low}, {high}, <{lanes} x i32> <{mask}>"))
-    return f.binary("fadd", *parts)
+    return f.binary("fadd", shuffled(f, low, high, own), shuffled(f, low, high, others))

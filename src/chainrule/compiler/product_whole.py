@@ -14,6 +14,7 @@ from ..ir.graph import Equation
 from .emit import Function, Reg, const, memory_type, vector_of
 from .lanes import shuffled
 from .place import Place
+from .product import FUSED_MULTIPLY
 from .program import pointer_to
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 MOST_TERMS = 8
 TWO_CHAINS = 4
 """Terms from which on two sums run side by side."""
-FUSED_MULTIPLY = 1 / 56
 
 
 def lower_whole_product(lowering: Lowering, equation: Equation) -> bool:
@@ -41,7 +41,7 @@ def lower_whole_product(lowering: Lowering, equation: Equation) -> bool:
     key = ("whole product", *((place.dtype, place.shape, place.strides) for place in (first, second)))
     label = f"product {'x'.join(map(str, (*result.shape, first.shape[1])))} in one vector"
     cost = 2.0 * result.size * first.shape[1] * FUSED_MULTIPLY
-    source = str(equation.source) if equation.source else ""
+    source = equation.line
     lowering.call(kernel.write, pointers, 1, cost, [target.buffer], label, source, key)
     return True
 

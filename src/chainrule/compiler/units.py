@@ -194,7 +194,7 @@ class Lowering:
             inputs, outputs = self._alike(equation, inputs)
         else:
             outputs = [self.allocate(value) for value in equation.outputs]
-        self.opaque(equation.primitive.name, inputs, outputs, equation.params, equation.primitive.name, _line(equation))
+        self.opaque(equation.primitive.name, inputs, outputs, equation.params, equation.primitive.name, equation.line)
 
     def _alike(self, equation: Equation, inputs: list[Place]) -> tuple[list[Place], list[Place]]:
         """Window operations run along the innermost axis of memory: what they read and write lies in one order.
@@ -276,7 +276,3 @@ WAYS = (
     *(lower_pairs, _lower_convolution, lower_parts),
 )
 """How an equation that is no nest may be lowered, tried in this order; else as the table says."""
-
-
-def _line(equation: Equation) -> str:
-    return str(equation.source) if equation.source else ""

@@ -114,6 +114,11 @@ class Equation:
         self._arrays: tuple[NumpyArray, ...] | None = None
         self._outputs: tuple[Any, ...] = ()
 
+    @property
+    def line(self) -> str:
+        """The user's line as text; nothing where it is not known."""
+        return str(self.source) if self.source else ""
+
     def produce(self, types: Sequence[ArrayType], tracked: bool) -> tuple[Value, ...]:
         """Make the outputs of an equation of a graph."""
         source = self.source
