@@ -14,9 +14,9 @@ from . import tiny
 from .buffers import bytes_kept, place_buffers
 from .chains import chained
 from .emit import Module
-from .gather_parts import gather_parts
 from .known_sums import reuse_sums
 from .loop_views import views_after_loops
+from .loose_rewrites import rewrite_loosely
 from .memory import dense
 from .part_by_part import compute_parts
 from .place import Buffer, Kind
@@ -115,7 +115,7 @@ def _with_pairs(graph: Graph, target: Target) -> Graph:
 
 def prepared(graph: Graph) -> Graph:
     """The passes, and what else is rewritten before a graph becomes kernels."""
-    return split_reductions(reuse_sums(compute_parts(views_after_loops(gather_parts(run_passes(graph))))))
+    return split_reductions(reuse_sums(compute_parts(views_after_loops(rewrite_loosely(run_passes(graph))))))
 
 
 class _Planned:

@@ -16,8 +16,8 @@ from ..passes.rewrite import Inputs, Rewriter, apply_rules, full
 from .loop_views import with_body
 
 
-def gather_parts(graph: Graph) -> Graph:
-    """`graph` with sums of padded parts as one concatenation, also in bodies of loops, and products out of loops."""
+def rewrite_loosely(graph: Graph) -> Graph:
+    """`graph` with all of them done, in the bodies of loops too."""
     known = all_primitives()
     rules = {
         known["add"]: (_side_by_side, _twice),
@@ -127,7 +127,7 @@ def _twice(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | No
 
 def _in_body(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> tuple[Value, ...] | None:
     """The same rewrites in the body of a loop."""
-    body = gather_parts(equation.params["body"])
+    body = rewrite_loosely(equation.params["body"])
     return None if body is equation.params["body"] else _emit_loop(rewriter, equation, inputs, body=body)
 
 
