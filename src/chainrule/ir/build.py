@@ -7,17 +7,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ..errors import DtypeError, TraceError
 from ..source import SourceLine, user_source
 from .graph import Equation, Value
+from .primitive import Primitive
 from .types import ArrayType, NumpyArray
-
-if TYPE_CHECKING:
-    from .primitive import Primitive
 
 
 class Trace:
@@ -138,6 +136,9 @@ def bind(primitive: Primitive, *inputs: Value, **params: Any) -> Any:
     else:
         outputs = _write(primitive, inputs, params, types, tracked)
     return outputs[0] if single else outputs
+
+
+Primitive.__call__ = bind
 
 
 def _write(

@@ -14,16 +14,14 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from ..source import SourceLine
 from .operand import Operand
+from .primitive import Primitive
 from .types import ArrayType, DType, NumpyArray, Shape
-
-if TYPE_CHECKING:
-    from .primitive import Primitive
 
 _order = itertools.count()
 
@@ -173,7 +171,5 @@ class Graph:
     outputs: tuple[Value, ...]
     name: str = "graph"
 
-    def __str__(self) -> str:
-        from .show import show_graph  # the text form reads graphs, so it comes after them
-
-        return show_graph(self)
+    __str__: ClassVar[Callable[..., str]]
+    """Its text form: `show_graph` of show.py."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import ChainruleError
-from .build import bind
 from .types import ArrayType, NumpyArray
 
 TypeRule = Callable[..., Any]
@@ -76,6 +75,9 @@ class Primitive:
     formula: str
     samples: Callable[[], Iterator[Sample]]
 
+    __call__: ClassVar[Callable[..., Any]]
+    """Apply it to Values of exactly the types it takes: how derivatives are written. It is `bind` of build.py."""
+
     @property
     def differentiable(self) -> bool:
         """Whether gradients flow through it at all."""
@@ -90,10 +92,6 @@ class Primitive:
         if isinstance(self.derivative, JointRule):
             return self.derivative.at(position)
         return self.derivative(position, input_count)
-
-    def __call__(self, *values: Any, **params: Any) -> Any:
-        """Apply it to Values of exactly the types it takes: how derivatives are written."""
-        return bind(self, *values, **params)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

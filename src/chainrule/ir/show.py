@@ -23,6 +23,9 @@ def show_graph(graph: Graph, sources: bool = True) -> str:
     return "\n".join(lines)
 
 
+Graph.__str__ = show_graph
+
+
 def value_names(graph: Graph) -> dict[int, str]:
     """A name for each value by id: %n for inputs and results, cn for constants, the number itself for splats."""
     arrays = [value for value in constants(graph) if not is_splat(value)]
