@@ -11,8 +11,8 @@ import pytest
 from chainrule.ir.build import constant
 from chainrule.ir.graph import Graph
 from chainrule.ir.types import ArrayType, float32, float64
+from chainrule.ops import broadcasting, structure
 from chainrule.ops import elementwise as ew
-from chainrule.ops import structure
 from chainrule.passes import delay_broadcasts, remove_unused
 
 from .helpers import array, assert_same_meaning, graph_of, names, number
@@ -22,7 +22,7 @@ NUMBER, ROW, COLUMN, MATRIX = (ArrayType(shape, float32) for shape in ((), (12,)
 
 
 def wide(x: Any, *shape: int) -> Any:
-    return structure.broadcast_to(x, shape=shape or MATRIX.shape)
+    return broadcasting.broadcast_to(x, shape=shape or MATRIX.shape)
 
 
 def computed(graph: Graph) -> int:

@@ -11,14 +11,14 @@ import pytest
 from chainrule.ir.build import constant
 from chainrule.ir.graph import Value
 from chainrule.ir.types import ArrayType, bool_, float32, int32
+from chainrule.ops import broadcasting, reduction, structure
 from chainrule.ops import elementwise as ew
-from chainrule.ops import reduction, structure
 from chainrule.passes import remove_unused, simplify_structure
 
 from .helpers import assert_same_meaning, graph_of, names
 
 Function = Callable[..., Any]
-reshape, broadcast, permute = structure.reshape, structure.broadcast_to, structure.permute_dims
+reshape, broadcast, permute = structure.reshape, broadcasting.broadcast_to, structure.permute_dims
 CUBE, MATRIX, ROW, COLUMN = (ArrayType(shape, float32) for shape in ((2, 3, 4), (3, 4), (4,), (3, 1)))
 SINGLE, NUMBER, INTEGERS, MASK = (
     *(ArrayType((1, 3, 1, 4), float32), ArrayType((), float32), ArrayType((1, 3), int32), ArrayType((1, 3), bool_)),
@@ -119,10 +119,10 @@ def test_slice_pad_and_concat(function: Function, kind: ArrayType, expected: str
 @pytest.mark.parametrize(
     ("function", "kind", "expected"),
     [
-        (lambda x: reduction.sum(x, axes=()), INTEGERS, ""),
-        (lambda x: reduction.sum(x, axes=(0,)), INTEGERS, "reshape"),
-        (lambda x: reduction.sum(x, axes=(0, 2)), SINGLE, "reshape add"),  # the sum of -0.0 is 0.0
-        (lambda x: reduction.sum(x, axes=(0, 1)), SINGLE, "sum"),
+        (lambda x: broadcasting.sum(x, axes=()), INTEGERS, ""),
+        (lambda x: broadcasting.sum(x, axes=(0,)), INTEGERS, "reshape"),
+        (lambda x: broadcasting.sum(x, axes=(0, 2)), SINGLE, "reshape add"),  # the sum of -0.0 is 0.0
+        (lambda x: broadcasting.sum(x, axes=(0, 1)), SINGLE, "sum"),
         (lambda x: reduction.max(x, axes=(0, 2)), SINGLE, "reshape"),
         (lambda x: reduction.min(x, axes=()), SINGLE, ""),
         (lambda x: reduction.all(x, axes=(0,)), MASK, "reshape"),

@@ -3,6 +3,7 @@
 from . import (
     arrays,
     bfloat16,
+    broadcasting,
     complex,
     complex_functions,
     complex_waves,
@@ -29,6 +30,7 @@ from . import (
 __all__ = [
     "arrays",
     "bfloat16",
+    "broadcasting",
     "complex",
     "complex_functions",
     "complex_waves",

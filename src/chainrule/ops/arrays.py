@@ -25,9 +25,9 @@ from ..ir.types import (
     normalize_axis,
     promote,
 )
+from . import broadcasting, reduction, structure
 from . import complex as parts
 from . import elementwise as ew
-from . import reduction, structure
 from .operators import astype, broadcast, check_fits, floating, lift
 from .operators import reshape as reshape_to
 
@@ -39,14 +39,14 @@ Axis = int | tuple[int, ...] | list[int] | None
 def _reduced(primitive: Any, x: Value, axis: Axis, keepdims: bool) -> Value:
     axes = normalize_axes(axis, x.ndim)
     result: Value = primitive(x, axes=axes)
-    return reshape_to(result, reduction.kept_shape(x.shape, axes)) if keepdims else result
+    return reshape_to(result, broadcasting.kept_shape(x.shape, axes)) if keepdims else result
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Value:
     """Sum over `axis`; bools and small integers are summed in int64."""
     value = lift(x)
     wanted = as_dtype(dtype) if dtype is not None else summed_dtype(value)
-    return _reduced(reduction.sum, astype(value, wanted), axis, keepdims)
+    return _reduced(broadcasting.sum, astype(value, wanted), axis, keepdims)
 
 
 def summed_dtype(value: Value) -> Any:
@@ -60,7 +60,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Value:
     """Arithmetic mean over `axis`; NaN where there is nothing to average."""
     value = floating(x)
     count = math.prod(value.shape[axis] for axis in normalize_axes(axis, value.ndim))
-    total = _reduced(reduction.sum, value, axis, keepdims)
+    total = _reduced(broadcasting.sum, value, axis, keepdims)
     return total / count if count else total * math.nan
 
 
@@ -69,7 +69,7 @@ def var(x: Any, axis: Axis = None, correction: float = 0.0, keepdims: bool = Fal
     value = floating(x)
     count = math.prod(value.shape[axis] for axis in normalize_axes(axis, value.ndim))
     centred = value - mean(value, axis, keepdims=True)
-    total = _reduced(reduction.sum, squares(centred), axis, keepdims)
+    total = _reduced(broadcasting.sum, squares(centred), axis, keepdims)
     return total / (count - correction) if count > correction else total * math.nan
 
 
@@ -123,7 +123,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -
     kept = tuple(value.shape[other] for other in rest)
     flat = reshape_to(permute_dims(value, (*axes, *rest)), (_count(value.shape, axes), *kept))
     product = _product_of_rows(flat)
-    return reshape_to(product, reduction.kept_shape(value.shape, axes)) if keepdims else product
+    return reshape_to(product, broadcasting.kept_shape(value.shape, axes)) if keepdims else product
 
 
 def _count(shape: Shape, axes: tuple[int, ...]) -> int:
@@ -200,7 +200,7 @@ def cumulative_sum(x: Any, axis: int | None = None, dtype: Any = None, include_i
     result: Value = reduction.cumulative_sum(value, axis=place)
     if not include_initial:
         return result
-    zero = splat(0, value.type.with_shape(reduction.kept_shape(value.shape, (place,))))
+    zero = splat(0, value.type.with_shape(broadcasting.kept_shape(value.shape, (place,))))
     return concat([zero, result], axis=place)
 
 
@@ -289,7 +289,7 @@ def squeeze(x: Any, axis: Axis = None) -> Value:
     for place in axes:
         if value.shape[place] != 1:
             raise ShapeError(f"squeeze: axis {place} of {value.type} has size {value.shape[place]}, expected 1")
-    return reshape_to(value, reduction.reduced_shape(value.shape, axes))
+    return reshape_to(value, broadcasting.reduced_shape(value.shape, axes))
 
 
 def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Value:

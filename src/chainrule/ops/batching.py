@@ -13,7 +13,9 @@ from typing import Any
 from ..ir.build import Trace, bind, placeholder, recording, tracing
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import Primitive
-from . import bfloat16, elementwise, reduction, structure
+from . import bfloat16, broadcasting, elementwise
+from . import complex as complex_numbers
+from .control import scanned
 from .pullback import loses_track
 
 Flags = Sequence[bool]
@@ -23,7 +25,10 @@ RULES: dict[str, Rule] = {}
 """By name of the primitive: batching_rules.py and batching_control.py put theirs here."""
 
 ELEMENTWISE = frozenset(
-    each.name for module in (elementwise, bfloat16) for each in vars(module).values() if isinstance(each, Primitive)
+    each.name
+    for module in (elementwise, bfloat16, complex_numbers)
+    for each in vars(module).values()
+    if isinstance(each, Primitive)
 )
 
 
@@ -88,7 +93,7 @@ class Batcher:
                 self.put(place, cotangent, True)
             self.run(trace.equations)
             whole = self.full(found)
-            return whole if wide[position] else reduction.sum(whole, axes=(0,))
+            return whole if wide[position] else broadcasting.sum(whole, axes=(0,))
 
         count = equation.params["count"]
         wide = flags[count:]
@@ -106,7 +111,7 @@ def spread_out(value: Value, flag: bool, size: int) -> Value:
     """A value with the batch axis: the same for all examples where it had none."""
     if flag:
         return value
-    result: Value = structure.broadcast_to(value, shape=(size, *value.shape))
+    result: Value = broadcasting.broadcast_to(value, shape=(size, *value.shape))
     return result
 
 
@@ -131,8 +136,6 @@ def batched_graph(size: int, graph: Graph, flags: Flags, wanted: Flags | None = 
 
 def one_by_one(size: int, equation: Equation, values: Sequence[Value], flags: Flags) -> Sequence[Value]:
     """Example after example: a scan whose body is the one equation."""
-    from .control import scanned
-
     with tracing(Trace()) as trace, recording(True):
         assert trace is not None
         inputs = [placeholder(value.type) for value in equation.inputs]

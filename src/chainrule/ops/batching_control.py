@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir.build import Trace, bind, placeholder, recording, tracing
 from ..ir.graph import Graph, Value
-from . import elementwise, reduction, structure
+from . import broadcasting, elementwise, reduction, structure
 from .batching import RULES, Flags, batched_graph, every, spread_out
 from .control import cond, scanned, while_loop
 from .pullback import copied
@@ -60,7 +60,7 @@ def _cond(size: int, values: Sequence[Value], flags: Flags, params: dict[str, An
 def _chosen(predicate: Value, first: Value, second: Value) -> Value:
     """(size,) bools choose between (size, ...) and (size, ...)."""
     wide = structure.reshape(predicate, shape=(predicate.shape[0], *[1] * (first.ndim - 1)))
-    result: Value = elementwise.where(structure.broadcast_to(wide, shape=first.shape), first, second)
+    result: Value = elementwise.where(broadcasting.broadcast_to(wide, shape=first.shape), first, second)
     return result
 
 

@@ -11,7 +11,7 @@ from ..ir.build import bind, constant
 from ..ir.graph import Value
 from ..ir.primitive import Primitive
 from ..ir.types import Shape, int64
-from . import convolution, elementwise, indexing, linear, pooling, reduction, structure
+from . import broadcasting, convolution, elementwise, indexing, linear, pooling, reduction, structure
 from .batching import RULES, Flags, Rule, every, spread_out
 
 # -- structure
@@ -24,7 +24,7 @@ def _whole(size: int, values: Sequence[Value], flags: Flags) -> list[Value]:
 def _broadcast_to(size: int, values: Sequence[Value], flags: Flags, params: dict[str, Any]) -> Sequence[Value]:
     (x,), shape = values, params["shape"]
     padded = (size, *[1] * (len(shape) - x.ndim + 1), *x.shape[1:])
-    return every(structure.broadcast_to(structure.reshape(x, shape=padded), shape=(size, *shape)))
+    return every(broadcasting.broadcast_to(structure.reshape(x, shape=padded), shape=(size, *shape)))
 
 
 def _reshape(size: int, values: Sequence[Value], flags: Flags, params: dict[str, Any]) -> Sequence[Value]:
@@ -155,7 +155,7 @@ def _number(number: int, shape: Shape) -> Value:
 
 
 _AXES = (
-    *(structure.concat, structure.flip, reduction.sum, reduction.max, reduction.min, reduction.all, reduction.any),
+    *(structure.concat, structure.flip, broadcasting.sum, reduction.max, reduction.min, reduction.all, reduction.any),
     *(reduction.argmax, reduction.argmin, reduction.argsort, reduction.cumulative_sum, reduction.softmax),
 )
 _WINDOWS = (

@@ -16,7 +16,6 @@ import numpy as np
 from ..ir.build import splat
 from ..ir.primitive import Primitive, Sample, register
 from ..ir.types import COMPLEX, FLOATS, ArrayType, complex64, complex_dtype, float32, part_dtype
-from .batching import batched_by_leading_axes
 from .samples import NASTY, SHAPES, spread, with_gaps
 from .type_rules import require_dtype, require_same
 
@@ -106,6 +105,3 @@ join = register(
         _join_samples,
     )
 )
-
-
-batched_by_leading_axes(real, imag, conj, join)

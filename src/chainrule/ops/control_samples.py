@@ -12,8 +12,8 @@ from ..ir.build import Trace, placeholder, tracing
 from ..ir.graph import Graph, Value
 from ..ir.primitive import Sample
 from ..ir.types import ArrayType, DType, NumpyArray, Shape, float32, float64, int64
+from . import broadcasting, linear
 from . import elementwise as ew
-from . import linear, structure
 from .samples import spread, with_gaps
 
 # Bodies are made for one element type, so a float32 sample can't be tried in float64: only those are said to be smooth.
@@ -123,7 +123,7 @@ def cond() -> Iterator[Sample]:
 def _small(limit: Value, x: Value) -> tuple[Value, ...]:
     from . import reduction
 
-    return (reduction.all(x < structure.broadcast_to(limit, shape=x.shape), axes=tuple(range(x.ndim))),)
+    return (reduction.all(x < broadcasting.broadcast_to(limit, shape=x.shape), axes=tuple(range(x.ndim))),)
 
 
 def _grown(limit: Value, x: Value) -> tuple[Value, ...]:

@@ -26,8 +26,8 @@ from ..errors import GradientError
 from ..ir.build import constant, splat, zeros_like
 from ..ir.primitive import JointRule, Primitive, Sample, register
 from ..ir.types import ArrayType, NumpyArray, float32
+from . import broadcasting, reduction, structure
 from . import elementwise as ew
-from . import reduction, structure
 from .batching import batched_by_leading_axes
 from .linear import matmul
 from .linear_systems import solve, wide
@@ -110,7 +110,7 @@ def _qr_pullback(q: Any, r: Any, by_q: Any, by_r: Any) -> Any:
     inner = inner if by_q is None else _plus(inner, -matmul(adjoint_matrix(q), by_q))
     n = r.shape[-1]
     upper = constant(np.triu(np.ones((n, n), r.dtype)) - 0.5 * np.eye(n, dtype=r.dtype))
-    half = inner * structure.broadcast_to(upper, shape=inner.shape)
+    half = inner * broadcasting.broadcast_to(upper, shape=inner.shape)
     total = _plus(by_q, matmul(q, half + adjoint_matrix(half)))
     return adjoint_matrix(solve(r, adjoint_matrix(total)))
 
@@ -151,7 +151,7 @@ def diagonal_matrix(values: Any, like: Any) -> Any:
     """(..., n) as diagonal matrices in the element type of `like`."""
     n = values.shape[-1]
     shape = (*values.shape, n)
-    identity = structure.broadcast_to(constant(np.eye(n, dtype=values.dtype)), shape=shape)
+    identity = broadcasting.broadcast_to(constant(np.eye(n, dtype=values.dtype)), shape=shape)
     return as_complex(columns(values, shape) * identity, like)
 
 

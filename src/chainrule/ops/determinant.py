@@ -14,9 +14,10 @@ import numpy as np
 from ..ir.build import constant, splat
 from ..ir.primitive import Primitive, register
 from ..ir.types import ArrayType, NumpyArray
+from . import broadcasting, structure
 from . import elementwise as ew
-from . import structure
 from .batching import batched_by_leading_axes
+from .broadcasting import sum
 from .decompositions import diagonal_matrix, svd
 from .linear import matmul, matrix_transpose
 from .linear_systems import square_samples, wide
@@ -27,7 +28,6 @@ from .matrices import (
     on_finite,
     require_matrix,
 )
-from .reduction import sum
 
 
 def _det_type(a: ArrayType) -> ArrayType:
@@ -77,7 +77,7 @@ def products_of_others(s: Any) -> Any:
 def _products_of_other_pairs(s: Any) -> Any:
     """At i, j the product of all elements but the i-th and the j-th; 0 on the diagonal."""
     shape = (*s.shape, s.shape[-1])
-    own = structure.broadcast_to(constant(np.eye(s.shape[-1], dtype=bool)), shape=shape)
+    own = broadcasting.broadcast_to(constant(np.eye(s.shape[-1], dtype=bool)), shape=shape)
     without = ew.where(own, splat(1, s.type.with_shape(shape)), columns(s, shape))
     products = products_of_others(without)
     return ew.where(own, splat(0, products.type), products)
@@ -97,7 +97,7 @@ def _rule(g: Any, y: Any, a: Any) -> Any:
 
 
 def _identity(s: Any) -> Any:
-    return structure.broadcast_to(constant(np.eye(s.shape[-1], dtype=s.dtype)), shape=(*s.shape, s.shape[-1]))
+    return broadcasting.broadcast_to(constant(np.eye(s.shape[-1], dtype=s.dtype)), shape=(*s.shape, s.shape[-1]))
 
 
 cofactors: Primitive = register(Primitive("cofactors", _type, _numpy, (_rule,), "cofactors({0})", square_samples))

@@ -14,10 +14,10 @@ from ..ir.graph import Value
 from ..ir.types import Shape, promote
 from .arrays import permute_dims
 from .bfloat16 import rounded_product
+from .broadcasting import sum
 from .indexing import gather
 from .linear import matmul
 from .operators import astype, broadcast, lift, reshape
-from .reduction import sum
 
 Names = tuple[str, ...]
 """A name for each axis: a letter, or "..." with a number for the axes that an ellipsis stands for."""

@@ -29,6 +29,7 @@ from ..ir.types import (
     float32,
     float64,
 )
+from . import complex as complex_numbers
 from . import special
 from .samples import NASTY, SHAPES, converted, elementwise_samples, spread, variants, with_gaps
 from .type_rules import elementwise, predicate, require_dtype, require_same
@@ -52,11 +53,7 @@ def _taken(name: str, dtypes: Collection[DType]) -> Collection[DType]:
 
 def adjoint(x: Any) -> Any:
     """The conjugate of complex numbers, real ones as they are: by what a derivative multiplies a cotangent."""
-    if not x.type.is_complex:
-        return x
-    from .complex import conj
-
-    return conj(x)
+    return complex_numbers.conj(x) if x.type.is_complex else x
 
 
 def _unary(
@@ -448,9 +445,7 @@ def _cast(x: Any, *, dtype: DType) -> Any:
 def _cast_rule(g: Any, y: Any, x: Any, *, dtype: DType) -> Any:
     if not g.type.is_complex or x.type.is_complex:
         return cast(g, dtype=x.dtype)
-    from .complex import real
-
-    part = real(g)
+    part = complex_numbers.real(g)
     return part if part.dtype == x.dtype else cast(part, dtype=x.dtype)
 
 

@@ -16,6 +16,7 @@ from ..ir.build import constant, zeros_like
 from ..ir.primitive import JointRule, Primitive, Sample, register
 from ..ir.types import ArrayType, NumpyArray, float32
 from .batching import batched_by_leading_axes
+from .broadcasting import broadcast_to
 from .complex import imag, join
 from .elementwise import adjoint
 from .linear import matmul
@@ -32,7 +33,7 @@ from .matrices import (
     with_nan,
 )
 from .samples import spread, with_gaps
-from .structure import broadcast_to, reshape
+from .structure import reshape
 from .type_rules import require_same
 
 # -- solve

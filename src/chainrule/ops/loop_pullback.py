@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from ..ir.build import Trace, placeholder, tracing
 from ..ir.graph import Graph, Value
 from ..ir.operand import MEANING
-from . import elementwise, structure
+from . import broadcasting, elementwise, structure
 from .pullback import Flags, Joint, cut_out, extended, or_zeros, with_pullback
 
-VIEWS = (structure.broadcast_to, structure.reshape, structure.permute_dims)
+VIEWS = (broadcasting.broadcast_to, structure.reshape, structure.permute_dims)
 REMADE = frozenset((*VIEWS, elementwise.sigmoid, elementwise.tanh))
 """Primitives whose results are not worth keeping: they only show what they read in another form, or their derivative
 reads that as well, and to compute them again takes less than to write and read them."""

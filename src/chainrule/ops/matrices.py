@@ -16,11 +16,12 @@ from ..errors import LinearAlgebraError, ShapeError
 from ..ir.build import constant
 from ..ir.graph import Value
 from ..ir.types import INEXACT, ArrayType, NumpyArray, part_dtype
+from .broadcasting import broadcast_to
 from .complex import imag, join, real
 from .elementwise import adjoint, cast, multiply_no_nan
 from .linear import matrix_transpose
 from .samples import spread
-from .structure import broadcast_to, reshape
+from .structure import reshape
 from .type_rules import require_dtype
 
 

@@ -39,7 +39,7 @@ from ..ir.types import (
 from . import elementwise as ew
 from . import linear
 from .bfloat16 import rounded_product
-from .structure import broadcast_to as broadcast_p
+from .broadcasting import broadcast_to as broadcast_p
 from .structure import reshape as reshape_p
 
 Number = bool | int | float | complex

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from ..ir.primitive import DISCRETE, Primitive, Rule, Sample, register
+from ..ir.primitive import DISCRETE, Primitive, Sample, register
 from ..ir.types import (
     COMPLEX,
     DTYPES,
@@ -17,85 +17,15 @@ from ..ir.types import (
     ArrayType,
     DType,
     NumpyArray,
-    Shape,
     bool_,
     int64,
     normalize_axis,
 )
+from .broadcasting import AXES, axes_samples, expand_like, reduced_shape, reducing_type, sum
 from .elementwise import cast, equal, multiply_no_nan
 from .samples import of_dtype, spread, with_gaps
-from .structure import broadcast_to, flip, reshape
+from .structure import flip
 from .type_rules import require_dtype
-
-_AXES: tuple[tuple[Shape, tuple[int, ...]], ...] = (
-    ((2, 3), (0,)),
-    ((2, 3), (1,)),
-    ((2, 3), (0, 1)),
-    ((2, 3, 4), (0, 2)),
-    ((2, 3), ()),
-    ((), ()),
-    ((1,), (0,)),
-)
-
-
-def reduced_shape(shape: Shape, axes: tuple[int, ...]) -> Shape:
-    """`shape` without `axes`."""
-    return tuple(size for axis, size in enumerate(shape) if axis not in axes)
-
-
-def kept_shape(shape: Shape, axes: tuple[int, ...]) -> Shape:
-    """`shape` with size 1 in place of `axes`."""
-    return tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-
-
-def expand_like(g: Any, axes: tuple[int, ...], shape: Shape) -> Any:
-    """Repeat a reduced array along the axes it lost."""
-    return broadcast_to(reshape(g, shape=kept_shape(shape, axes)), shape=shape)
-
-
-def _reduce_type(name: str, dtypes: Collection[DType], needs_elements: bool) -> Callable[..., ArrayType]:
-    def rule(kind: ArrayType, *, axes: tuple[int, ...]) -> ArrayType:
-        require_dtype(name, kind, dtypes)
-        for axis in axes:
-            normalize_axis(axis, kind.ndim)
-            if needs_elements and kind.shape[axis] == 0:
-                raise ShapeError(
-                    f"{name} over axis {axis} of {kind}: the axis is empty and {name} of nothing is undefined"
-                )
-        return kind.with_shape(reduced_shape(kind.shape, axes))
-
-    return rule
-
-
-def _samples(dtypes: Collection[DType], empty: bool) -> Callable[[], Iterator[Sample]]:
-    def iterate() -> Iterator[Sample]:
-        for dtype in dtypes:
-            yield Sample((of_dtype(dtype, (2, 3), -2, 2),), {"axes": (1,)})
-        for shape, axes in _AXES:
-            yield Sample((spread(shape, -2, 2),), {"axes": axes})
-        yield Sample((spread((4, 6), -2, 2).T[::2],), {"axes": (0,)})
-        yield Sample((spread((0, 3), -2, 2),), {"axes": (0,) if empty else (1,)})
-        yield Sample((np.array([[1.0, np.nan, 2.0], [np.inf, -np.inf, 0.0], [1.0, 1.0, 1.0]]),), {"axes": (1,)}, False)
-
-    return iterate
-
-
-def _reduction(
-    name: str, numpy: Callable[..., Any], rule: Rule, formula: str, dtypes: Collection[DType], empty: bool = False
-) -> Primitive:
-    taken = (*dtypes, *COMPLEX) if name == "sum" else dtypes
-    type_rule = _reduce_type(name, taken, needs_elements=not empty)
-    return register(Primitive(name, type_rule, numpy, (rule,), formula, _samples(dtypes, empty)))
-
-
-sum = _reduction(
-    "sum",
-    lambda x, axes: np.sum(x, axes, x.dtype),
-    lambda g, y, x, axes: expand_like(g, axes, x.shape),
-    "Σ({0}; {axes})",
-    NUMBERS,
-    empty=True,
-)
 
 
 def _extremum_rule(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
@@ -105,15 +35,20 @@ def _extremum_rule(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
     return chosen * expand_like(g / count, axes, x.shape)
 
 
-max = _reduction("max", lambda x, axes: np.max(x, axes), _extremum_rule, "max({0}; {axes})", NUMBERS)
-min = _reduction("min", lambda x, axes: np.min(x, axes), _extremum_rule, "min({0}; {axes})", NUMBERS)
+def _extremum(name: str, numpy: Callable[..., Any]) -> Primitive:
+    type_rule, samples = reducing_type(name, NUMBERS, needs_elements=True), axes_samples(NUMBERS, empty=False)
+    return register(Primitive(name, type_rule, numpy, (_extremum_rule,), f"{name}({{0}}; {{axes}})", samples))
+
+
+max = _extremum("max", lambda x, axes: np.max(x, axes))
+min = _extremum("min", lambda x, axes: np.min(x, axes))
 
 
 def _truth_reduction(name: str, numpy: Callable[..., Any], formula: str) -> Primitive:
-    type_rule = _reduce_type(name, (bool_,), needs_elements=False)
+    type_rule = reducing_type(name, (bool_,), needs_elements=False)
 
     def samples() -> Iterator[Sample]:
-        for shape, axes in (*_AXES, ((0, 3), (0,))):
+        for shape, axes in (*AXES, ((0, 3), (0,))):
             yield Sample((spread(shape, -1, 1) > 0,), {"axes": axes})
             yield Sample((with_gaps(spread(shape, -1, 1) > 0),), {"axes": axes})
 

@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.types import as_dtype, as_integer, as_shape, normalize_axis
-from . import indexing, reduction, structure
+from . import broadcasting, indexing, structure
 from .arrays import axis_of_running, concat, moveaxis, summed_dtype
 from .known import known
 from .operators import astype, broadcast, lift, reshape
@@ -31,7 +31,7 @@ def cumulative_prod(x: Any, axis: int | None = None, dtype: Any = None, include_
         step *= 2
     if not include_initial:
         return value
-    return concat([splat(1, value.type.with_shape(reduction.kept_shape(value.shape, (place,)))), value], axis=place)
+    return concat([splat(1, value.type.with_shape(broadcasting.kept_shape(value.shape, (place,)))), value], axis=place)
 
 
 def diff(x: Any, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Value:
@@ -63,13 +63,13 @@ def _as_slab(value: Value, part: Value, place: int) -> Value:
     """A number at the end counts as a slice of it."""
     if part.ndim:
         return part
-    return broadcast(reshape(part, (1,) * value.ndim), reduction.kept_shape(value.shape, (place,)))
+    return broadcast(reshape(part, (1,) * value.ndim), broadcasting.kept_shape(value.shape, (place,)))
 
 
 def unstack(x: Any, axis: int = 0) -> tuple[Value, ...]:
     """The slices along `axis`, without it."""
     value, place = axis_of_running("unstack", x, axis)
-    rest = reduction.reduced_shape(value.shape, (place,))
+    rest = broadcasting.reduced_shape(value.shape, (place,))
     return tuple(reshape(structure.narrow(value, place, index, index + 1), rest) for index in range(value.shape[place]))
 
 

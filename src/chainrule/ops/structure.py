@@ -14,45 +14,6 @@ from ..ir.primitive import Primitive, Rule, register
 from ..ir.types import DTYPES, ArrayType, NumpyArray, Shape, normalize_axis
 from .samples import fixed, spread
 
-# -- broadcast_to
-
-
-def _broadcast_to_type(kind: ArrayType, *, shape: Shape) -> ArrayType:
-    padded = (1,) * (len(shape) - kind.ndim) + kind.shape
-    fits = len(padded) == len(shape) and all(have in (1, want) for have, want in zip(padded, shape))
-    if not fits or min(shape, default=0) < 0:
-        raise ShapeError(f"broadcast_to: {kind} can't be broadcast to {shape}; sizes must be equal or 1")
-    return kind.with_shape(shape)
-
-
-def _broadcast_to_rule(g: Any, y: Any, x: Any, *, shape: Shape) -> Any:
-    from .reduction import sum
-
-    extra = len(shape) - x.ndim
-    stretched = [axis + extra for axis, size in enumerate(x.shape) if size == 1 and shape[axis + extra] != 1]
-    total = sum(g, axes=(*range(extra), *stretched))
-    return total if total.shape == x.shape else reshape(total, shape=x.shape)
-
-
-broadcast_to: Primitive = register(
-    Primitive(
-        "broadcast_to",
-        _broadcast_to_type,
-        lambda x, shape: np.broadcast_to(x, shape),
-        (_broadcast_to_rule,),
-        "broadcast({0}, {shape})",
-        fixed(
-            ((spread((3,), -1, 1),), {"shape": (2, 3)}),
-            ((spread((), -1, 1),), {"shape": (2, 3)}),
-            ((spread((0, 1), -1, 1),), {"shape": (2, 0, 3)}),
-            ((spread((2, 1), -1, 1),), {"shape": (4, 2, 3)}),
-            ((spread((1, 1), -1, 1),), {"shape": (1, 1)}),
-            ((spread((1,), -1, 1),), {"shape": (0,)}),
-            dtypes=DTYPES,
-        ),
-    )
-)
-
 # -- reshape
 
 

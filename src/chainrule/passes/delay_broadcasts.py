@@ -6,8 +6,8 @@ import math
 
 from ..ir.graph import Equation, Graph, Value
 from ..ir.types import ArrayType, Shape, broadcast_shapes
+from ..ops import broadcasting
 from ..ops import elementwise as ew
-from ..ops import structure
 from .rewrite import ELEMENTWISE, Inputs, Rewriter, full
 
 
@@ -21,7 +21,7 @@ def delay_broadcasts(graph: Graph) -> Graph:
             rewriter.keep(equation, inputs)
             continue
         result = rewriter.emit(equation.primitive, *small, **equation.params)
-        wide = rewriter.emit(structure.broadcast_to, result, shape=equation.outputs[0].shape)
+        wide = rewriter.emit(broadcasting.broadcast_to, result, shape=equation.outputs[0].shape)
         rewriter.replace(equation, (wide,))
     return rewriter.finish()
 
@@ -51,7 +51,7 @@ def _source(rewriter: Rewriter, value: Value) -> Value | None:
     number = rewriter.number(value)
     if number is not None:
         return full(number, ArrayType((), value.dtype))
-    broadcast = rewriter.origin(value, structure.broadcast_to)
+    broadcast = rewriter.origin(value, broadcasting.broadcast_to)
     if broadcast is not None:
         return broadcast.inputs[0]
     return _one_copy(value) if rewriter.is_constant(value) else None
@@ -72,4 +72,4 @@ def _wide(rewriter: Rewriter, source: Value, shape: Shape) -> Value:
     number = rewriter.number(source)
     if number is not None:
         return full(number, ArrayType(shape, source.dtype))
-    return rewriter.emit(structure.broadcast_to, source, shape=shape)
+    return rewriter.emit(broadcasting.broadcast_to, source, shape=shape)

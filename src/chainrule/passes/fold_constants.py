@@ -13,13 +13,13 @@ from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import Primitive
 from ..ir.show import is_splat
 from ..ir.types import NumpyArray
-from ..ops import reduction, structure
+from ..ops import broadcasting, reduction, structure
 from .rewrite import ELEMENTWISE, Inputs, Rewriter, full
 
 LARGEST = 2**20
 """Bytes that a folded constant may take, unless what it is computed from takes as many."""
 MOVING: frozenset[Primitive] = frozenset(
-    (structure.broadcast_to, structure.reshape, structure.permute_dims, structure.slice, structure.flip)
+    (broadcasting.broadcast_to, structure.reshape, structure.permute_dims, structure.slice, structure.flip)
 )
 """Primitives that give elements of their one input and nothing else."""
 CHOOSING: frozenset[Primitive] = frozenset((reduction.max, reduction.min, reduction.all, reduction.any))
@@ -47,7 +47,7 @@ def _folded(equation: Equation, inputs: Inputs) -> Sequence[Value] | None:
             return _one_number(equation, arrays)
         if (splats and primitive in MOVING) or (primitive in CHOOSING and arrays[0].size and splats):
             return [full(_number(arrays[0]), equation.outputs[0].type)]
-        if primitive is structure.broadcast_to or not _fits(equation, arrays):
+        if primitive is broadcasting.broadcast_to or not _fits(equation, arrays):
             return None  # a broadcast repeats what it reads: that is done where it is used
         return _computed(equation, arrays, splats)
     except ChainruleError:

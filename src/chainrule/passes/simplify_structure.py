@@ -8,7 +8,7 @@ from typing import Any
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import Primitive
 from ..ir.types import Shape
-from ..ops import elementwise, reduction, structure
+from ..ops import broadcasting, elementwise, reduction, structure
 from .rewrite import Inputs, Rewriter, Rule, apply_rules, full
 
 
@@ -27,7 +27,7 @@ def _shaped(rewriter: Rewriter, x: Value, shape: Shape) -> Value:
 
 
 def _stretched(rewriter: Rewriter, x: Value, shape: Shape) -> Value:
-    return x if x.shape == shape else rewriter.emit(structure.broadcast_to, x, shape=shape)
+    return x if x.shape == shape else rewriter.emit(broadcasting.broadcast_to, x, shape=shape)
 
 
 def _padded(shape: Shape, ndim: int) -> Shape:
@@ -48,7 +48,7 @@ def _reshape_of_reshape(rewriter: Rewriter, equation: Equation, inputs: Inputs) 
 
 def _reshape_of_broadcast(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
     """A reshape that only adds or drops axes of size 1 is done before the broadcast, where there is less to move."""
-    inner = rewriter.origin(inputs[0], structure.broadcast_to)
+    inner = rewriter.origin(inputs[0], broadcasting.broadcast_to)
     if inner is None:
         return None
     x, wide, shape = inner.inputs[0], inputs[0].shape, equation.outputs[0].shape
@@ -65,7 +65,7 @@ def _reshape_of_broadcast(rewriter: Rewriter, equation: Equation, inputs: Inputs
 
 
 def _broadcast_of_broadcast(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
-    inner = rewriter.origin(inputs[0], structure.broadcast_to)
+    inner = rewriter.origin(inputs[0], broadcasting.broadcast_to)
     return _stretched(rewriter, inner.inputs[0], equation.outputs[0].shape) if inner else None
 
 
@@ -100,7 +100,7 @@ def _permute_of_permute(rewriter: Rewriter, equation: Equation, inputs: Inputs) 
 
 def _permute_of_broadcast(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> Value | None:
     """The permutation is done before the broadcast, where there is less to move."""
-    inner = rewriter.origin(inputs[0], structure.broadcast_to)
+    inner = rewriter.origin(inputs[0], broadcasting.broadcast_to)
     if inner is None:
         return None
     x = _shaped(rewriter, inner.inputs[0], _padded(inner.inputs[0].shape, inputs[0].ndim))
@@ -219,13 +219,13 @@ def _sum_of_nothing(rewriter: Rewriter, equation: Equation, inputs: Inputs) -> V
 
 RULES: dict[Primitive, Sequence[Rule]] = {
     structure.reshape: (_nothing_to_do, _reshape_of_reshape, _reshape_of_broadcast),
-    structure.broadcast_to: (_nothing_to_do, _broadcast_of_broadcast, _broadcast_of_reshape),
+    broadcasting.broadcast_to: (_nothing_to_do, _broadcast_of_broadcast, _broadcast_of_reshape),
     structure.permute_dims: (_permute_in_order, _permute_of_permute, _permute_of_broadcast),
     structure.concat: (_nothing_to_do,),
     structure.slice: (_nothing_to_do, _slice_of_slice, _slice_of_pad, _slice_of_concat, _slice_of_choice),
     structure.pad: (_nothing_to_do, _pad_of_pad),
     structure.flip: (_flip,),
-    reduction.sum: (_sum_of_nothing,),
+    broadcasting.sum: (_sum_of_nothing,),
     reduction.max: (_reduction_of_nothing,),
     reduction.min: (_reduction_of_nothing,),
     reduction.all: (_reduction_of_nothing,),
