@@ -16,10 +16,10 @@ from ..ir.types import NumpyArray
 from ..passes import run_passes
 from ..train.compiled import native_step
 from ..train.step import TrainingStep
+from .losses import loss_for
 from .networks import NetworkSpec, build
 from .optimisers import make_optimizer
 from .settings import Settings
-from .training import loss_for
 
 BATCHES = 8
 

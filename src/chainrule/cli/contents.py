@@ -12,6 +12,7 @@ from ..ir.types import NumpyArray
 from ..reports.contents import Judged, RunContents, Trained
 from ..reports.page import read_rows
 from .baseline import in_own_units
+from .losses import loss_of
 from .networks import build
 from .optimisers import make_optimizer
 from .pages import things
@@ -19,7 +20,6 @@ from .problem import Encoder, Problem, number_target
 from .record import Record
 from .repeat import command_of
 from .runs import OpenedRun, judged_by, load_unchanged, open_run
-from .training import loss_of
 
 HEADINGS = {"error": "Mean absolute error"}
 

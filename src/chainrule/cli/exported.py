@@ -13,10 +13,10 @@ from ..errors import ConfigurationError
 from ..nn.evaluation import evaluating
 from ..train.compiled import step_function
 from ..train.step import TrainingStep
+from .losses import loss_for
 from .optimisers import make_optimizer
 from .problem import number_target
 from .runs import OpenedRun
-from .training import loss_for
 
 
 def example(run: OpenedRun, count: int) -> NDArray[np.float32]:

@@ -23,6 +23,7 @@ from .class_weight import class_weight_of
 from .defaults import Wishes, choose_network, choose_settings
 from .failures import EXIT_INTERRUPTED
 from .introduction import introduction
+from .losses import loss_of
 from .networks import build, weight_count
 from .optimisers import make_optimizer, make_schedule
 from .problem import Encoder, Problem, load, number_target
@@ -162,18 +163,6 @@ def data_of(problem: Problem, settings: Settings) -> Any:
     if problem.streamed is None:
         return problem.training.pair
     return loader(problem.streamed.training, settings.batch_size)
-
-
-def loss_of(problem: Problem, settings: Settings) -> nn.Module:
-    """What a run makes small."""
-    return loss_for(problem.is_classification, settings)
-
-
-def loss_for(is_classification: bool, settings: Settings) -> nn.Module:
-    """What is made small for classes, or for numbers."""
-    if is_classification:
-        return nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
-    return nn.MSELoss()
 
 
 def _metric(encoder: Encoder) -> tuple[str | Metric, str]:

@@ -1,6 +1,7 @@
 """Layers, losses and initialisers, with PyTorch's names."""
 
 from ..tensor import Parameter
+from . import copies as copies  # modules as trees
 from . import functional, init, utils
 from .activation import (
     CELU,

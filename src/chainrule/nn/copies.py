@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .. import tree
 from ..tensor import Parameter, Tensor, unwrap
 from ..tree import Children
-
-if TYPE_CHECKING:
-    from .module import Module
+from .module import Module
 
 
 def children_of(module: Module) -> Children:
@@ -47,3 +46,6 @@ def _copy(module: Module, places: dict[int, int], parameters: list[Any], done: d
             part = parameters[places[id(part)]]
         copy.__dict__[name] = part
     return copy
+
+
+tree.register(Module, children_of)

@@ -7,12 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from .. import tree
 from ..capture_told import note_mode
 from ..errors import ChainruleError, DtypeError, unknown_name
 from ..ir.types import NumpyArray, as_dtype, is_real_float
 from ..tensor import Parameter, Tensor
-from .copies import children_of
 from .state import LoadedKeys, checked_state
 
 
@@ -287,6 +285,3 @@ def _found(kind: str, path: str, known: Mapping[str, Any]) -> Any:
     if path not in known:
         raise unknown_name(kind, path, known)
     return known[path]
-
-
-tree.register(Module, children_of)

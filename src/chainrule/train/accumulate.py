@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import functions as f
 from ..capture import Capture
@@ -12,24 +12,17 @@ from ..control import scan
 from ..ir.build import current_trace
 from ..repeated import UnrepeatableError, repeated
 from ..tensor import Tensor, asarray
-from ..transforms import stop_gradient
-from .weighted import mass
-
-if TYPE_CHECKING:
-    from .step import TrainingStep
 
 
-def accumulated(step: TrainingStep, inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Tensor]:
+def accumulated(one: Callable[..., tuple[Tensor, Tensor]], batch: Sequence[Any], rows: int) -> tuple[Tensor, Tensor]:
     """The loss of the whole batch and its outputs; its gradient is in `.grad` afterwards.
 
-    Only the parts' sizes decide the order of the sums, so the bits are the same on every machine and when resumed. The
-    loss of the batch is the mean of that of its parts, each counted by its examples (or their weights). In a captured
-    function the parts of equal size are one loop: its code and its memory are those of one part.
+    one: a function of `rows` examples of the batch, or fewer, that adds to the gradients, and gives their share of the
+    loss and their outputs. Only the parts' sizes decide the order of the sums, so the bits are the same on every
+    machine and when resumed. In a captured function the parts of equal size are one loop: its code and its memory are
+    those of one part.
     """
-    assert step.rows is not None
-    batch = (inputs, targets) if weights is None else (inputs, targets, weights)
-    length, rows = len(inputs), step.rows
-    one = _step_of_a_part(step, batch)
+    length = len(batch[0])
     losses, outputs, done = [], [], 0
     if isinstance(current_trace(), Capture) and length >= 2 * rows:
         with suppress(UnrepeatableError):
@@ -43,21 +36,6 @@ def accumulated(step: TrainingStep, inputs: Any, targets: Any, weights: Any = No
     for each in losses[1:]:
         whole = whole + each
     return whole, f.concat(outputs)
-
-
-def _step_of_a_part(step: TrainingStep, batch: Sequence[Any]) -> Callable[..., tuple[Tensor, Tensor]]:
-    """A function of a part of the batch that adds to the gradients, and gives its share of the loss and its outputs."""
-    length = len(batch[0])
-    total = stop_gradient(mass(step.loss, batch[1], _floats(batch[2]))) if len(batch) > 2 else None
-
-    def part(inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Tensor]:
-        predicted = step.outputs(inputs)
-        share = len(inputs) / length if total is None else mass(step.loss, targets, _floats(weights)) / total
-        loss = step.error(predicted, targets, weights) * share
-        loss.backward()
-        return stop_gradient(loss), stop_gradient(predicted)
-
-    return part
 
 
 def _in_parts(batch: Sequence[Any], rows: int) -> tuple[Tensor, ...]:
@@ -77,8 +55,3 @@ def _joined(outputs: Tensor) -> Tensor:
     """(parts, rows, ...) as (examples, ...)."""
     joined: Tensor = f.reshape(outputs, (-1, *outputs.shape[2:]))
     return joined
-
-
-def _floats(weights: Any) -> Tensor:
-    given = asarray(weights)
-    return given if given.dtype.kind == "f" else f.astype(given, "float32")

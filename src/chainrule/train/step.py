@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,9 @@ from ..autocast import autocast
 from ..errors import ConfigurationError, unknown_name
 from ..optim import LBFGS, Optimizer, clip_grad_norm_
 from ..tensor import Tensor
+from ..transforms import stop_gradient
 from .accumulate import accumulated
-from .weighted import weighted_loss
+from .weighted import floats, mass, weighted_loss
 
 Loss = Callable[[Any, Any], Tensor]
 
@@ -82,10 +83,25 @@ class TrainingStep:
             loss = self.error(outputs, targets, weights)  # 2. loss: the error of the prediction
             loss.backward()  # 3. backward pass, from the output to the input, by the chain rule
         else:
-            loss, outputs = accumulated(self, inputs, targets, weights)  # 1. to 3. for one part after the other
+            batch = (inputs, targets) if weights is None else (inputs, targets, weights)
+            loss, outputs = accumulated(self._of_a_part(batch), batch, self.rows)  # 1. to 3. for part after part
         if self.clip_norm is not None:  # 4. gradients: how much each weight contributed, limited in length if asked to
             clip_grad_norm_(self.model.parameters(), self.clip_norm)
         return loss, outputs
+
+    def _of_a_part(self, batch: Sequence[Any]) -> Callable[..., tuple[Tensor, Tensor]]:
+        """Steps 1 to 3 as a function of a part of the batch, which counts by its examples (or their weights)."""
+        length = len(batch[0])
+        total = stop_gradient(mass(self.loss, batch[1], floats(batch[2]))) if len(batch) > 2 else None
+
+        def part(inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Tensor]:
+            outputs = self.outputs(inputs)
+            share = len(inputs) / length if total is None else mass(self.loss, targets, floats(weights)) / total
+            loss = self.error(outputs, targets, weights) * share
+            loss.backward()
+            return stop_gradient(loss), stop_gradient(outputs)
+
+        return part
 
     def outputs(self, inputs: Any) -> Any:
         """What the network gives for a batch."""

@@ -31,6 +31,12 @@ def weighted_loss(loss: Callable[..., Any], outputs: Any, targets: Any, weights:
     return total / mass(loss, targets, amounts)
 
 
+def floats(weights: Any) -> Tensor:
+    """Weights of examples that were given as numbers of any kind."""
+    given = asarray(weights)
+    return given if given.dtype.kind == "f" else f.astype(given, "float32")
+
+
 def mass(loss: Callable[..., Any], targets: Any, weights: Tensor) -> Tensor:
     """What a weighted sum of losses is divided by: the sum of the weights of what counts, 1 where that is zero."""
     shares = _shares(loss, asarray(targets), weights.dtype)
