@@ -8,14 +8,16 @@ the `residual`, which is always stated.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..files import write_text
+from .pages.document import Document, Section, inline
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -88,6 +90,9 @@ class Credit:
     sample_rows: Counts = field(default_factory=lambda: np.empty(0, np.int64))
     samples: Floats | None = None
     by_epoch: Mapping[str, Floats] = field(default_factory=dict)
+
+    section: ClassVar[Callable[..., Section]]
+    """How a page shows it: pages/credit.py puts it here."""
 
     @property
     def loss_before(self) -> float:
@@ -171,16 +176,10 @@ class Credit:
 
     def save(self, path: str | os.PathLike[str], image: tuple[int, ...] | None = None) -> Path:
         """Write a page that stands alone. image: (channels, height, width) of the network's inputs, where they are."""
-        from .pages.credit import credit_section
-        from .pages.document import Document
-
         target = Path(path)
-        write_text(target, Document("Credit", [credit_section(self, image)]).text())
+        write_text(target, Document("Credit", [self.section(image)]).text())
         return target
 
     def _repr_html_(self) -> str:
         """In a notebook: the same view as on a page."""
-        from .pages.credit import credit_section
-        from .pages.document import inline
-
-        return inline([credit_section(self)], "Credit")
+        return inline([self.section()], "Credit")

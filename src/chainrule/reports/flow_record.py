@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
+
+from .pages.document import Section, inline
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,9 @@ class Flow:
     rows: tuple[FlowRow, ...]
     findings: tuple[FlowFinding, ...]
 
+    section: ClassVar[Callable[..., Section]]
+    """How a page shows it: pages/flow.py puts it here."""
+
     @property
     def steps(self) -> tuple[int, ...]:
         """The steps that were recorded."""
@@ -80,7 +87,4 @@ class Flow:
 
     def _repr_html_(self) -> str:
         """In a notebook: the same view as on a page."""
-        from .pages.document import inline
-        from .pages.flow import flow_section
-
-        return inline([flow_section(self)], "Gradient flow")
+        return inline([self.section()], "Gradient flow")

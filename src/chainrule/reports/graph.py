@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from .graph_bodies import BodyReader, first_round
 from .graph_fold import Group, folded
 from .graph_node import INPUT, PARAMETER, Node, formula_text, line_text
 from .graph_origin import BACKWARD, FORWARD, UPDATE, Notes, Origin, noted_capture
+from .pages.document import Document, Section, inline
 from .rules import derivative_rule
 from .statistics import Statistics
 
@@ -38,6 +39,9 @@ class ProgramGraph:
     tree: Group
     loss: float | None
 
+    section: ClassVar[Callable[..., Section]]
+    """How a page shows it: pages/graph.py puts it here."""
+
     @property
     def equations(self) -> int:
         """How many there are."""
@@ -45,18 +49,12 @@ class ProgramGraph:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a page that stands alone."""
-        from .pages.document import Document
-        from .pages.graph import graph_section
-
         target = Path(path)
-        write_text(target, Document(f"The graph of {self.name}", [graph_section(self)]).text())
+        write_text(target, Document(f"The graph of {self.name}", [self.section()]).text())
         return target
 
     def _repr_html_(self) -> str:
-        from .pages.document import inline
-        from .pages.graph import graph_section
-
-        return inline([graph_section(self)], f"The graph of {self.name}")
+        return inline([self.section()], f"The graph of {self.name}")
 
     def __repr__(self) -> str:
         return f"<graph of {self.name}: {self.equations} equations>"

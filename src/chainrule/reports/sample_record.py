@@ -6,11 +6,14 @@ The words are those of Rumelhart, Hinton and Williams (1986): net input, activat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .pages.document import Section, inline
 
 Floats = NDArray[np.float64]
 
@@ -94,6 +97,12 @@ class SampleExplanation:
     target_name: str = ""
     answer_name: str = ""
 
+    section: ClassVar[Callable[..., Section]]
+    """How a page shows it: pages/sample.py puts it here."""
+
+    __str__: ClassVar[Callable[..., str]]
+    """All of it, for a terminal: `sample_text`."""
+
     @property
     def layer_norms(self) -> dict[str, float]:
         """Parameter name -> length of its gradient."""
@@ -101,12 +110,4 @@ class SampleExplanation:
 
     def _repr_html_(self) -> str:
         """In a notebook: the same view as on a page."""
-        from .pages.document import inline
-        from .pages.sample import sample_section
-
-        return inline([sample_section(self)], "One example")
-
-    def __str__(self) -> str:
-        from .sample_text import sample_text  # it reads records, so it comes after them
-
-        return sample_text(self)
+        return inline([self.section()], "One example")

@@ -25,6 +25,9 @@ def sample_text(found: SampleExplanation) -> str:
     return "\n".join([*_head(found), "", RULE, "", *_forward(found), "", *_backward(found), "", *_changes(found)])
 
 
+SampleExplanation.__str__ = sample_text
+
+
 def _head(found: SampleExplanation) -> Iterator[str]:
     which = "One example" if found.row is None else f"Example {found.row}"
     names = f": wanted {found.target_name}, answered {found.answer_name}" if found.target_name else ""

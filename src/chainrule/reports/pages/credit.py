@@ -45,6 +45,9 @@ def credit_section(
     return Section("credit", "Which weights did it", element("div", parts), SCRIPTS, LEAD)
 
 
+Credit.section = credit_section
+
+
 def _facts(credit: Credit) -> list[tuple[str, Any]]:
     every = np.concatenate([each.ravel() for each in credit.weights.values()])
     helped, hurt = float((every < 0).mean()), float((every > 0).mean())

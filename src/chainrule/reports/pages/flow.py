@@ -29,6 +29,9 @@ def flow_section(flow: Flow) -> Section:
     return Section("flow", "Does the error get through", body, lead=LEAD)
 
 
+Flow.section = flow_section
+
+
 def _finding(finding: FlowFinding) -> Markup:
     where = f"{finding.layer} {finding.kind}: {finding.problem}"
     return element("div", element("b", where), " ", finding.what, " ", element("em", finding.advice), class_="finding")

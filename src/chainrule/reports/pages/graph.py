@@ -24,6 +24,9 @@ def graph_section(graph: ProgramGraph, name: str = "graph", title: str = "") -> 
     return Section(name, title or f"The graph of {graph.name}", graph_figure(graph, facts), SCRIPTS, LEAD)
 
 
+ProgramGraph.section = graph_section
+
+
 SCRIPTS = ("dagre.min.js", "graph.js")
 
 

@@ -45,6 +45,9 @@ def sample_section(sample: SampleExplanation, image: tuple[int, ...] | None = No
     return Section("sample", heading, body, SCRIPTS, LEAD)
 
 
+SampleExplanation.section = sample_section
+
+
 def _picture(sample: SampleExplanation, image: tuple[int, ...] | None) -> Markup | None:
     if image is None or sample.inputs.size != np.prod(image) or image[0] not in (1, 3):
         return None
