@@ -318,7 +318,7 @@ def _environment() -> dict[str, str]:
 def test_import_loads_nothing_that_is_optional() -> None:
     extra = loaded_by("import chainrule") - loaded_by("import numpy")
     assert "chainrule" in extra
-    heavy = {"hypothesis", "pytest", "unittest", "tomllib", "asyncio", "email", "http"}
+    heavy = {"hypothesis", "pytest", "unittest", "tomllib", "asyncio", "difflib", "email", "http"}
     assert not extra & (OPTIONAL | UNSAFE | set(ONLY_IN) | heavy)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from .source import user_source
@@ -90,6 +89,8 @@ class MissingDependencyError(ChainruleError, ImportError):
 
 def unknown_name(kind: str, given: str, known: Iterable[str]) -> UnknownNameError:
     """The error for a misspelt name: says the nearest known names, or all of them."""
+    import difflib  # only here: nothing else at import needs it
+
     names = sorted(known)
     near = difflib.get_close_matches(given, names, n=3)
     hint = f"did you mean {', '.join(map(repr, near))}?" if near else f"known: {', '.join(names)}"
