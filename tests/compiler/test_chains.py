@@ -16,7 +16,7 @@ from chainrule.compiler.compile import compile_graph, run_once
 from chainrule.compiler.place import Buffer, Kind, Place
 from chainrule.trace import trace
 
-PARTS = np.random.default_rng(2).standard_normal((2, 40, 3, 4, 16)).astype(np.float32)
+PARTS = np.random.default_rng(2).standard_normal((2, 64, 3, 4, 16)).astype(np.float32)
 
 
 def attention(parts: Any) -> Any:
@@ -25,7 +25,7 @@ def attention(parts: Any) -> Any:
     def loss(parts: Any) -> Any:
         q, k, v = cr.permute_dims(parts, (2, 0, 3, 1, 4))
         seen = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return cr.sum(cr.sin(cr.permute_dims(seen, (0, 2, 1, 3)).reshape((2, 40, 64))))
+        return cr.sum(cr.sin(cr.permute_dims(seen, (0, 2, 1, 3)).reshape((2, 64, 64))))
 
     return cr.value_and_grad(loss)(parts)
 

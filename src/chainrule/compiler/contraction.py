@@ -75,7 +75,7 @@ def choose(lowering: Lowering, first: Place, second: Place, result: Value, wante
     natural = tuple(range(ndim))
     turned = (*range(ndim - 2), ndim - 1, ndim - 2)
     for swapped, order in ((False, natural), (True, turned)):
-        product = _product(first, second, result, swapped, usable(lowering, result, swapped))
+        product = product_of(first, second, result, swapped, usable(lowering, result, swapped))
         penalty = 0.0 if wanted is None or wanted == order or 1 in result.shape[-2:] else TURNED * result.size
         plan = make_plan(product, lowering.target, lowering.is_fixed(first if swapped else second))
         choices.append(Choice(plan.cycles + penalty, product, swapped, plan))
@@ -84,7 +84,7 @@ def choose(lowering: Lowering, first: Place, second: Place, result: Value, wante
     return min(choices, key=lambda each: each.cost)
 
 
-def _product(first: Place, second: Place, result: Value, swapped: bool, place: Place | None) -> Product:
+def product_of(first: Place, second: Place, result: Value, swapped: bool, place: Place | None) -> Product:
     """place: where the result is wanted, if it can be computed there."""
     m, n = result.shape[-2:]
     k = first.shape[-1]
@@ -222,7 +222,7 @@ def call_tiles(
 ) -> None:
     """Append the kernel of a product A, B, C that is done in tiles, and before it that which packs B."""
     a, b, place = places
-    b = _packed(lowering, b, product, plan) if plan.pack_b and not plan.private else b
+    b = packed_once(lowering, b, product, plan) if plan.pack_b and not plan.private else b
 
     def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         first, second, third = registers
@@ -234,7 +234,7 @@ def call_tiles(
     lowering.call(write, pointers, tasks, cost, [place.buffer], label, source, key, own)
 
 
-def _packed(lowering: Lowering, b: Place, product: Product, plan: Plan) -> Place:
+def packed_once(lowering: Lowering, b: Place, product: Product, plan: Plan) -> Place:
     """B packed by a kernel of its own, once for all who ask; before a loop that does not change it."""
     size = product.different_b * plan.packed_size(product)
 

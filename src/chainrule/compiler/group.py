@@ -237,4 +237,4 @@ class Grouping:
 
 
 def _is_product(unit: Unit) -> bool:
-    return bool(unit.members) and unit.members[0].primitive.name == "matmul"
+    return bool(unit.members) and unit.members[0].primitive.name in ("matmul", "triangle_product")

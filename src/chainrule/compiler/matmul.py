@@ -25,7 +25,7 @@ SMALL_FLOPS = 1 << 15
 
 
 @dataclass(frozen=True)
-class _Task:
+class TileTask:
     """What a task works on: pointers to one product, its panels, its tiles, its block of columns; where it keeps B."""
 
     a: Reg
@@ -38,7 +38,7 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class _Block:
+class TermBlock:
     """One block of k: where A and B begin, how long it is, and whether C holds a sum already."""
 
     a: Reg
@@ -48,7 +48,7 @@ class _Block:
 
 
 @dataclass(frozen=True)
-class _Panel:
+class RowPanel:
     """Some rows: where they begin in A and C, which they are, how many."""
 
     a: Reg
@@ -63,6 +63,7 @@ class ProductKernel:
     def __init__(self, f: Function, product: Product, plan: Plan, target: Target, finish: Finish | None = None) -> None:
         self.f, self.product, self.plan, self.target, self.element = f, product, plan, target, product.element
         self.packing, self.finish = PackingOfA(f, product, plan), finish
+        self.small = 2 * product.m * product.n * product.k <= SMALL_FLOPS
 
     def write(self, a: Reg, b: Reg, c: Reg, begin: Reg, end: Reg) -> None:
         """The whole body: for each task its product, its block of columns and its panels."""
@@ -82,7 +83,7 @@ class ProductKernel:
                 here[1] = own_b
             tiles = -(-product.n // plan.columns)
             columns = [self._start(tiles, plan.column_blocks, each) for each in (block, f.add(block, 1))]
-            self._sum_blocks(_Task(here[0], here[1], here[2], panels, (columns[0], columns[1]), block, kept), own_a)
+            self._sum_blocks(TileTask(here[0], here[1], here[2], panels, (columns[0], columns[1]), block, kept), own_a)
 
     @contextmanager
     def _products(self, begin: Reg, end: Reg) -> Iterator[tuple[Reg, tuple[Reg, Reg]]]:
@@ -106,11 +107,11 @@ class ProductKernel:
             else self.f.binary("udiv", self.f.times(number, count), word(parts))
         )
 
-    def _sum_blocks(self, task: _Task, own_a: Reg | None) -> None:
+    def _sum_blocks(self, task: TileTask, own_a: Reg | None) -> None:
         f, product, length = self.f, self.product, self.plan.sum_length
         with f.loop(0, product.k, length) as loop:
             start = loop.index
-            block = _Block(
+            block = TermBlock(
                 f.at(task.a, self.element, f.times(start, product.a_k)),
                 start,
                 f.minimum(word(length), f.add(word(product.k), f.times(start, -1))),
@@ -123,7 +124,7 @@ class ProductKernel:
 
     # -- panels of rows
 
-    def _panels(self, task: _Task, block: _Block, own_a: Reg | None) -> None:
+    def _panels(self, task: TileTask, block: TermBlock, own_a: Reg | None) -> None:
         """The taller panels, then the others; those that are packed, some at once."""
         f, plan = self.f, self.plan
         low, high = task.panels
@@ -137,7 +138,7 @@ class ProductKernel:
                 row = f.add(f.times(loop.index, rows), skipped)
                 a = f.at(block.a, self.element, f.times(row, self.product.a_m))
                 c = f.at(task.c, self.element, f.times(row, self.product.c_m))
-                panel = _Panel(a, c, row, rows)
+                panel = RowPanel(a, c, row, rows)
                 if own_a is None:
                     self._panel(task, block, panel)
                 else:
@@ -145,16 +146,16 @@ class ProductKernel:
                     self._packed_panels(task, block, panel, own_a, count)
             first += many
 
-    def _packed_panels(self, task: _Task, block: _Block, first: _Panel, own: Reg, count: Reg) -> None:
+    def _packed_panels(self, task: TileTask, block: TermBlock, first: RowPanel, own: Reg, count: Reg) -> None:
         f, rows = self.f, first.rows
         self.packing.write(first.a, own, rows, count, block.length)
         with f.loop(0, count) as loop:
             a = f.at(own, self.element, f.times(loop.index, self.packing.panel_elements))
             c = f.at(first.c, self.element, f.times(loop.index, rows * self.product.c_m))
             row = f.add(first.row, f.times(loop.index, rows))
-            self._panel(task, block, _Panel(a, c, row, rows))
+            self._panel(task, block, RowPanel(a, c, row, rows))
 
-    def _panel(self, task: _Task, block: _Block, panel: _Panel) -> None:
+    def _panel(self, task: TileTask, block: TermBlock, panel: RowPanel) -> None:
         """A panel times all tiles of a block, and what follows when its sums are whole."""
         f, product = self.f, self.product
         self._tiles(task, block, panel)
@@ -164,7 +165,7 @@ class ProductKernel:
 
     # -- tiles of columns
 
-    def _tiles(self, task: _Task, block: _Block, panel: _Panel) -> None:
+    def _tiles(self, task: TileTask, block: TermBlock, panel: RowPanel) -> None:
         f, product, columns = self.f, self.product, self.plan.columns
         whole, rest = divmod(product.n, columns)
         low, high = task.tiles
@@ -179,7 +180,7 @@ class ProductKernel:
         with f.when(f.compare("icmp sgt", high, word(whole))):
             self._tile(task, block, panel, rest, word(whole))
 
-    def _tile(self, task: _Task, block: _Block, panel: _Panel, columns: int, tile: Reg) -> None:
+    def _tile(self, task: TileTask, block: TermBlock, panel: RowPanel, columns: int, tile: Reg) -> None:
         f, product, plan, rows = self.f, self.product, self.plan, panel.rows
         packed, padded = plan.pack_b in ("copy", "turn"), plan.padded(columns)
         b_step = padded if packed else product.b_k
@@ -194,7 +195,7 @@ class ProductKernel:
             number = f.add(tile, f.times(task.tiles[0], -1))
             kept = f.at(task.kept, self.element, f.times(number, plan.columns * plan.sum_length))
             self._call(replace(kind, b_whole=True), (panel.a, kept, c), padded, terms)
-        elif in_one and 2 * product.m * product.n * product.k <= SMALL_FLOPS:
+        elif in_one and self.small:
             terms = Terms(word(product.k), const("i1", 0))
             strides = Strides(*map(word, (*self.packing.strides(rows), b_step)))
             write_tile(f, self.target, kind, (panel.a, b, c), strides, word(product.c_m), terms)

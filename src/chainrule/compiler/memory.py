@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.types import ArrayType, NumpyArray, native
-from ..ops.operators import refuse_masked
+from ..ir.types import ArrayType, NumpyArray
 from ..tensor import Tensor
 
 ALIGNMENT = 64
@@ -44,13 +43,9 @@ def address_of(array: NumpyArray) -> int:
 
 
 def as_array(leaf: Any) -> NumpyArray:
-    """An argument as a dense array, with the bytes of its elements in the processor's order."""
-    refuse_masked(leaf)
+    """An argument as a dense array."""
     array: Any = leaf._value.data if isinstance(leaf, Tensor) else np.asarray(leaf)
-    if not (array.flags.c_contiguous and array.dtype.isnative):
-        array = np.require(array, native(array.dtype), "C")
-    found: NumpyArray = array
-    return found
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
 def dense(array: NumpyArray) -> NumpyArray:

@@ -30,7 +30,7 @@ def wish_parts(lowering: Lowering, grouping: Grouping, overwrite: set[int]) -> N
             continue
         if name == "concat" and equation.outputs[0].size:
             _wish_parts(lowering, grouping, equation)
-        elif name in ("matmul", "pair_product"):
+        elif name in ("matmul", "pair_product", "triangle_product"):
             _wish_order(lowering, equation.outputs[0])
 
 

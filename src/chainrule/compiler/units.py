@@ -259,6 +259,16 @@ class Lowering:
         return self.errors
 
 
+def _lower_triangle(lowering: Lowering, equation: Equation) -> bool:
+    """Whether it is a product of a triangle, now lowered; programs without any need not load how that is done."""
+    if equation.primitive.name != "triangle_product":
+        return False
+    from .product_triangle import lower_triangle
+
+    lower_triangle(lowering, equation)
+    return True
+
+
 def _lower_convolution(lowering: Lowering, equation: Equation) -> bool:
     """Whether it is a convolution, now lowered; programs without any need not load how that is done."""
     if not equation.primitive.name.startswith("convolution"):
@@ -272,7 +282,7 @@ def _lower_convolution(lowering: Lowering, equation: Equation) -> bool:
 
 
 WAYS = (
-    *(lower_control, lower_whole_product, lower_vector_product, lower_product),
+    *(lower_control, lower_whole_product, lower_vector_product, lower_product, _lower_triangle),
     *(lower_pairs, _lower_convolution, lower_parts),
 )
 """How an equation that is no nest may be lowered, tried in this order; else as the table says."""

@@ -16,6 +16,8 @@ def _of(equation: Equation) -> float:
     name, params, inputs = equation.primitive.name, equation.params, equation.inputs
     if name == "matmul":
         return 2.0 * equation.outputs[0].size * inputs[0].shape[-1]
+    if name == "triangle_product":
+        return 1.0 * equation.outputs[0].size * inputs[0].shape[-1]
     if name.startswith("convolution"):
         return _of_convolution(equation)
     if name == "scan":

@@ -25,6 +25,7 @@ from . import (
     random,
     reduction,
     structure,
+    triangle,
 )
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "random",
     "reduction",
     "structure",
+    "triangle",
 ]

@@ -11,7 +11,7 @@ from ..ir.build import bind, constant
 from ..ir.graph import Value
 from ..ir.primitive import Primitive
 from ..ir.types import Shape, int64
-from . import broadcasting, convolution, elementwise, indexing, linear, pooling, reduction, structure
+from . import broadcasting, convolution, elementwise, indexing, linear, pooling, reduction, structure, triangle
 from .batching import RULES, Flags, Rule, every, spread_out
 
 # -- structure
@@ -67,6 +67,10 @@ def _matmul(size: int, values: Sequence[Value], flags: Flags, params: dict[str, 
         rows = structure.reshape(a, shape=(a.shape[0] * a.shape[1], a.shape[2]))
         return every(structure.reshape(linear.matmul(rows, b), shape=(*a.shape[:2], b.shape[1])))
     return every(linear.matmul(*_whole(size, values, flags)))
+
+
+def _triangle_product(size: int, values: Sequence[Value], flags: Flags, params: dict[str, Any]) -> Sequence[Value]:
+    return every(triangle.triangle_product(*_whole(size, values, flags), **params))
 
 
 def _merged(value: Value) -> Any:
@@ -170,6 +174,7 @@ RULES.update(
         "slice": _slice,
         "pad": _pad,
         "matmul": _matmul,
+        "triangle_product": _triangle_product,
         "gather": _gather,
         "scatter_add": _scatter_add,
         "convolution": _by_weight(convolution.convolution),

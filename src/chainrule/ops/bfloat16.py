@@ -67,14 +67,14 @@ bfloat16_rounded_back: Primitive = register(
 
 def rounded_product(product: Callable[..., Any], first: Value, second: Value) -> Value:
     """product(first, second), whose operands are rounded where that is wanted, and on the way back its cotangent."""
-    if first.dtype != float32 or second.dtype != float32 or not _wanted():
+    if first.dtype != float32 or second.dtype != float32 or not rounds_products():
         plain: Value = product(first, second)
         return plain
     result: Value = bfloat16_rounded_back(product(bfloat16_rounded(first), bfloat16_rounded(second)))
     return result
 
 
-def _wanted() -> bool:
+def rounds_products() -> bool:
     """Whether products are taken in bfloat16. A trace remembers that this was asked."""
     trace = current_trace()
     while trace is not None:

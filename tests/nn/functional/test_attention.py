@@ -43,6 +43,29 @@ ROWS: list[tuple[tuple[int, ...], tuple[int, ...], Any, bool]] = [
 ]
 
 
+@pytest.mark.parametrize("keys", [33, 50])
+def test_causal_in_triangles_is_the_same_with_a_mask(keys: int) -> None:
+    """Values, and gradients of the first and second order: by products of a triangle, and by whole ones."""
+    q, k, v = (RANDOM.normal(size=(2, rows, width)) for rows, width in ((40, 3), (keys, 3), (keys, 2)))
+    seen = np.tril(np.ones((40, keys), bool))
+    results = []
+    for mask, is_causal in ((None, True), (seen, False)):
+
+        def loss(q: Any, k: Any, v: Any, mask: Any = mask, is_causal: bool = is_causal) -> Any:
+            return cr.sum(cr.sin(attention.attend(q, k, v, mask, 0.0, is_causal)))
+
+        def slopes(q: Any, k: Any, v: Any, loss: Any = loss) -> Any:
+            return cr.sum(cr.concat([cr.sin(each).flatten() for each in cr.grad(loss, argnums=(0, 1, 2))(q, k, v)]))
+
+        both = cr.compile(
+            lambda *args, loss=loss, slopes=slopes: (loss(*args), cr.grad(slopes, argnums=(0, 1, 2))(*args))
+        )
+        value, gradients = both(q, k, v)
+        results.append([value.numpy(), *(each.numpy() for each in gradients)])
+    for one, other in zip(*results):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
+
+
 @pytest.mark.parametrize(("queries", "keys", "mask", "is_causal"), ROWS)
 def test_blocks_are_the_sum_by_hand(
     in_blocks: None, queries: tuple[int, ...], keys: tuple[int, ...], mask: Any, is_causal: bool

@@ -146,6 +146,15 @@ def _matmul(w: Writer, equation: Equation) -> str:
     return w.node("MatMul", *w.operands(equation.inputs, equation.outputs[0], inner=2))
 
 
+@emitter("triangle_product")
+def _triangle_product(w: Writer, equation: Equation) -> str:
+    first, second = w.operands(equation.inputs, equation.outputs[0], inner=2)
+    upper = int(equation.params["part"] == "upper")
+    if equation.params["of"] == "left":
+        return w.node("MatMul", w.node("Trilu", first, upper=upper), second)
+    return w.node("Trilu", w.node("MatMul", first, second), upper=upper)
+
+
 @emitter("det")
 def _det(w: Writer, equation: Equation) -> str:
     return w.node("Det", w.name(equation.inputs[0]))

@@ -20,10 +20,12 @@ from ... import functions as f
 from ... import random
 from ...control import scan
 from ...errors import ConfigurationError
+from ...ops.triangle import lower_product
 from ...recompute import checkpoint
-from ...tensor import Tensor, asarray
+from ...tensor import Tensor, asarray, lifted
 from .dropout import check_probability, dropout, dropped
 
+_lower_product = lifted(lower_product)
 AT_ONCE = 4 << 20
 """Bytes of scores up to which all are computed at once, and kept for the gradient."""
 BLOCK_BYTES = 1 << 20
@@ -68,8 +70,7 @@ def attend(
     leading = _leading(q, k, v, mask)
     if leading is None or math.prod(leading) * q.shape[-2] * k.shape[-2] * q.dtype.itemsize <= AT_ONCE:
         weights = dropout(f.softmax(rule.scores(q, k, mask, 0), -1), rate)
-        result: Tensor = f.matmul(weights, v)
-        return result
+        return rule.product(weights, v, "left", 0)
     blocks = _Blocks(rule, _rows(q.shape[-2], k.shape[-2] * q.dtype.itemsize), q.shape[-2], k.shape[-2])
     states = random.states((*leading, blocks.count)) if 0 < rate < 1 else None
     given = [None if each is None else _widened(each, len(leading)) for each in (q, k, v, mask, states)]
@@ -104,13 +105,19 @@ class _Rule:
 
     def scores(self, q: Tensor, k: Tensor, mask: Tensor | None, first: Any) -> Tensor:
         """Of queries from number `first` on."""
-        scores: Tensor = f.matmul(q, f.matrix_transpose(k)) * self.scale
+        scores: Tensor = self.product(q, f.matrix_transpose(k), "result", first) * self.scale
         if self.is_causal:
             queries, keys = f.arange(q.shape[-2]) + first, f.arange(k.shape[-2])
             scores = f.where(f.less_equal(keys, f.expand_dims(queries, 1)), scores, -math.inf)
         if mask is not None:
             scores = f.where(mask, scores, -math.inf) if mask.dtype.kind == "b" else scores + mask
         return scores
+
+    def product(self, left: Tensor, right: Tensor, of: str, first: Any) -> Tensor:
+        """left @ right: scores (the result), or weights (the left) times values, zero for keys that are not seen."""
+        at_once = self.is_causal and isinstance(first, int) and first == 0
+        result: Tensor = _lower_product(left, right, of) if at_once else f.matmul(left, right)
+        return result
 
     def attended(
         self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, first: Any, state: Tensor | None
