@@ -14,6 +14,7 @@ from .closure import Body, closed
 from .errors import ChainruleError, ConfigurationError, GradientError, ShapeError, TraceError
 from .ir.build import adopted, bind, is_recording
 from .ir.graph import Value
+from .ir.primitive import every
 from .ir.types import ArrayType, as_integer
 from .ops import control
 from .ops.custom import custom_gradient
@@ -152,7 +153,7 @@ def cond(predicate: Any, true_function: Function, false_function: Function, *ope
         return _tensors(bodies[0].structure, ())
     predicate = astype(chosen, bool)
     answer = bind(control.cond, predicate, *foreign, *values, true_body=true_body, false_body=false_body)
-    return _tensors(bodies[0].structure, answer if isinstance(answer, tuple) else (answer,))
+    return _tensors(bodies[0].structure, every(answer))
 
 
 # -- while_loop
@@ -182,8 +183,7 @@ def while_loop(condition: Function, body: Function, init: Any) -> Any:
     foreign, (goes_on_graph, step_graph) = closed([goes_on, step])
     inputs = [*foreign, *values]
     params = {"condition": goes_on_graph, "body": step_graph, "constants": len(foreign)}
-    answer = bind(control.while_loop, *inputs, **params)
-    outputs = answer if isinstance(answer, tuple) else (answer,)
+    outputs = every(bind(control.while_loop, *inputs, **params))
     return _tensors(structure, _refusing(outputs, [adopted(value) for value in inputs]))
 
 
@@ -214,5 +214,4 @@ def _refusing(outputs: Sequence[Value], inputs: Sequence[Value]) -> Sequence[Val
     tracked = [value for value in inputs if value.tracked]
     if not tracked or not is_recording() or not any(value.type.is_float for value in outputs):
         return outputs
-    answer = bind(custom_gradient, *outputs, *tracked, count=len(outputs), backward=_Refusal(user_source()))
-    return answer if isinstance(answer, tuple) else (answer,)
+    return every(bind(custom_gradient, *outputs, *tracked, count=len(outputs), backward=_Refusal(user_source())))

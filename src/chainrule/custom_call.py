@@ -12,6 +12,7 @@ from . import tree
 from .errors import GradientError
 from .ir.build import adopted, current_trace, is_recording
 from .ir.graph import Value
+from .ir.primitive import every
 from .ir.types import is_real_float
 from .ops.custom import custom_gradient as primitive
 from .ops.operators import astype, lift
@@ -58,8 +59,7 @@ class Call:
         """The output, connected to the inputs by the user's rule."""
         if not any(value.tracked for value in self.inputs):
             return self.output
-        answer = primitive(*self.outputs, *self.inputs, count=len(self.outputs), backward=Rule(self))
-        results = answer if isinstance(answer, tuple) else (answer,)
+        results = every(primitive(*self.outputs, *self.inputs, count=len(self.outputs), backward=Rule(self)))
         return tree.unflatten(tree.structure(self.output), map(wrap, results))
 
     def pull_back(self, cotangents: Sequence[Value]) -> list[Value | None]:

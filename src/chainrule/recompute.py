@@ -9,7 +9,7 @@ from typing import Any
 from . import tree
 from .closure import Body, closed
 from .ir.build import bind
-from .ops.batching import every
+from .ir.primitive import every
 from .ops.operators import lift
 from .ops.recompute import checkpoint as primitive
 from .tensor import unwrap, wrap

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import CheckpointError, DataError
 from ..files import replacing
+from ..ir.build import constant
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import all_primitives
 from ..ir.types import BFLOAT16, ArrayType, NumpyArray, as_dtype
@@ -146,17 +147,13 @@ def _parameter(value: Any, arrays: dict[str, NumpyArray]) -> Any:
 
 
 def _read_graph(page: dict[str, Any], arrays: dict[str, NumpyArray]) -> Graph:
-    values = {number: _known(arrays[name]) for number, name in page["constants"]}
+    values = {number: constant(arrays[name]) for number, name in page["constants"]}
     for number, dtype, shape in page["inputs"]:
         values[number] = Value(ArrayType(tuple(shape), as_dtype(dtype)))
     equations = [_read_equation(each, values, arrays) for each in page["equations"]]
     outputs = tuple(values[number] for number in page["outputs"])
     inputs = tuple(values[number] for number, _, _ in page["inputs"])
     return Graph(inputs, tuple(equations), outputs, page["name"])
-
-
-def _known(array: NumpyArray) -> Value:
-    return Value(ArrayType(array.shape, array.dtype), array)
 
 
 def _read_equation(page: dict[str, Any], values: dict[int, Value], arrays: dict[str, NumpyArray]) -> Equation:

@@ -15,6 +15,11 @@ Rule = Callable[..., Any]
 """(cotangent, output, *inputs, **params) -> cotangent of one input. With several outputs the first two are tuples."""
 
 
+def every(answer: Any) -> tuple[Any, ...]:
+    """What a primitive or its type rule gives, as a tuple: a single output stands alone there."""
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
 @dataclass(frozen=True)
 class JointRule:
     """One rule for all inputs, where computing their cotangents together saves work: loops and branches.
@@ -30,8 +35,7 @@ class JointRule:
 
         def rule(cotangent: Any, output: Any, *inputs: Any, **params: Any) -> Any:
             wanted = tuple(place == position for place in range(len(inputs)))
-            given, outputs = (each if isinstance(each, tuple) else (each,) for each in (cotangent, output))
-            return self.function(wanted, given, outputs, inputs, **params)[position]
+            return self.function(wanted, every(cotangent), every(output), inputs, **params)[position]
 
         return rule
 
@@ -111,8 +115,3 @@ def register(primitive: Primitive) -> Primitive:
 def all_primitives() -> Mapping[str, Primitive]:
     """Every registered primitive by name."""
     return dict(_REGISTRY)
-
-
-def single_output(types: Any) -> bool:
-    """Whether a type rule's answer means one output."""
-    return isinstance(types, ArrayType)

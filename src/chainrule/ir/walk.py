@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from .build import bind
 from .graph import Equation, Graph, Value
+from .primitive import every
 
 
 def constants(graph: Graph) -> list[Value]:
@@ -49,9 +49,13 @@ def ancestors(outputs: Iterable[Value]) -> list[Equation]:
 def inline(graph: Graph, inputs: Sequence[Value]) -> tuple[Value, ...]:
     """Apply `graph` to `inputs`: its equations are bound again, in the current context."""
     known: dict[int, Value] = {id(old): new for old, new in zip(graph.inputs, inputs)}
-    for equation in graph.equations:
-        arguments = [known.get(id(value), value) for value in equation.inputs]
-        answer: Any = bind(equation.primitive, *arguments, **equation.params)
-        results = answer if isinstance(answer, tuple) else (answer,)
-        known.update((id(old), new) for old, new in zip(equation.outputs, results))
+    rebind(graph.equations, known)
     return tuple(known.get(id(value), value) for value in graph.outputs)
+
+
+def rebind(equations: Iterable[Equation], known: dict[int, Value]) -> None:
+    """Bind equations again, in the current context. known: by its id what stands for a value; it learns the results."""
+    for equation in equations:
+        arguments = [known.get(id(value), value) for value in equation.inputs]
+        results = every(bind(equation.primitive, *arguments, **equation.params))
+        known.update((id(old), new) for old, new in zip(equation.outputs, results))

@@ -15,8 +15,9 @@ from ..errors import ConfigurationError, ShapeError
 from ..tensor import Parameter, Tensor, asarray
 from . import functional, init
 from .functional.dropout import check_probability
+from .functional.linear import linear
 from .module import Module
-from .recurrent_cells import activation, gru_step, lstm_step, projected
+from .recurrent_cells import activation, gru_step, lstm_step
 from .utils.rnn import PackedSequence, packed, pad_packed_sequence
 
 State = tuple[Tensor, ...]
@@ -90,7 +91,7 @@ class _Recurrent(Module):
     def _inputs(self, x: Tensor, suffix: str) -> Tensor:
         """The part of the gates that comes from the inputs, for all steps: (time, batch, rows)."""
         bias, other = self._weight("bias_ih", suffix), self._weight("bias_hh", suffix)
-        return projected(x, self._weight("weight_ih", suffix), None if bias is None or other is None else bias + other)
+        return linear(x, self._weight("weight_ih", suffix), None if bias is None or other is None else bias + other)
 
     def _step(self, gates: Tensor, state: State, suffix: str) -> State:
         """The state after one step, its output first."""
@@ -212,7 +213,7 @@ class RNN(_Recurrent):
 
     def _step(self, gates: Tensor, state: State, suffix: str) -> State:
         (hidden,) = state
-        return (activation(self.nonlinearity)(gates + projected(hidden, self._weight("weight_hh", suffix), None)),)
+        return (activation(self.nonlinearity)(gates + linear(hidden, self._weight("weight_hh", suffix), None)),)
 
 
 class LSTM(_Recurrent):
@@ -249,8 +250,8 @@ class LSTM(_Recurrent):
 
     def _step(self, gates: Tensor, state: State, suffix: str) -> State:
         hidden, memory = state
-        hidden, memory = lstm_step(gates + projected(hidden, self._weight("weight_hh", suffix), None), memory)
-        return (projected(hidden, self._weight("weight_hr", suffix), None) if self.proj_size else hidden), memory
+        hidden, memory = lstm_step(gates + linear(hidden, self._weight("weight_hh", suffix), None), memory)
+        return (linear(hidden, self._weight("weight_hr", suffix), None) if self.proj_size else hidden), memory
 
 
 class GRU(_Recurrent):
@@ -267,11 +268,11 @@ class GRU(_Recurrent):
     parts = 3
 
     def _inputs(self, x: Tensor, suffix: str) -> Tensor:
-        return projected(x, self._weight("weight_ih", suffix), self._weight("bias_ih", suffix))
+        return linear(x, self._weight("weight_ih", suffix), self._weight("bias_ih", suffix))
 
     def _step(self, gates: Tensor, state: State, suffix: str) -> State:
         (hidden,) = state
-        from_hidden = projected(hidden, self._weight("weight_hh", suffix), self._weight("bias_hh", suffix))
+        from_hidden = linear(hidden, self._weight("weight_hh", suffix), self._weight("bias_hh", suffix))
         return (gru_step(gates, from_hidden, hidden),)
 
 

@@ -9,6 +9,7 @@ from .. import functions as f
 from ..errors import ShapeError, unknown_name
 from ..tensor import Parameter, Tensor, asarray
 from . import init
+from .functional.linear import linear
 from .module import Module
 
 ACTIVATIONS: dict[str, Any] = {"tanh": f.tanh, "relu": f.relu}
@@ -19,12 +20,6 @@ def activation(nonlinearity: str) -> Any:
     if nonlinearity not in ACTIVATIONS:
         raise unknown_name("nonlinearity", nonlinearity, ACTIVATIONS)
     return ACTIVATIONS[nonlinearity]
-
-
-def projected(x: Any, weight: Any, bias: Any) -> Tensor:
-    """x Wᵀ + b on the last axis."""
-    product: Tensor = f.matmul(x, f.matrix_transpose(weight))
-    return product if bias is None else product + bias
 
 
 def lstm_step(gates: Any, memory: Any) -> tuple[Tensor, Tensor]:
@@ -78,10 +73,10 @@ class _Cell(Module):
         return f.zeros((*x.shape[:-1], self.hidden_size), x.dtype) if given is None else asarray(given)
 
     def _from_input(self, x: Any) -> Tensor:
-        return projected(x, self.weight_ih, self.bias_ih)
+        return linear(x, self.weight_ih, self.bias_ih)
 
     def _from_hidden(self, hidden: Any) -> Tensor:
-        return projected(hidden, self.weight_hh, self.bias_hh)
+        return linear(hidden, self.weight_hh, self.bias_hh)
 
     def extra_repr(self) -> str:
         shown = f"{self.input_size}, {self.hidden_size}"

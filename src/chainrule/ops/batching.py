@@ -12,7 +12,7 @@ from typing import Any
 
 from ..ir.build import Trace, bind, placeholder, recording, tracing
 from ..ir.graph import Equation, Graph, Value
-from ..ir.primitive import Primitive
+from ..ir.primitive import Primitive, every
 from . import bfloat16, broadcasting, elementwise
 from . import complex as complex_numbers
 from .control import scanned
@@ -100,11 +100,6 @@ class Batcher:
         outputs = [self.full(value) for value in equation.inputs[:count]]
         inputs = [self.of(value)[0] for value in equation.inputs[count:]]
         return every(bind(equation.primitive, *outputs, *inputs, count=count, backward=backward))
-
-
-def every(answer: Any) -> tuple[Any, ...]:
-    """The outputs of a primitive as a tuple."""
-    return answer if isinstance(answer, tuple) else (answer,)
 
 
 def spread_out(value: Value, flag: bool, size: int) -> Value:

@@ -7,10 +7,11 @@ from typing import Any
 
 from ..ir.build import Trace, bind, placeholder, recording, tracing
 from ..ir.graph import Graph, Value
+from ..ir.primitive import every
+from ..ir.walk import inline
 from . import broadcasting, elementwise, reduction, structure
-from .batching import RULES, Flags, batched_graph, every, spread_out
+from .batching import RULES, Flags, batched_graph, spread_out
 from .control import cond, scanned, while_loop
-from .pullback import copied
 
 
 def _scan(size: int, values: Sequence[Value], flags: Flags, params: dict[str, Any]) -> Sequence[Value]:
@@ -52,8 +53,7 @@ def _cond(size: int, values: Sequence[Value], flags: Flags, params: dict[str, An
         return every(bind(cond, predicate, *operands, true_body=new[0], false_body=new[1]))
     answers = []
     for graph in new:  # some examples take the one branch, some the other: both are computed
-        known = copied(graph, operands)
-        answers.append([known.get(id(value), value) for value in graph.outputs])
+        answers.append(inline(graph, operands))
     return [_chosen(predicate, now, other) for now, other in zip(*answers)]
 
 
@@ -88,8 +88,8 @@ def _any(condition: Graph) -> Graph:
     with tracing(Trace()) as trace, recording(True):
         assert trace is not None
         inputs = tuple(placeholder(value.type) for value in condition.inputs)
-        known = copied(condition, inputs)
-        answer = reduction.any(known.get(id(condition.outputs[0]), condition.outputs[0]), axes=(0,))
+        (of_each,) = inline(condition, inputs)
+        answer = reduction.any(of_each, axes=(0,))
     return Graph(inputs, tuple(trace.equations), (answer,), condition.name)
 
 
@@ -97,12 +97,8 @@ def _step_of_some(condition: Graph, body: Graph, constants: int) -> Graph:
     with tracing(Trace()) as trace, recording(True):
         assert trace is not None
         inputs = tuple(placeholder(value.type) for value in body.inputs)
-        going = copied(condition, inputs).get(id(condition.outputs[0]), condition.outputs[0])
-        known = copied(body, inputs)
-        outputs = [
-            _chosen(going, known.get(id(value), value), before)
-            for value, before in zip(body.outputs, inputs[constants:])
-        ]
+        (going,) = inline(condition, inputs)
+        outputs = [_chosen(going, *each) for each in zip(inline(body, inputs), inputs[constants:])]
     return Graph(inputs, tuple(trace.equations), tuple(outputs), body.name)
 
 

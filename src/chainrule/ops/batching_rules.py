@@ -9,10 +9,10 @@ import numpy as np
 
 from ..ir.build import bind, constant
 from ..ir.graph import Value
-from ..ir.primitive import Primitive
+from ..ir.primitive import Primitive, every
 from ..ir.types import Shape, int64
 from . import broadcasting, convolution, elementwise, indexing, linear, pooling, reduction, structure, triangle
-from .batching import RULES, Flags, Rule, every, spread_out
+from .batching import RULES, Flags, Rule, spread_out
 
 # -- structure
 

@@ -23,7 +23,7 @@ import numpy as np
 from ..errors import GradientError, GraphError, ShapeError
 from ..ir.build import bind, evaluate, is_recording, zeros_like
 from ..ir.graph import Graph, Value
-from ..ir.primitive import JointRule, NoGradient, Primitive, register
+from ..ir.primitive import JointRule, NoGradient, Primitive, every, register
 from ..ir.types import ArrayType, NumpyArray, bool_
 from . import control_samples as samples
 from .loop_pullback import LoopPullback, Source, loop_pullback
@@ -39,10 +39,6 @@ def element_of(kind: ArrayType) -> ArrayType:
 
 def _one_or_all(answers: Sequence[Any]) -> Any:
     return answers[0] if len(answers) == 1 else tuple(answers)
-
-
-def _all(answer: Any) -> tuple[Any, ...]:
-    return answer if isinstance(answer, tuple) else (answer,)
 
 
 def _input_types(body: Graph) -> Types:
@@ -114,7 +110,7 @@ def scanned(
     tracked = tuple(value.tracked for value in inputs)
     wider = _with_residuals(body, constants, carry, tracked) if is_recording() and any(tracked) else None
     params = {"constants": constants, "carry": carry, "length": length, "reverse": reverse}
-    outputs = _all(bind(scan, *inputs, body=wider or body, **params))
+    outputs = every(bind(scan, *inputs, body=wider or body, **params))
     return outputs[: len(body.outputs)]
 
 
@@ -139,7 +135,7 @@ def _scan_rule(
     given = tuple(each is not None and each.type.is_float for each in cotangents[carry:])
     back = loop_pullback(body, constants, carry, asked, given)
     if back.forward is not None:  # the loop was made without residuals: it runs once more
-        outputs = _all(bind(scan, *inputs, **{**params, "body": back.forward}))
+        outputs = every(bind(scan, *inputs, **{**params, "body": back.forward}))
     arguments = _backward_inputs(back, cotangents, outputs, inputs, constants, carry)
     running = len(back.carries) + len(back.summed)
     found = scanned(back.body, arguments, len(back.constants), running, length, not params["reverse"])

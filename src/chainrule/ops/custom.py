@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from ..ir.primitive import Primitive, Rule, Sample, register
+from ..ir.primitive import Primitive, Rule, Sample, every, register
 from ..ir.types import DTYPES, ArrayType, NumpyArray
 from .samples import spread, variants
 
@@ -28,8 +28,7 @@ def _rule_for(position: int, input_count: int) -> Rule:
     def rule(cotangent: Any, output: Any, *values: Any, count: int, backward: Backward) -> Any:
         if position < count:
             return None  # how the outputs were computed is what the user's rule replaces
-        given = cotangent if isinstance(cotangent, tuple) else (cotangent,)
-        return backward(given, position - count)
+        return backward(every(cotangent), position - count)
 
     return rule
 

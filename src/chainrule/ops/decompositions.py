@@ -30,7 +30,7 @@ from . import broadcasting, reduction, structure
 from . import elementwise as ew
 from .batching import batched_by_leading_axes
 from .linear import matmul
-from .linear_systems import solve, wide
+from .linear_systems import solve, square_samples, wide
 from .matrices import (
     adjoint_array,
     adjoint_matrix,
@@ -186,15 +186,7 @@ def _eigh_rule(wanted: tuple[bool, ...], cotangents: Cotangents, outputs: Cotang
     return [symmetric_part(matmul(matmul(vectors, inner), adjoint_matrix(vectors)))]
 
 
-def _symmetric_samples() -> Iterator[Sample]:
-    for n, batch in ((3, ()), (1, ()), (2, (2,)), (0, ())):
-        yield Sample((well_spread(n, batch),))
-    yield Sample((well_spread(3).astype(float32),))
-    yield Sample((with_gaps(well_spread(3)),))
-    yield Sample((with_nan(well_spread(2)),), smooth=False)
-
-
-eigh: Primitive = register(Primitive("eigh", _eigh_type, _eigh, JointRule(_eigh_rule), "eigh({0})", _symmetric_samples))
+eigh: Primitive = register(Primitive("eigh", _eigh_type, _eigh, JointRule(_eigh_rule), "eigh({0})", square_samples))
 
 
 # -- singular values

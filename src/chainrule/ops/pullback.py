@@ -9,13 +9,13 @@ from __future__ import annotations
 import weakref
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..autodiff import gradients
 from ..errors import GradientError
 from ..ir.build import Trace, bind, placeholder, recording, tracing, zeros_like
 from ..ir.graph import Equation, Graph, Value
-from ..ir.primitive import Primitive
+from ..ir.primitive import Primitive, every
+from ..ir.walk import rebind
 from .elementwise import stop_gradient
 
 Flags = tuple[bool, ...]
@@ -105,12 +105,10 @@ def copied(graph: Graph, inputs: Sequence[Value], cut: bool = False) -> dict[int
 
 def _copy(equations: Iterable[Equation], known: dict[int, Value], cut: bool = False) -> None:
     for equation in equations:
-        arguments = [known.get(id(value), value) for value in equation.inputs]
-        answer: Any = bind(equation.primitive, *arguments, **equation.params)
-        results = answer if isinstance(answer, tuple) else (answer,)
+        rebind((equation,), known)
         if cut and loses_track(equation):
-            results = tuple(stop_gradient(each) if each.type.is_float else each for each in results)
-        known.update((id(old), new) for old, new in zip(equation.outputs, results))
+            floats = [id(value) for value in equation.outputs if value.type.is_float]
+            known.update((each, stop_gradient(known[each])) for each in floats)
 
 
 def cut_out(forward: Graph, inputs: Sequence[Value], outputs: Sequence[Value]) -> Graph:
@@ -187,8 +185,7 @@ def branches_rule(
     present = [each for each in cotangents if each is not None and each.type.is_float]
     given = tuple(each is not None and each.type.is_float for each in cotangents)
     pullbacks = {name: branch_pullback(body, asked[before:], given) for name, body in bodies.items()}
-    answer: Any = bind(primitive, *inputs, *present, **pullbacks)
-    found = iter(answer if isinstance(answer, tuple) else (answer,))
+    found = iter(every(bind(primitive, *inputs, *present, **pullbacks)))
     return [next(found) if flag else None for flag in asked]
 
 

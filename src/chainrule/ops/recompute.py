@@ -17,11 +17,11 @@ import numpy as np
 from ..errors import ShapeError
 from ..ir.build import bind
 from ..ir.graph import Graph, Value
-from ..ir.primitive import JointRule, Primitive, Sample, register
+from ..ir.primitive import JointRule, Primitive, Sample, every, register
 from ..ir.types import ArrayType, NumpyArray, float32, float64
 from . import elementwise as ew
 from . import linear
-from .batching import RULES, Flags, batched_graph, every
+from .batching import RULES, Flags, batched_graph
 from .control import runner
 from .control_samples import body_of
 from .pullback import branches_rule

@@ -53,9 +53,3 @@ def predicate(name: str, allowed: Collection[DType], count: int) -> Callable[...
         return types[0].with_dtype(bool_)
 
     return rule
-
-
-def require_rank(name: str, kind: ArrayType, ndim: int, meaning: str) -> None:
-    """A ShapeError unless the array has `ndim` axes; `meaning` names them."""
-    if kind.ndim != ndim:
-        raise ShapeError(f"{name} expects {meaning}, which has {ndim} axes, but was given {kind}")

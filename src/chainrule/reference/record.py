@@ -8,9 +8,10 @@ from typing import Any
 
 from ..autodiff import gradients
 from ..errors import GraphError
-from ..ir.build import bind, constant, leaf, recording, tracing
+from ..ir.build import constant, leaf, recording, tracing
 from ..ir.graph import Graph, Value
 from ..ir.types import NumpyArray
+from ..ir.walk import rebind
 from .run import bind_inputs
 
 
@@ -70,9 +71,5 @@ def record(graph: Graph, inputs: Sequence[Any]) -> Recording:
     given = bind_inputs(graph, inputs)
     known: dict[int, Value] = {id(value): leaf(given[id(value)]) for value in graph.inputs}
     with recording(True), tracing(None):
-        for equation in graph.equations:
-            arguments = [known.get(id(value), value) for value in equation.inputs]
-            answer = bind(equation.primitive, *arguments, **equation.params)
-            results = answer if isinstance(answer, tuple) else (answer,)
-            known.update((id(value), result) for value, result in zip(equation.outputs, results))
+        rebind(graph.equations, known)
     return Recording(graph, known)

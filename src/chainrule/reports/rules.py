@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import ChainruleError
 from ..ir.build import Trace, placeholder, tracing
 from ..ir.graph import Equation
-from ..ir.primitive import JointRule, NoGradient
+from ..ir.primitive import JointRule, NoGradient, every
 from ..ir.show import formula
 from ..ir.walk import bodies
 
@@ -34,7 +34,7 @@ def _rules(equation: Equation) -> list[str]:
     count = len(inputs)
     with tracing(Trace()):
         answer: Any = equation.primitive(*inputs, **equation.params)
-        outputs = answer if isinstance(answer, tuple) else (answer,)
+        outputs = every(answer)
         cotangents = tuple(placeholder(output.type) for output in outputs)
         names = {id(value): LETTERS[min(place, len(LETTERS) - 1)] for place, value in enumerate(inputs)}
         names |= {id(value): "y" for value in outputs} | {id(value): "g" for value in cotangents}
