@@ -150,7 +150,8 @@ def test_the_namespace() -> None:
     with pytest.raises(ValueError, match="2024"):
         x.__array_namespace__(api_version="1999.1")
     info = cr.__array_namespace_info__()
-    assert info.default_dtypes()["real floating"] == cr.float32 and info.devices() == ["cpu"]
+    assert info.default_dtypes()["real floating"] == cr.float32 and info.devices() == [info.default_device()] == ["cpu"]
+    assert info.capabilities()["boolean indexing"] and x[x == x].shape == x.shape
     assert set(info.dtypes(kind="unsigned integer")) == {"uint8", "uint16", "uint32", "uint64"}
     assert x.device == "cpu" and x.to_device("cpu") is x
     with pytest.raises(ValueError, match="copy=False"):

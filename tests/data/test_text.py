@@ -59,6 +59,7 @@ def test_pairs_are_learnt_as_the_plain_way_learns_them() -> None:
 def test_characters_and_words_keep_the_most_frequent() -> None:
     letters = data.CharacterTokenizer.fit([TEXT])
     assert letters.decode(letters.encode(TEXT)) == TEXT and len(letters) == len(set(TEXT)) + 2
+    assert list(map(letters.decode, letters.encode_all([TEXT, "", TEXT[:3]]))) == [TEXT, "", TEXT[:3]]
     words = data.WordTokenizer.fit([TEXT], size=4)
     assert words.tokens == ("<pad>", "<unk>", "cat", "the")  # ten and eight times there, the next four
     rare = data.WordTokenizer.fit([TEXT], least=7)

@@ -45,6 +45,7 @@ def test_the_logarithm_of_zero() -> None:
     assert births[0].operands[0].name == "argument p"
     assert births[0].operands[0].zeros == pytest.approx(2 / 12)
     assert births[0].result.infinities == pytest.approx(2 / 12)
+    assert births[0].operands[0].is_finite and not births[0].result.is_finite
     message = str(error)
     assert re.search(r"in log\n  at test_trail\.py:\d+: return -\(p \* cr\.log\(p\)\)\.sum\(\)  # here", message)
     assert "Row 2 of the batch" in message and "log_softmax" in message

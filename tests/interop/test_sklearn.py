@@ -136,6 +136,7 @@ def test_one_output_for_two_classes() -> None:
     logits = model.network_(cr.tensor(INPUTS)).numpy()[:, 0]
     np.testing.assert_allclose(model.predict_proba(INPUTS)[:, 1], 1 / (1 + np.exp(-logits)))
     np.testing.assert_array_equal(model.decision_function(INPUTS), logits)
+    np.testing.assert_allclose(model.predict_log_proba(INPUTS)[:, 1], -np.logaddexp(0, -logits), rtol=1e-5)
     assert model.n_outputs_ == 1 and model.score(INPUTS, two) > 0.9
 
 

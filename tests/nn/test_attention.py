@@ -117,6 +117,8 @@ def test_causal_attention_does_not_see_what_is_later() -> None:
     first, second = (layer(each, each, each, is_causal=True, need_weights=False)[0].numpy() for each in (KEY, later))
     np.testing.assert_array_equal(first[:3], second[:3])
     assert (first[3:] != second[3:]).all()
+    mask = nn.Transformer.generate_square_subsequent_mask(len(KEY))
+    np.testing.assert_allclose(layer(KEY, KEY, KEY, attn_mask=mask)[0].numpy(), first, rtol=1e-12)
 
 
 TRANSFORMERS: list[tuple[str, Options]] = [

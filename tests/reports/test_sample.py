@@ -40,6 +40,8 @@ def test_the_generalised_delta_rule_of_1986() -> None:
         np.testing.assert_allclose(-cotangent, delta, rtol=1e-12)
     np.testing.assert_allclose(-found.gradients["2.weight"], np.outer(delta_output, hidden), rtol=1e-12)
     np.testing.assert_allclose(-found.gradients["0.weight"], np.outer(delta_hidden, x), rtol=1e-12)
+    length = np.linalg.norm(delta_output) * np.linalg.norm(hidden)
+    assert found.layer_norms["2.weight"] == pytest.approx(length, rel=1e-12)
     local = layers["1"].local
     assert local is not None
     np.testing.assert_allclose(local, hidden * (1 - hidden), rtol=1e-12)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..errors import ChainruleError
-from .types import ArrayType, NumpyArray
+from .types import NumpyArray
 
 TypeRule = Callable[..., Any]
 """(*input_types, **params) -> ArrayType, or a tuple of them for a primitive with several outputs."""
