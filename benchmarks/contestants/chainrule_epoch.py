@@ -22,6 +22,10 @@ class EpochRunner(CompiledRunner):
         rows = np.arange(self.workload.batches * self.workload.batch_size)
         self.order = np.tile(rows, self.unit // self.workload.batches)
 
+    def begin(self) -> None:
+        """An epoch of one batch: its program is that of a long one."""
+        self.epoch(*self.data, batch_size=self.workload.batch_size, order=self.order[: self.workload.batch_size])
+
     def advance(self, steps: int, keep: int = 0) -> list[float]:
         kept: list[float] = []
         for _ in range(steps // self.unit):

@@ -56,7 +56,7 @@ def started(arguments: argparse.Namespace, say: Callable[[Message], None]) -> Ru
     imported, memory = time.perf_counter() - begin, peak_memory()
     runner: Runner = module.prepare(workload, arguments.threads)
     begin = time.perf_counter()
-    runner.advance(runner.unit)
+    runner.begin()
     cold = time.perf_counter() - begin
     if hasattr(module, "tune"):
         del runner

@@ -20,6 +20,10 @@ class Runner(ABC):
     def advance(self, steps: int, keep: int = 0) -> list[float]:
         """Make so many steps, finish them, and give the losses of the first `keep`."""
 
+    def begin(self) -> None:
+        """The first step, or as few as it can make: what it takes is the time to the first finished step."""
+        self.advance(self.unit)
+
     def rounded(self, steps: int) -> int:
         """The least number of steps it can make that is not below `steps`."""
         return max(1, -(-steps // self.unit)) * self.unit
