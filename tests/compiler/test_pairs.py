@@ -150,7 +150,7 @@ import chainrule as cr
 from llvmlite import binding as llvm
 from chainrule.capture import capture
 from chainrule.compiler.compile import Job
-from chainrule.compiler.runtime import _machine, _without_strength_reduction, compiling_for
+from chainrule.compiler.runtime import _machine, _without_some_passes, compiling_for
 from chainrule.compiler.targets import target_named
 from chainrule.ir.types import ArrayType, float32
 
@@ -164,7 +164,7 @@ kinds = [ArrayType(shape, float32) for shape in ((96, 128), (64, 128), (96, 64))
 with cr.autocast("bfloat16"):
     graph = capture(pulled, kinds).graph
 for name in sys.argv[1:]:
-    with compiling_for(target_named(name)), _without_strength_reduction():
+    with compiling_for(target_named(name)), _without_some_passes():
         module = llvm.parse_assembly(Job(graph, {}, True, None).lower().text)
         module.verify()
         print("#", name)

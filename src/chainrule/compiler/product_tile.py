@@ -128,7 +128,6 @@ class _Tile:
         """All of it."""
         kind = self.kind
         a, b, c = pointers
-        rows = self._rows_of_c(c, c_row)
         known = is_literal(terms.length)
         self.ahead = not known
         totals = [const(vector_of(kind.element, lanes), 0.0) for _ in range(kind.rows) for lanes in self.widths]
@@ -139,8 +138,8 @@ class _Tile:
         if known and int(terms.length.name) <= STRAIGHT:
             totals = self._steps([*self.head, *totals], int(terms.length.name))[len(self.head) :]
         else:
-            totals = self._loops(totals, terms, _RowsOfC(self.f, kind, rows, c_row))
-        self._finish(rows, totals, terms.adds)
+            totals = self._loops(totals, terms, _RowsOfC(self.f, kind, c, c_row))
+        self._finish(c, c_row, totals, terms.adds)
 
     def _loops(self, totals: list[Reg], terms: Terms, of_c: _RowsOfC) -> list[Reg]:
         """Several k in each round, then one by one."""
@@ -155,19 +154,11 @@ class _Tile:
         for low, high, count in ((word(0), middle, UNROLLED), (middle, length, 1)):
             if low.name == high.name:
                 continue
-            with f.loop(low, high, count, carried) as loop:
+            with f.loop(low, high, count, carried, never_empty=self.kind.pairs) as loop:
                 row = of_c.ask(loop.carried[own]) if count > 1 else loop.carried[own]
                 loop.carry(*self._steps(loop.carried[:own], count), row)
             carried = loop.results
         return carried[len(self.head) : own]
-
-    def _rows_of_c(self, c: Reg, c_row: Reg) -> list[Reg]:
-        if is_literal(c_row):
-            return [self.f.at(c, self.kind.element, row * int(c_row.name)) for row in range(self.kind.rows)]
-        rows = [c]
-        for _ in range(1, self.kind.rows):
-            rows.append(self.f.at(rows[-1], self.kind.element, c_row))
-        return rows
 
     def _steps(self, carried: Sequence[Reg], count: int) -> list[Reg]:
         head, totals = carried[: len(self.head)], list(carried[len(self.head) :])
@@ -202,22 +193,24 @@ class _Tile:
             columns.append(f.load(vector_of(kind.element, lanes), f.at(b, kind.element, start)))
         return columns
 
-    def _finish(self, rows: Sequence[Reg], totals: Sequence[Reg], adds: Reg) -> None:
+    def _finish(self, c: Reg, c_row: Reg, totals: Sequence[Reg], adds: Reg) -> None:
         """Store, or add to what is there."""
-        places = [(row, start) for row in rows for start in self.starts]
         if is_literal(adds):
-            self._store(places, totals, adds.name not in ("false", "0"))
+            self._store(c, c_row, totals, adds.name not in ("false", "0"))
             return
         with self.f.when(adds):
-            self._store(places, totals, True)
+            self._store(c, c_row, totals, True)
         with self.f.when(self.f.binary("xor", adds, const("i1", 1))):
-            self._store(places, totals, False)
+            self._store(c, c_row, totals, False)
 
-    def _store(self, places: Sequence[tuple[Reg, int]], totals: Sequence[Reg], adds: bool) -> None:
-        f = self.f
-        for (row, start), total in zip(places, totals):
-            kept, address = self._kept(total, start), f.at(row, self.kind.element, start)
-            f.store(f.binary("fadd", f.load(kept.type, address), kept) if adds else kept, address)
+    def _store(self, row: Reg, c_row: Reg, totals: Sequence[Reg], adds: bool) -> None:
+        """Row after row; where they lie is found out only now, as the sums leave no registers for it."""
+        f, wide = self.f, len(self.starts)
+        for number in range(self.kind.rows):
+            row = f.at(row, self.kind.element, c_row) if number else row
+            for start, total in zip(self.starts, totals[number * wide :]):
+                kept, address = self._kept(total, start), f.at(row, self.kind.element, start)
+                f.store(f.binary("fadd", f.load(kept.type, address), kept) if adds else kept, address)
 
     def _kept(self, total: Reg, start: int) -> Reg:
         """The lanes of an accumulator that are columns of C."""
@@ -240,9 +233,9 @@ class _RowsOfC:
     All at once they would take every buffer between the caches, and the sums would wait for theirs.
     """
 
-    def __init__(self, f: Function, kind: TileKind, rows: Sequence[Reg], c_row: Reg) -> None:
-        self.f, self.kind, self.c_row = f, kind, c_row
-        self.first, self.last = rows[0], rows[-1]
+    def __init__(self, f: Function, kind: TileKind, c: Reg, c_row: Reg) -> None:
+        self.f, self.kind, self.c_row, self.first = f, kind, c_row, c
+        self.last = f.at(c, kind.element, f.times(c_row, kind.rows - 1))
 
     def ask(self, row: Reg) -> Reg:
         """Ask for a row, and give the next one; behind the last comes the last."""
