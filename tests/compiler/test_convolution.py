@@ -10,6 +10,8 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.compiler.compile import compile_graph, run_once
+from chainrule.compiler.convolution_reach import FEWEST_SUMS, choose_tile, column_runs, height_of
+from chainrule.compiler.convolution_window import Window
 from chainrule.compiler.program import Call
 from chainrule.trace import trace
 
@@ -28,6 +30,7 @@ class Case(NamedTuple):
 
 CASES = {
     "3x3, one vector of channels": Case((9, 16, 7, 8), 16, (3, 3), padding=(1, 1)),
+    "3x3, asked for ahead": Case((16, 16, 12, 26), 16, (3, 3), padding=(1, 1)),
     "3x3, two vectors": Case((5, 32, 6, 5), 32, (3, 3), padding=(1, 1)),
     "3x3, four vectors": Case((13, 64, 4, 4), 64, (3, 3), padding=(1, 1)),
     "three vectors": Case((6, 16, 5, 6), 48, (3, 3), padding=(1, 1)),
@@ -156,6 +159,7 @@ def test_float64(name: str) -> None:
 
 
 BITS = [
+    "3x3, asked for ahead",
     "3x3, one vector of channels",
     "3x3, four vectors",
     "depthwise",
@@ -192,6 +196,25 @@ def test_an_infinite_weight_reaches_the_places_that_meet_it(name: str) -> None:
         wanted = expected(case, given)[1]
     assert np.isfinite(wanted).any()
     np.testing.assert_array_equal(np.isfinite(results(case, given)[1]), np.isfinite(wanted))
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("3x3, asked for ahead", True), ("3x3, one vector of channels", False)])
+def test_lines_are_asked_for_ahead_where_they_are_far(name: str, wanted: bool) -> None:
+    case, given = CASES[name], arrays_of(CASES[name], "float32")
+    graph = trace(lambda x, weight: nn.functional.conv2d(x, weight, None, case.stride, case.padding))
+    text = compile_graph(graph(given.x, given.weight)).program.module.text()
+    reading, writing = (text.count(f"i32 {write}, i32 3, i32 1)") for write in (0, 1))
+    assert (reading > 0, writing > 0) == (wanted, wanted)
+
+
+@pytest.mark.parametrize("registers", [16, 32])
+def test_no_sum_waits_for_itself_at_the_end_of_a_row(registers: int) -> None:
+    for width in range(3, 40):
+        window = Window(width, 3, width, 1, 1, 1)
+        tile = choose_tile(registers, window, 64, 1, False)
+        for run in column_runs(window, tile.places):
+            sums = run.reach.places * height_of(tile, run.reach, 64, False) * tile.vectors
+            assert FEWEST_SUMS <= sums < registers, (width, tile, run)
 
 
 def test_the_gradient_of_a_padded_image_is_computed_without_its_edges() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from .convolution_reach import ONE_TAP, Reach, Run, choose_tile, column_runs
+from .convolution_ahead import CACHE_LINE, Share, fetch, shares_ahead
+from .convolution_reach import ONE_TAP, Reach, Run, Tile, choose_tile, column_runs, height_of
 from .convolution_window import Window, first_row, panels, taps_inside
 from .emit import Function, Reg, bytes_of, const, element_type, vector_of, word
 from .place import Place
@@ -26,7 +27,6 @@ MOST_PRODUCTS = 60
 """Multiplications in the body of a loop, at most."""
 FEW_TAPS = 4
 """Up to so many, what the next panel reads is asked for: with more, memory keeps up by itself."""
-CACHE_LINE = 64
 NEAR_BYTES, WEIGHT_BYTES = 1 << 14, 1 << 19
 """Weights that the first and the second cache hold beside what else is needed."""
 
@@ -51,8 +51,8 @@ class ChannelsKernel:
         at_once = 1 if depthwise else self.vectors
         self.tap_step = self.channels * self.lanes  # in the weights
         self.vector_step = rows.kernel * columns.kernel * self.tap_step
-        far = at_once * self.vector_step * x.dtype.itemsize > NEAR_BYTES
-        self.tile = choose_tile(lowering.target.registers, columns, self.examples, at_once, far)
+        self.far = at_once * self.vector_step * x.dtype.itemsize > NEAR_BYTES
+        self.tile = choose_tile(lowering.target.registers, columns, self.examples, at_once, self.far)
         self.vector_tiles = -(-self.vectors // self.tile.vectors)
         self.fetches = self.vector_tiles == 1 and not depthwise and rows.kernel * columns.kernel <= FEW_TAPS
         self.divides_vectors = self.vectors * self.vector_step * x.dtype.itemsize > WEIGHT_BYTES
@@ -95,12 +95,14 @@ class ChannelsKernel:
         x = f.at(x, self.element, corner)
         y = f.at(y, self.element, f.add(f.times(row, to[2]), f.times(place, to[3])))
         taps = taps_inside(f, self.rows, row), taps_inside(f, self.columns, place) if self.tile.by_tap else None
-        for high, low, last in panels(self.tile.examples, self.examples):
+        height = height_of(self.tile, reach, self.examples, self.far)
+        for high, low, last in panels(height, self.examples):
             with f.loop(low, last) as panel:
-                example = first_row(f, panel.index, self.tile.examples, self.examples)
+                example = first_row(f, panel.index, height, self.examples)
                 here = f.at(x, self.element, f.times(example, steps[0]))
                 there = f.at(y, self.element, f.times(example, to[0]))
-                self._channels(f, (weight, here, there), tiles, taps, reach, high)
+                ahead = shares_ahead(self, f, x, y, example, Tile(reach.places, high, self.vectors, self.tile.by_tap))
+                self._channels(f, (weight, here, there), tiles, taps, reach, high, ahead)
 
     def _channels(
         self,
@@ -110,6 +112,7 @@ class ChannelsKernel:
         taps: tuple[Range, Range | None],
         reach: Reach,
         high: int,
+        ahead: Sequence[Share],
     ) -> None:
         """The tiles of output channels that are asked for; a narrow last vector has a tile of its own."""
         weight, x, y = pointers
@@ -122,7 +125,8 @@ class ChannelsKernel:
             with f.loop(f.maximum(tiles[0], word(first)), f.minimum(tiles[1], word(last))) as loop:
                 number = f.times(loop.index, wide)
                 b = f.at(weight, self.element, f.times(number, self.vector_step))
-                body = _Body(self, f, reach, high, vectors, narrow)
+                shares = [share.part(f, loop.index, self.vector_tiles) for share in ahead]
+                body = _Body(self, f, reach, high, vectors, narrow, shares)
                 totals = body.run(f.at(x, self.element, f.times(number, self.lanes)) if self.depthwise else x, b, *taps)
                 body.store(f.at(y, self.element, f.times(number, self.lanes)), totals)
 
@@ -130,9 +134,19 @@ class ChannelsKernel:
 class _Body:
     """The sums of one tile: places x examples x vectors."""
 
-    def __init__(self, kernel: ChannelsKernel, f: Function, reach: Reach, high: int, wide: int, narrow: int) -> None:
-        """narrow: how many lanes of the last vector there are, where not all."""
+    def __init__(
+        self,
+        kernel: ChannelsKernel,
+        f: Function,
+        reach: Reach,
+        high: int,
+        wide: int,
+        narrow: int,
+        ahead: Sequence[Share],
+    ) -> None:
+        """narrow: how many lanes of the last vector there are, where not all. ahead: what is asked for meanwhile."""
         self.kernel, self.f, self.reach, self.high, self.wide, self.narrow = kernel, f, reach, high, wide, narrow
+        self.ahead = ahead
         self.element = kernel.element
         self.vector = vector_of(kernel.element, narrow if narrow and kernel.depthwise else kernel.lanes)
         products = max(1, reach.products * high * wide)
@@ -157,26 +171,31 @@ class _Body:
         with f.loop(*taps, 1, totals) as loop:
             a = f.at(x, self.element, f.times(loop.index, kernel.rows.dilation * kernel.x.strides[2]))
             b = f.at(weight, self.element, f.times(loop.index, kernel.columns.kernel * kernel.tap_step))
-            loop.carry(*self._row(a, b, across, loop.carried))
+            shares = [share.part(f, loop.index, kernel.rows.kernel) for share in self.ahead]
+            loop.carry(*self._row(a, b, across, shares, loop.carried))
         return list(loop.results)
 
-    def _row(self, x: Reg, weight: Reg, across: tuple[Reg, Reg] | None, totals: Sequence[Reg]) -> list[Reg]:
+    def _row(
+        self, x: Reg, weight: Reg, across: Range | None, ahead: Sequence[Share], totals: Sequence[Reg]
+    ) -> list[Reg]:
         f, kernel = self.f, self.kernel
         if across is None:
-            return self._channels(x, weight, totals)
+            return self._channels(x, weight, ahead, totals)
         with f.loop(*across, 1, totals) as loop:
             a = f.at(x, self.element, f.times(loop.index, kernel.columns.dilation * kernel.x.strides[3]))
             b = f.at(weight, self.element, f.times(loop.index, kernel.tap_step))
-            loop.carry(*self._channels(a, b, loop.carried))
+            loop.carry(*self._channels(a, b, [], loop.carried))
         return list(loop.results)
 
-    def _channels(self, x: Reg, weight: Reg, totals: Sequence[Reg]) -> list[Reg]:
+    def _channels(self, x: Reg, weight: Reg, ahead: Sequence[Share], totals: Sequence[Reg]) -> list[Reg]:
         f, kernel = self.f, self.kernel
         with f.loop(0, kernel.channels, self.unrolled, totals) as loop:
             a = f.at(x, self.element, loop.index)
             b = f.at(weight, self.element, f.times(loop.index, kernel.lanes))
             if kernel.fetches:
                 self._fetch_ahead(x, loop.index)
+            for share in ahead:
+                share.part(f, loop.index, kernel.channels, self.unrolled).fetch(f)
             current = list(loop.carried)
             for channel in range(self.unrolled):
                 at_channel = f.at(b, self.element, channel * kernel.lanes)
@@ -220,13 +239,6 @@ class _Body:
                         number = (place * self.high + example) * self.wide + vector
                         result[number] = f.fma(element, weights[tap, vector], result[number])
         return result
-
-
-def fetch(f: Function, pointer: Reg, offset: Reg) -> None:
-    """Ask for the line of the cache some bytes further on; nothing happens where there is no memory."""
-    address = f.emit("ptr", f"getelementptr i8, ptr {pointer.name}, {offset}")
-    f.module.declare("@llvm.prefetch.p0", "void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-    f.line(f"call void @llvm.prefetch.p0({address}, i32 0, i32 3, i32 1)")
 
 
 def chosen(f: Function, number: Reg, low: int, high: int, count: int) -> AbstractContextManager[None]:

@@ -14,8 +14,8 @@ from functools import lru_cache
 from .convolution_window import Window, panels
 
 LATENCY = 4.1  # cycles of a multiplication, and a little for what has to wait its turn
-MOST_PLACES = 8
-"""Neighbouring places in a tile with several examples: they may lie a power of two apart, where a cache holds eight."""
+MOST_COLUMNS = 8
+"""Of the input that a tile of several examples meets: they may lie a power of two apart, where a cache holds eight."""
 FEWEST_SUMS = 8
 """Sums at once that keep the multipliers busy: two, four cycles each."""
 BODY_COST, TAP_BODY_COST = 0.015, 0.04  # each further body of code counts as so much more work; the second by tap
@@ -104,8 +104,15 @@ def _options(registers: int, columns: Window, examples: int, vectors: int) -> It
         if alone and examples * vectors >= FEWEST_SUMS:
             continue  # neighbouring places have little in common: measured slower
         most = (free - columns.kernel * wide) // wide
-        for places in range(1, min(most, columns.count, MOST_PLACES if examples > 1 else most) + 1):
+        neighbours = min(most, columns.count, _neighbours(columns) if examples > 1 else most)
+        for places in range(1, neighbours + 1):
             yield from (Tile(places, high, wide, False) for high in _heights(most // places, examples))
+
+
+def _neighbours(columns: Window) -> int:
+    """Places of a row that meet no more than so many columns together, at least one."""
+    beyond = (columns.kernel - 1) * columns.dilation
+    return max(1, (MOST_COLUMNS - 1 - beyond) // columns.stride + 1)
 
 
 def _heights(most: int, examples: int) -> Iterator[int]:
@@ -115,14 +122,27 @@ def _heights(most: int, examples: int) -> Iterator[int]:
     yield max((high for high in range(1, min(most, examples) + 1) if examples % high == 0), default=1)
 
 
+def height_of(tile: Tile, reach: Reach, examples: int, far: bool) -> int:
+    """Examples of a tile: more of them at the end of a row, where places are fewer, so that no sum waits for itself."""
+    if tile.by_tap or reach.places == tile.places:
+        return tile.examples
+    most = tile.places * tile.examples // reach.places
+
+    def cycles(high: int) -> float:
+        groups = panels(high, examples)
+        each = sum((last - low) * _body_cycles(reach, rows, tile.vectors, far) for rows, low, last in groups)
+        return each * (1 + BODY_COST * len(groups))
+
+    return min((tile.examples, *_heights(most, examples)), key=cycles)
+
+
 def _cycles(tile: Tile, columns: Window, examples: int, vectors: int, far: bool) -> float:
     """For one row of the kernel and one input channel: two multiplications and two loads a cycle."""
-    groups = panels(tile.examples, examples)
     wide = [(tile.vectors, vectors // tile.vectors), (vectors % tile.vectors, 1)]
     runs = (Run(0, columns.count * columns.kernel, ONE_TAP),) if tile.by_tap else column_runs(columns, tile.places)
     total, bodies = 0.0, 0
-    for high, low, last in groups:
-        for run in runs:
+    for run in runs:
+        for high, low, last in panels(height_of(tile, run.reach, examples, far), examples):
             for vector_count, repeats in wide:
                 if vector_count and repeats:
                     bodies += 1

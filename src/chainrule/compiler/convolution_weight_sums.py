@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .convolution_channels import fetch
+from .convolution_ahead import fetch
 from .convolution_window import Window, places_inside
 from .emit import Function, Reg, bytes_of, vector_of, word
 
