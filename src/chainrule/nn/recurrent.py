@@ -6,7 +6,6 @@ the step before.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from .. import functions as f
@@ -75,9 +74,8 @@ class _Recurrent(Module):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew."""
-        bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
-            init.uniform_(parameter, -bound, bound)
+            init.uniform_by_fan_(parameter, self.hidden_size)
 
     def flatten_parameters(self) -> None:
         """Nothing: PyTorch needs it on GPUs."""
