@@ -13,7 +13,7 @@ import math
 
 from .math_exp import exp
 from .math_log import log
-from .math_term import Term, polynomial
+from .math_term import Term, polynomial, polynomial_in_halves
 
 # The last digits of these two were searched for: of the neighbours of the best coefficients they round best together.
 _ABOVE = (
@@ -135,7 +135,7 @@ def _erfc_float(x: Term) -> Term:
     turned = inverse * below
     t = turned.fma(-4.0, 1.0)
     t = turned.fma(t.fma(-size, (t + 1).fma(-2.0, size)), t)
-    tail = polynomial(t, _TAIL)
+    tail = polynomial_in_halves(t, _TAIL)  # much waits for it
     divided = inverse * above
     ratio = tail.fma(divided, divided)
     lost = ratio.fma(-size, 0.5).fma(2.0, tail - ratio)

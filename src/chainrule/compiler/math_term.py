@@ -262,3 +262,9 @@ def polynomial(x: Term, coefficients: Sequence[float]) -> Term:
     for coefficient in coefficients[-2::-1]:
         total = total.fma(x, coefficient)
     return total
+
+
+def polynomial_in_halves(x: Term, coefficients: Sequence[float]) -> Term:
+    """The same as (c0 + c2 x² + ...) + (c1 + c3 x² + ...) x: one step more, of which only half wait for one another."""
+    square = x * x
+    return polynomial(square, coefficients[1::2]).fma(x, polynomial(square, coefficients[0::2]))
