@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from .source import user_source
 
@@ -85,6 +86,19 @@ class UnknownNameError(ConfigurationError):
 
 class MissingDependencyError(ChainruleError, ImportError):
     """An optional package is needed and not installed."""
+
+
+@contextmanager
+def telling(where: str) -> Iterator[None]:
+    """Errors that pass say what was being done: ours in their message, those of others in a note below it."""
+    try:
+        yield
+    except ChainruleError as error:
+        error.args = (f"{error}\n  {where}", *error.args[1:])
+        raise
+    except Exception as error:
+        error.add_note(f"  {where}")
+        raise
 
 
 def unknown_name(kind: str, given: str, known: Iterable[str]) -> UnknownNameError:

@@ -23,6 +23,8 @@ from chainrule.errors import DataError, ShapeError
             "say --categories zip; or leave it out by --ignore zip.",
         ),
         ("or more, and memory_limit is 1 KiB", "or more, and --memory-limit is 1 KiB"),
+        ("clip_norm is a number; leave batch_size out", "--clip-norm is a number; leave --batch-size out"),
+        ("column 'batch_size': a missing my_batch_size", "column 'batch_size': a missing my_batch_size"),
         ("a column named batches=4 stays", "a column named batches=4 stays"),
     ],
 )

@@ -56,6 +56,45 @@ def test_compiled_training_is_eager_training(name: str) -> None:
         np.testing.assert_allclose(mine, theirs, rtol=2e-3, atol=2e-5)
 
 
+class Two(nn.Module):
+    """Classes, and by the way the inputs again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classes, self.inputs = nn.Linear(4, 3), nn.Linear(4, 4)
+
+    def forward(self, x: Any) -> Any:
+        return {"classes": self.classes(x), "rest": (self.inputs(x) - x,)}
+
+
+def both(outputs: Any, labels: Any) -> Any:
+    return nn.functional.cross_entropy(outputs["classes"], labels) + (outputs["rest"][0] ** 2).mean()
+
+
+def right(outputs: Any, labels: Any) -> float:
+    return float((outputs["classes"].argmax(axis=1) == labels).mean() + 100 * np.square(outputs["rest"][0]).mean())
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_several_outputs(compiled: bool, accumulate: int) -> None:
+    """Losses and metrics are given what the network gives; the last row's figures follow from the weights alone."""
+    cr.random.manual_seed(1)
+    model = Two()
+    optimizer = optim.SGD(model.parameters(), lr=0.0)
+    options: dict[str, Any] = {
+        "batch_size": 4,
+        "accumulate": accumulate,
+        "metrics": right,
+        "validation": (INPUTS, LABELS),
+    }
+    history = fit(model, optimizer, both, (INPUTS, LABELS), epochs=1, compile=compiled, progress=False, **options)
+    outputs = cr.train.predict(model, INPUTS, batch_size=5)
+    assert outputs["classes"].shape == (37, 3) and outputs["rest"][0].shape == (37, 4)
+    for name in ("right", "val_right"):
+        assert history.rows[-1][name] == pytest.approx(right(outputs, LABELS), rel=1e-5)
+
+
 def test_diverging_training_says_in_which_step() -> None:
     messages = []
     for compiled in (True, False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from chainrule.errors import (
     ConfigurationError,
     DataError,
     DivergenceError,
+    DtypeError,
     ShapeError,
     UnknownNameError,
 )
+from chainrule.train import METRICS
 from chainrule.train.validate import AT_ONCE, check_finite
 
 RANDOM = np.random.default_rng(0)
@@ -33,6 +36,11 @@ def line() -> tuple[nn.Module, optim.Optimizer]:
     cr.random.manual_seed(0)
     model = nn.Linear(3, 1)
     return model, optim.SGD(model.parameters(), lr=0.1)
+
+
+def slip(outputs: Any, targets: Any) -> float:
+    """A function with a mistake in it."""
+    return 1 / 0
 
 
 def fit(**options: Any) -> cr.train.History:
@@ -194,11 +202,50 @@ NAN[7, 1] = np.nan
             "need targets of the same shape",
         ),
         ({"loss": lambda outputs, targets: 3.0}, ConfigurationError, "the loss gives a float"),
+        ({"loss": lambda outputs, targets: outputs}, ConfigurationError, r"gives \(40, 1\) numbers: expected one"),
+        ({"loss": lambda outputs, targets: targets.mean()}, ConfigurationError, "no weight that is trained"),
+        ({"data": (INPUTS[:, :2], NUMBERS)}, ShapeError, "first example of data"),
+        ({"validation": (INPUTS[:, :2], NUMBERS)}, ShapeError, "first example of validation"),
+        ({"validation": 1}, ConfigurationError, "between 0 and 1"),
+        ({"data": (INPUTS.astype("float16"), NUMBERS)}, DataError, "inputs of data are float16: convert"),
+        ({"data": (INPUTS, np.ma.masked_less(NUMBERS, 0))}, DtypeError, r"mask(.|\n)*in the targets of data"),
+        ({"metrics": ["mae", "mae"]}, ConfigurationError, "'mae', as another metric is"),
+        ({"metrics": [lambda o, t: 1.0, lambda o, t: 2.0]}, ConfigurationError, "as another metric is"),
+        (
+            {"metrics": [METRICS["mae"], replace(METRICS["mae"], name="lr")]},
+            ConfigurationError,
+            "'lr', as a column of the history is",
+        ),
+        ({"metrics": [lambda outputs, targets: outputs]}, ConfigurationError, r"of shape \(40, 1\): expected one"),
+        ({"metrics": [lambda outputs, targets: None]}, ConfigurationError, "gives None: expected one number"),
     ],
 )
 def test_what_is_refused(options: dict[str, Any], kind: type[ChainruleError], words: str) -> None:
     with pytest.raises(kind, match=words):
-        fit(**options)
+        fit(**{"mode": "batch" if "metrics" in options or "loss" in options else "mini-batch", **options})
+
+
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize(("option", "words"), [("loss", "in the loss"), ("metrics", "in the metric slip")])
+def test_errors_of_functions_that_were_given_stay_what_they_are(option: str, words: str, compile: bool) -> None:
+    """With a note that says where they came from."""
+    with pytest.raises(ZeroDivisionError) as caught:
+        fit(**{option: slip, "compile": compile})
+    assert words in caught.value.__notes__[0]
+
+
+def test_metrics_see_what_they_can_not_change() -> None:
+    """Neither for the next metric nor in the data itself."""
+
+    def spoil(outputs: Any, targets: Any) -> float:
+        for array in (outputs, targets):
+            with pytest.raises(ValueError, match="read-only"):
+                array[:] = 0
+        return 1.0
+
+    for compile in (False, True):
+        rows = fit(metrics=[spoil], shuffle=False, validation=(INPUTS, NUMBERS), compile=compile).rows
+        assert rows[-1]["spoil"] == rows[-1]["val_spoil"] == 1
 
 
 def test_settings_that_cannot_be_kept_leave_the_directory_free(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ EXIT_INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
 OPTION_NAMES = {"delimiter": "separator"}  # where the command line uses another word than the functions
 ARGUMENTS = (
     "batch_size|categories|check_finite|clip_norm|dates|decimal|delimiter|drop_missing_labels|encoding|header|ignore|"
-    "missing|numbers|task|thousands|validation"
+    "memory_limit|missing|numbers|task|thousands|validation"
 )
 ARGUMENT = re.compile(rf"\b({ARGUMENTS})=(\[[^\]]*\]|\{{[^}}]*\}}|'[^']*'|\"[^\"]*\"|[\w.\-]+)")
+WORDS = "|".join(name for name in ARGUMENTS.split("|") if "_" in name)  # the others are words of English too
+ALONE = re.compile(rf"(?<![\w'\"-])(?:{WORDS})(?![\w'\"])")
 
 
 class Failure(click.ClickException):
@@ -48,8 +50,9 @@ def told_plainly() -> Iterator[None]:
 
 
 def in_command_words(message: str) -> str:
-    """The message with arguments of functions, such as `decimal=','`, as options of the command line."""
-    return ARGUMENT.sub(lambda found: _as_option(found[1], found[2]), message).replace("memory_limit", "--memory-limit")
+    """The message with arguments of functions (`decimal=','`, `memory_limit`) as options of the command line."""
+    given = ARGUMENT.sub(lambda found: _as_option(found[1], found[2]), message)
+    return ALONE.sub(lambda found: _option(found[0]), given)
 
 
 def _without_line(error: ChainruleError) -> str:
@@ -57,8 +60,12 @@ def _without_line(error: ChainruleError) -> str:
     return str(error).partition("\n  at ")[0] if isinstance(error, EngineError) else str(error)
 
 
+def _option(name: str) -> str:
+    return "--" + OPTION_NAMES.get(name, name).replace("_", "-")
+
+
 def _as_option(name: str, value: str) -> str:
-    option = "--" + OPTION_NAMES.get(name, name).replace("_", "-")
+    option = _option(name)
     try:
         literal: object = ast.literal_eval(value)
     except (SyntaxError, ValueError):

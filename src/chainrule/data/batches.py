@@ -171,7 +171,7 @@ def batches(
 def _shares(weights: ArrayLike, length: int, shuffle: bool) -> NDArray[np.float64]:
     if not shuffle:
         raise ConfigurationError("weights say how often an example is drawn at random: they need shuffle=True")
-    return checked_weights(weights, length)
+    return checked_weights(weights, length, "weights")
 
 
 def _read_only(view: Array) -> Array:

@@ -63,8 +63,10 @@ def of_labels(labels: ArrayLike, class_weight: Mapping[Any, float] | ArrayLike) 
 
 def as_table(class_weight: Any) -> dict[Any, float]:
     """Weights by class, from a dict or from a sequence in order of the classes 0, 1, ..."""
-    given = class_weight if isinstance(class_weight, Mapping) else dict(enumerate(np.asarray(class_weight).tolist()))
     try:
+        given = (
+            class_weight if isinstance(class_weight, Mapping) else dict(enumerate(np.asarray(class_weight).tolist()))
+        )
         table = {label: float(weight) for label, weight in given.items()}
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"class weights are numbers, not {class_weight!r}") from error
@@ -84,19 +86,19 @@ def _looked_up(labels: NDArray[Any], table: Mapping[Any, float]) -> NDArray[np.f
     return np.array([table[label] for label in labels.tolist()], np.float64)
 
 
-def checked_weights(weights: ArrayLike, length: int) -> NDArray[np.float64]:
-    """Weights (length,) as float64; raises DataError that says what is wrong with them."""
+def checked_weights(weights: ArrayLike, length: int, name: str = "sample_weight") -> NDArray[np.float64]:
+    """Weights (length,) as float64; raises DataError that says what is wrong with them. name: of the option."""
     try:
         found = np.asarray(weights, np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(f"sample_weight is one number an example, not {type(weights).__name__}: {error}") from error
+        raise DataError(f"{name} is one number an example, not {type(weights).__name__}: {error}") from error
     if found.shape != (length,):
-        raise DataError(f"sample_weight is one number an example, shape ({length},), but has shape {found.shape}")
+        raise DataError(f"{name} is one number an example, shape ({length},), but has shape {found.shape}")
     wrong = np.flatnonzero(~(np.isfinite(found) & (found >= 0)))
     if len(wrong):
-        raise DataError(f"sample_weight is {found[wrong[0]]} in row {wrong[0]}: expected finite numbers from 0 up")
+        raise DataError(f"{name} is {found[wrong[0]]} in row {wrong[0]}: expected finite numbers from 0 up")
     if not found.any():
-        raise DataError("sample_weight is zero for every example: nothing would be learned")
+        raise DataError(f"{name} is zero for every example: nothing would be learned")
     return found
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from .. import functions as f
+from .. import tree
 from ..capture import Capture
 from ..control import scan
 from ..ir.build import current_trace
@@ -14,7 +15,7 @@ from ..repeated import UnrepeatableError, repeated
 from ..tensor import Tensor, asarray
 
 
-def accumulated(one: Callable[..., tuple[Tensor, Tensor]], batch: Sequence[Any], rows: int) -> tuple[Tensor, Tensor]:
+def accumulated(one: Callable[..., tuple[Tensor, Any]], batch: Sequence[Any], rows: int) -> tuple[Tensor, Any]:
     """The loss of the whole batch and its outputs; its gradient is in `.grad` afterwards.
 
     one: a function of `rows` examples of the batch, or fewer, that adds to the gradients, and gives their share of the
@@ -27,7 +28,7 @@ def accumulated(one: Callable[..., tuple[Tensor, Tensor]], batch: Sequence[Any],
     if isinstance(current_trace(), Capture) and length >= 2 * rows:
         with suppress(UnrepeatableError):
             found, predicted = repeated(one, _in_parts(batch, rows))
-            losses, outputs, done = [_added(found)], [_joined(predicted)], length // rows * rows
+            losses, outputs, done = [_added(found)], [tree.map(_joined, predicted)], length // rows * rows
     for start in range(done, length, rows):
         loss, each = one(*(array[start : start + rows] for array in batch))
         losses.append(loss)
@@ -35,7 +36,7 @@ def accumulated(one: Callable[..., tuple[Tensor, Tensor]], batch: Sequence[Any],
     whole = losses[0]
     for each in losses[1:]:
         whole = whole + each
-    return whole, f.concat(outputs)
+    return whole, tree.map(lambda *parts: f.concat(parts), *outputs)
 
 
 def _in_parts(batch: Sequence[Any], rows: int) -> tuple[Tensor, ...]:

@@ -25,7 +25,7 @@ class CheckedStep:
     training: TrainingStep
     folder: Path | None
 
-    def __call__(self, *arrays: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, *arrays: Tensor) -> tuple[Tensor, Any]:
         """One step; raises NonFiniteError."""
         before, failed = self._state(), None
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import tree
 from ..dispatch import compiled_function
 from ..errors import TraceError
 from ..ir.types import NumpyArray
@@ -56,10 +57,8 @@ class CompiledSteps:
         steps = self.prepare(rows)
         return max(1, min(steps.at_once(), MOST_BYTES // max(1, sum(kind.nbytes for kind in steps.entry.result_kinds))))
 
-    def run(
-        self, order: NumpyArray, rows: int, after_step: Callable[[], Any] | None
-    ) -> tuple[NumpyArray, NumpyArray | None]:
-        """Losses (steps,) and outputs (steps, rows, ...) of the steps over `order`.
+    def run(self, order: NumpyArray, rows: int, after_step: Callable[[], Any] | None) -> tuple[NumpyArray, Any]:
+        """Losses (steps,) and outputs (steps, rows, ...), nested as the network gives them, of the steps over `order`.
 
         after_step: moves the options of the optimiser on from one step to the next; None where they stay.
         """
@@ -73,8 +72,11 @@ class CompiledSteps:
             for step in range(count):
                 numbers[step] = [source.read() for source in sources]
                 after_step()
-        losses, *outputs = steps.once(self.arrays, order, count, numbers)
-        return losses, outputs[0] if outputs else None
+        results = steps.once(self.arrays, order, count, numbers)
+        if not self.outputs:
+            return results[0], None
+        losses, outputs = tree.unflatten(steps.entry.captured.result_structure, results)
+        return losses, outputs
 
 
 def native_step(

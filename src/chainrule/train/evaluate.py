@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
+from .. import nn, tree
 from ..errors import DataError
 from ..ir.types import NumpyArray
 from ..nn.evaluation import evaluating
+from ..ops.operators import refuse_masked
 from ..tensor import Tensor
-from .metrics import Metric, Totals, as_metrics
+from .metrics import Metric, Totals, arrays_of, as_metrics
 from .step import Loss, as_loss
 from .validate import as_pair, check_labels, output_shape
 
@@ -26,7 +27,7 @@ def evaluate(
     """
     inputs, targets = as_pair(data, "data")
     chosen = as_loss(loss)
-    check_labels(output_shape(model, inputs), targets, chosen, "data")
+    check_labels(output_shape(model, inputs, "data"), targets, chosen, "data")
     return figures(model, inputs, targets, chosen, as_metrics(metrics), batch_size)
 
 
@@ -45,15 +46,17 @@ def figures(
         for start in range(0, len(inputs), batch_size):
             wanted = targets[start : start + batch_size]
             outputs = model(Tensor(inputs[start : start + batch_size]))
-            totals.add(loss(outputs, Tensor(wanted)).item(), outputs.numpy(), wanted)
+            totals.add(loss(outputs, Tensor(wanted)).item(), arrays_of(outputs), wanted)
     return totals.figures(prefix)
 
 
-def predict(model: nn.Module, inputs: Any, batch_size: int = 256) -> NumpyArray:
-    """The network's outputs for inputs (n, ...): (n, ...)."""
+def predict(model: nn.Module, inputs: Any, batch_size: int = 256) -> Any:
+    """The network's outputs for inputs (n, ...): an array (n, ...), or several nested as the network gives them."""
+    refuse_masked(inputs)
     rows = np.asarray(inputs)
     if rows.ndim == 0 or len(rows) == 0:
         raise DataError(f"predict needs an array with one row an example, but was given shape {rows.shape}")
     with evaluating(model):
-        parts = [model(Tensor(rows[start : start + batch_size])).numpy() for start in range(0, len(rows), batch_size)]
-    return np.concatenate(parts)
+        starts = range(0, len(rows), batch_size)
+        parts = [arrays_of(model(Tensor(rows[start : start + batch_size]))) for start in starts]
+    return tree.map(lambda *arrays: np.concatenate(arrays), *parts)

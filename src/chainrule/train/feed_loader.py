@@ -14,7 +14,7 @@ from ..data.weights import ClassWeight
 from ..errors import DataError
 from ..ir.types import NumpyArray
 from .feed import weighed
-from .validate import check_finite, check_labels, output_shape
+from .validate import check_classes, check_finite, check_labels, output_shape
 
 
 class LoaderFeed:
@@ -54,7 +54,8 @@ class LoaderFeed:
         if isinstance(inputs, np.ndarray):
             check_finite(inputs, f"the inputs of {name}")
             if self._outputs is None:
-                self._outputs = output_shape(self.model, inputs)
+                self._outputs = output_shape(self.model, inputs, name)
+                check_classes(self._outputs, self.loss, class_weight=self.class_weight)
             check_labels(self._outputs, targets, self.loss, name)
         return weighed((inputs, targets, *map(np.asarray, batch[2:])), self.class_weight)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,14 +10,14 @@ import numpy as np
 
 from .. import nn
 from ..data import Batches, Loader, split
-from ..data.weights import BALANCED, ClassWeight, as_table, example_weights
+from ..data.weights import BALANCED, ClassWeight, as_table, checked_weights, example_weights
 from ..errors import ConfigurationError
 from ..ir.types import NumpyArray
 from .feed import ArrayFeed, Feed, StreamFeed
 from .feed_loader import LoaderFeed
 from .modes import Pace, pace
 from .step import Loss
-from .validate import as_pair, check_labels, output_shape
+from .validate import as_pair, check_classes, check_labels, output_shape
 
 Arrays = tuple[NumpyArray, NumpyArray]
 
@@ -53,9 +54,11 @@ def feed_of(
         tempo = wanted.pace(None)
         return StreamFeed(data, tempo, _by_class(wanted)), _held_out(model, validation, loss), tempo
     inputs, targets = as_pair(data, "data")
-    check_labels(output_shape(model, inputs), targets, loss, "data")
+    outputs = output_shape(model, inputs, "data")
+    check_labels(outputs, targets, loss, "data")
+    check_classes(outputs, loss, class_weight=wanted.class_weight, sampling=wanted.sampling)
     arrays = inputs, targets, *_weights(wanted, targets, inputs.dtype)
-    if isinstance(validation, float):
+    if isinstance(validation, int | float | np.number):
         rest, validation = split(arrays, validation, wanted.seed)
         arrays, validation = rest, validation[:2]
     held_out = _held_out(model, validation, loss)
@@ -71,7 +74,7 @@ def _of_loader(
     if own or wanted.mode not in ("mini-batch", "online"):
         what = f"{own[0]}={given[own[0]]}" if own else f"mode {wanted.mode!r}"
         raise ConfigurationError(f"a loader makes its batches itself, so {what} can't be: say it to the loader")
-    if isinstance(validation, float):
+    if isinstance(validation, int | float | np.number):
         raise ConfigurationError("nothing can be held out of a loader: give validation=(inputs, targets)")
     tempo = replace(wanted, batch_size=data.batch_size).pace(None)
     feed = LoaderFeed(data, model, loss, wanted.accumulate, _by_class(wanted))
@@ -91,9 +94,9 @@ def _sampling(wanted: Wanted, targets: NumpyArray) -> NumpyArray | None:
     """How often each example is to be drawn; None for each once an epoch."""
     if wanted.sampling is None:
         return None
-    if isinstance(wanted.sampling, str | dict):
+    if isinstance(wanted.sampling, Mapping) or (isinstance(wanted.sampling, str) and wanted.sampling == BALANCED):
         return example_weights(targets, wanted.sampling)
-    return np.asarray(wanted.sampling)
+    return checked_weights(wanted.sampling, len(targets), "sampling")
 
 
 def _by_class(wanted: Wanted) -> ClassWeight | None:
@@ -117,5 +120,5 @@ def _held_out(model: nn.Module, validation: Any, loss: Loss) -> Arrays | None:
     if validation is None:
         return None
     inputs, targets = as_pair(validation, "validation")
-    check_labels(output_shape(model, inputs), targets, loss, "validation")
+    check_labels(output_shape(model, inputs, "validation"), targets, loss, "validation")
     return inputs, targets

@@ -21,7 +21,7 @@ from .evaluate import figures
 from .feed import ArrayFeed, Feed
 from .history import History, Row
 from .interrupts import StopRequest
-from .metrics import Metric, Totals
+from .metrics import Metric, Totals, arrays_of
 from .progress import Display
 from .rates import Rate
 from .recording import Recorded, Recorders
@@ -41,7 +41,7 @@ class Loop:
     """
 
     training: TrainingStep
-    step: Callable[..., tuple[Tensor, Tensor]]
+    step: Callable[..., tuple[Tensor, Any]]
     feed: Feed
     epochs: int
     metrics: Sequence[Metric]
@@ -105,7 +105,7 @@ class Loop:
             loss, outputs = self.step(*tree.map(Tensor, arrays))
             self._require_finite(loss.item())
             self.rate.after_step()
-            self._count(loss.item(), outputs.numpy(), *arrays[1:])
+            self._count(loss.item(), arrays_of(outputs) if self.metrics else None, *arrays[1:])
             self.recorders.after(self.state.step - 1, self.state.step, self.state.epoch + 1, (loss.item(),))
             yield
 
@@ -124,7 +124,7 @@ class Loop:
             self.recorders.after(before, self.state.step, self.state.epoch + 1, losses.tolist())
             yield
 
-    def _count_steps(self, losses: NumpyArray, outputs: NumpyArray | None, order: NumpyArray, rows: int) -> None:
+    def _count_steps(self, losses: NumpyArray, outputs: Any, order: NumpyArray, rows: int) -> None:
         """What `_count` does, for the steps of one native call."""
         finite = np.isfinite(losses)
         if not finite.all():
@@ -159,7 +159,7 @@ class Loop:
         if not math.isfinite(error):
             raise DivergenceError(self._explain_divergence(error))
 
-    def _count(self, error: float, outputs: NumpyArray, targets: NumpyArray, weights: NumpyArray | None = None) -> None:
+    def _count(self, error: float, outputs: Any, targets: NumpyArray, weights: NumpyArray | None = None) -> None:
         self.state.step += 1
         self.totals.add(error, outputs, targets, None if weights is None else float(weights.sum(dtype=np.float64)))
         self.display.batch(self.feed.done(), self.totals.figures())

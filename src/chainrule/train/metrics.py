@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigurationError, ShapeError, unknown_name
+from .. import tree
+from ..errors import ConfigurationError, ShapeError, telling, unknown_name
 from ..ir.types import NumpyArray
+from ..tensor import Tensor
 
 Sums = NumpyArray
 Columns = Callable[[NumpyArray, NumpyArray], Sequence[NumpyArray]]
@@ -23,23 +25,28 @@ Columns = Callable[[NumpyArray, NumpyArray], Sequence[NumpyArray]]
 class Metric:
     """parts(outputs, targets) -> float64 sums over the batch; finish(sums, number of examples) -> the figure.
 
+    outputs: an array, or several nested as the network gives them; read-only, as the targets are.
     examples: where the sums are over numbers of each example, these numbers: columns (n,), so that many batches are
     looked at in one go.
     """
 
     name: str
-    parts: Callable[[NumpyArray, NumpyArray], Sequence[float]]
+    parts: Callable[[Any, NumpyArray], Sequence[float]]
     finish: Callable[[Sums, int], float]
     larger_is_better: bool
     examples: Columns | None = None
 
-    def parts_of_batches(self, outputs: NumpyArray, targets: NumpyArray) -> NumpyArray:
+    def parts_of_batches(self, outputs: Any, targets: NumpyArray) -> NumpyArray:
         """The parts of each of many batches, (batches, parts). outputs, targets: (batches, rows, ...)."""
-        if self.examples is None or outputs.shape[:2] != targets.shape[:2]:
-            return np.array([self.parts(each, wanted) for each, wanted in zip(outputs, targets)], np.float64)
+        if self.examples is None or not isinstance(outputs, np.ndarray) or outputs.shape[:2] != targets.shape[:2]:
+            return np.array([self.parts(_part(outputs, n), each) for n, each in enumerate(targets)], np.float64)
         count, rows = outputs.shape[:2]
         flat = self.examples(_joined(outputs), _joined(targets))
         return np.stack([column.reshape(count, rows).sum(axis=1) for column in flat], axis=1)
+
+
+def _part(arrays: Any, batch: int) -> Any:
+    return tree.map(lambda array: array[batch], arrays)
 
 
 def _joined(batches: NumpyArray) -> NumpyArray:
@@ -49,10 +56,20 @@ def _joined(batches: NumpyArray) -> NumpyArray:
 def _metric(name: str, examples: Columns, finish: Callable[[Sums, int], float], larger_is_better: bool) -> Metric:
     """A metric whose parts are sums of numbers of each example."""
 
-    def parts(outputs: NumpyArray, targets: NumpyArray) -> Sequence[float]:
+    def parts(outputs: Any, targets: NumpyArray) -> Sequence[float]:
+        _check_rows(name, outputs, targets)
         return [float(column.sum()) for column in examples(outputs, targets)]
 
     return Metric(name, parts, finish, larger_is_better, examples)
+
+
+def _check_rows(name: str, outputs: Any, targets: NumpyArray) -> None:
+    if not isinstance(outputs, np.ndarray) or outputs.shape[:1] != targets.shape[:1]:
+        given = f"outputs {outputs.shape}" if isinstance(outputs, np.ndarray) else f"a {type(outputs).__name__} of them"
+        raise ShapeError(
+            f"the metric {name!r} compares one row of outputs with each of {len(targets)} targets, but the network "
+            f"gives {given}: take a function (outputs, targets) -> mean over the batch"
+        )
 
 
 def _mean(sums: Sums, count: int) -> float:
@@ -126,10 +143,19 @@ METRICS = {
 }
 
 
+COLUMNS = ("epoch", "step", "loss", "val_loss", "lr", "seconds")
+
+
 def as_metrics(given: Any) -> tuple[Metric, ...]:
     """Metrics from names, Metric records, or functions (outputs, targets) -> mean over the batch."""
     listed = [given] if isinstance(given, str | Metric) or callable(given) else list(given or ())
-    return tuple(_as_metric(each) for each in listed)
+    found = tuple(_as_metric(each) for each in listed)
+    names = [*COLUMNS, *(each.name for each in found)]
+    for name in names:
+        if names.count(name) > 1:
+            what = "a column of the history" if name in COLUMNS else "another metric"
+            raise ConfigurationError(f"a metric is called {name!r}, as {what} is: give it a name of its own")
+    return found
 
 
 def _as_metric(given: Any) -> Metric:
@@ -141,7 +167,38 @@ def _as_metric(given: Any) -> Metric:
         return METRICS[given]
     if not callable(given):
         raise ConfigurationError(f"a metric is a name, a function (outputs, targets) or a Metric, not {given!r}")
-    return Metric(getattr(given, "__name__", "metric"), lambda o, t: [float(given(o, t)) * len(o)], _mean, False)
+    return _mean_of(getattr(given, "__name__", "metric"), given)
+
+
+def _mean_of(name: str, given: Callable[[Any, NumpyArray], Any]) -> Metric:
+    """A function (outputs, targets) -> mean over the batch."""
+
+    def parts(outputs: Any, targets: NumpyArray) -> Sequence[float]:
+        with telling(f"in the metric {name}"):
+            figure = given(outputs, targets)
+        try:
+            return [float(figure) * len(targets)]
+        except (TypeError, ValueError):
+            what = f"{type(figure).__name__} of shape {np.shape(figure)}" if np.ndim(figure) else repr(figure)
+            raise ConfigurationError(f"the metric {name} gives {what}: expected one number, the batch's mean") from None
+
+    return Metric(name, parts, _mean, False)
+
+
+def arrays_of(outputs: Any) -> Any:
+    """The tensors that a network gives, as arrays."""
+    return tree.map(lambda each: each.numpy() if isinstance(each, Tensor) else np.asarray(each), outputs)
+
+
+def _read_only(outputs: Any, targets: NumpyArray) -> tuple[Any, NumpyArray]:
+    """What one metric changed would be wrong for the next, and for the owner of the data."""
+
+    def view(array: NumpyArray) -> NumpyArray:
+        seen = array.view()
+        seen.flags.writeable = False
+        return seen
+
+    return tree.map(view, outputs), view(targets)
 
 
 class Totals:
@@ -154,13 +211,13 @@ class Totals:
         self.loss = 0.0
         self.sums: dict[str, Sums] = {}
 
-    def add(self, loss: float, outputs: NumpyArray, targets: NumpyArray, weight: float | None = None) -> None:
+    def add(self, loss: float, outputs: Any, targets: NumpyArray, weight: float | None = None) -> None:
         """One batch: its mean loss, the outputs for its metrics. weight: of its examples, by default their number."""
         self.count += len(targets)
         self.weight += len(targets) if weight is None else weight
         self.loss += loss * (len(targets) if weight is None else weight)
         for metric in self.metrics:
-            parts = np.asarray(metric.parts(outputs, targets), np.float64)
+            parts = np.asarray(metric.parts(*_read_only(outputs, targets)), np.float64)
             self.sums[metric.name] = self.sums.get(metric.name, np.zeros_like(parts)) + parts
 
     def add_batches(
@@ -172,7 +229,7 @@ class Totals:
             self.weight += weight
         self.count += rows * len(losses)
         for metric in self.metrics:
-            parts = metric.parts_of_batches(outputs, targets)
+            parts = metric.parts_of_batches(*_read_only(outputs, targets))
             before = self.sums.get(metric.name, np.zeros_like(parts[0]))
             self.sums[metric.name] = np.add.accumulate(np.vstack([before, parts]), axis=0)[-1]
 

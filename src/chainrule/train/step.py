@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from .. import nn
+from .. import nn, tree
 from ..autocast import autocast
-from ..errors import ConfigurationError, unknown_name
+from ..errors import ConfigurationError, telling, unknown_name
 from ..optim import LBFGS, Optimizer, clip_grad_norm_
 from ..tensor import Tensor
 from ..transforms import stop_gradient
@@ -43,12 +43,22 @@ def as_loss(given: str | Loss) -> Loss:
     return given
 
 
+NO_WEIGHT = (
+    "the loss depends on no weight that is trained: compute it from the outputs, by operations that have a derivative "
+    "(argmax and comparisons have none), and let some weights have requires_grad"
+)
+
+
 def _checked_error(given: Any) -> Tensor:
     if not isinstance(given, Tensor):
         raise ConfigurationError(
             f"the loss gives a {type(given).__name__}, through which no gradient comes: compute it from the outputs "
             "by operations on tensors"
         )
+    if given.size != 1:
+        raise ConfigurationError(f"the loss gives {given.shape} numbers: expected one, such as their mean")
+    if not given.requires_grad:
+        raise ConfigurationError(NO_WEIGHT)
     return given
 
 
@@ -67,7 +77,7 @@ class TrainingStep:
     rows: int | None = None
     precision: str | None = None
 
-    def __call__(self, inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Tensor]:
+    def __call__(self, inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Any]:
         """One update of all weights; gives the loss before it, and the outputs. weights: of the examples."""
         if isinstance(self.optimizer, LBFGS):
             return self._by_closure(inputs, targets, weights)
@@ -75,7 +85,7 @@ class TrainingStep:
         self.optimizer.step()  # 5. weight update: gradient descent
         return loss, outputs
 
-    def _gradients(self, inputs: Any, targets: Any, weights: Any) -> tuple[Tensor, Tensor]:
+    def _gradients(self, inputs: Any, targets: Any, weights: Any) -> tuple[Tensor, Any]:
         """Steps 1 to 4: how much each weight contributed to the error of the network."""
         self.optimizer.zero_grad()
         if self.rows is None or len(inputs) <= self.rows:
@@ -85,21 +95,23 @@ class TrainingStep:
         else:
             batch = (inputs, targets) if weights is None else (inputs, targets, weights)
             loss, outputs = accumulated(self._of_a_part(batch), batch, self.rows)  # 1. to 3. for part after part
+        if all(each.grad is None for group in self.optimizer.param_groups for each in group["params"]):
+            raise ConfigurationError(NO_WEIGHT)
         if self.clip_norm is not None:  # 4. gradients: how much each weight contributed, limited in length if asked to
             clip_grad_norm_(self.model.parameters(), self.clip_norm)
         return loss, outputs
 
-    def _of_a_part(self, batch: Sequence[Any]) -> Callable[..., tuple[Tensor, Tensor]]:
+    def _of_a_part(self, batch: Sequence[Any]) -> Callable[..., tuple[Tensor, Any]]:
         """Steps 1 to 3 as a function of a part of the batch, which counts by its examples (or their weights)."""
         length = len(batch[0])
         total = stop_gradient(mass(self.loss, batch[1], floats(batch[2]))) if len(batch) > 2 else None
 
-        def part(inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Tensor]:
+        def part(inputs: Any, targets: Any, weights: Any = None) -> tuple[Tensor, Any]:
             outputs = self.outputs(inputs)
             share = len(inputs) / length if total is None else mass(self.loss, targets, floats(weights)) / total
             loss = self.error(outputs, targets, weights) * share
             loss.backward()
-            return stop_gradient(loss), stop_gradient(outputs)
+            return stop_gradient(loss), tree.map(stop_gradient, outputs)
 
         return part
 
@@ -110,17 +122,17 @@ class TrainingStep:
 
     def error(self, outputs: Any, targets: Any, weights: Any = None) -> Tensor:
         """The loss of a batch; where its examples have weights, their weighted mean."""
-        with self._products():
+        with self._products(), telling("in the loss that was given to fit"):
             if weights is None:
                 return _checked_error(self.loss(outputs, targets))
-            return weighted_loss(self.loss, outputs, targets, weights)
+            return _checked_error(weighted_loss(self.loss, outputs, targets, weights))
 
     def _products(self) -> AbstractContextManager[Any]:
         return autocast(self.precision) if self.precision else nullcontext()
 
-    def _by_closure(self, inputs: Any, targets: Any, weights: Any) -> tuple[Tensor, Tensor]:
+    def _by_closure(self, inputs: Any, targets: Any, weights: Any) -> tuple[Tensor, Any]:
         """L-BFGS looks several times before it moves: it calls steps 1 to 4 itself."""
-        seen: list[tuple[Tensor, Tensor]] = []
+        seen: list[tuple[Tensor, Any]] = []
 
         def evaluate() -> Tensor:
             seen.append(self._gradients(inputs, targets, weights))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from .. import nn, random
-from ..errors import DataError
-from ..ir.types import NumpyArray
+from ..errors import ConfigurationError, DataError, telling
+from ..ir.types import NumpyArray, is_known, native
 from ..nn.evaluation import evaluating
+from ..ops.operators import refuse_masked
 from ..tensor import Tensor
 
 SHOWN = 5
@@ -28,6 +29,8 @@ def as_pair(data: Any, name: str) -> tuple[NumpyArray, NumpyArray]:
             raise DataError(
                 f"the {part} of {name} must be an array of numbers with one row an example, not {array.dtype}"
             )
+        if not is_known(array.dtype):
+            raise DataError(f"the {part} of {name} are {array.dtype}: convert them first, as by .astype('float32')")
     if len(inputs) != len(targets):
         raise DataError(f"{name} has {len(inputs)} inputs but {len(targets)} targets; there must be one for each")
     if len(inputs) == 0:
@@ -38,10 +41,13 @@ def as_pair(data: Any, name: str) -> tuple[NumpyArray, NumpyArray]:
 
 
 def _as_array(given: Any, name: str) -> NumpyArray:
+    with telling(f"in the {name}"):
+        refuse_masked(given)
     try:
-        return np.asarray(given)
+        array = np.asarray(given)
     except ValueError as error:  # lists of lists that are not all as long
         raise DataError(f"the {name} make no array, as their rows are not all alike: {error}") from error
+    return array if array.dtype.isnative else array.astype(native(array.dtype))
 
 
 def check_finite(array: NumpyArray, name: str) -> None:
@@ -67,16 +73,11 @@ def _listed(rows: Iterable[Any]) -> str:
 
 def check_labels(outputs: tuple[int, ...], targets: NumpyArray, loss: Any, name: str) -> None:
     """A DataError for class labels outside the network's outputs."""
-    from .step import LOSSES
-
-    needs_classes = loss in (LOSSES["cross_entropy"], LOSSES["nll"]) or isinstance(
-        loss, nn.CrossEntropyLoss | nn.NLLLoss
-    )
-    if not needs_classes or targets.dtype.kind == "f" or len(outputs) < 2:
+    classes = _classes(outputs, loss)
+    if classes is None or targets.dtype.kind == "f":
         return
     if targets.dtype.kind == "b":
         raise DataError(f"the targets of {name} are bools; give class indices as integers")
-    classes = outputs[1]
     ignored = getattr(loss, "options", {}).get("ignore_index", -100)
     wrong = np.argwhere(((targets < 0) | (targets >= classes)) & (targets != ignored))
     if len(wrong):
@@ -88,8 +89,38 @@ def check_labels(outputs: tuple[int, ...], targets: NumpyArray, loss: Any, name:
         )
 
 
-def output_shape(model: nn.Module, inputs: NumpyArray) -> tuple[int, ...]:
-    """The shape the network gives for one example; neither its state nor the random numbers move."""
-    with random.kept(), evaluating(model):
+def _classes(outputs: tuple[int, ...], loss: Any) -> int | None:
+    """How many classes the network tells apart; None where its loss is not one of classes."""
+    from .step import LOSSES
+
+    of_classes = loss in (LOSSES["cross_entropy"], LOSSES["nll"]) or isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss)
+    return outputs[1] if of_classes and len(outputs) > 1 else None
+
+
+def check_classes(outputs: tuple[int, ...], loss: Any, **weights: Any) -> None:
+    """A ConfigurationError for weights of classes that the network doesn't have. weights: by the option's name."""
+    classes = _classes(outputs, loss)
+    for option, given in weights.items():
+        if classes is None or given is None or isinstance(given, str):
+            continue
+        if isinstance(given, Mapping):
+            unknown = [label for label in given if label not in range(classes)]
+            if unknown:
+                raise ConfigurationError(
+                    f"{option} has a weight for the class {unknown[0]!r}: the network has {classes} outputs, so "
+                    f"classes go from 0 to {classes - 1}"
+                )
+        elif option == "class_weight" and np.ndim(given) == 1 and len(given) > classes:
+            raise ConfigurationError(
+                f"class_weight has {len(given)} weights, but the network has {classes} outputs: give one for each"
+            )
+
+
+def output_shape(model: nn.Module, inputs: NumpyArray, name: str) -> tuple[int, ...]:
+    """The shape the network gives for one example; neither its state nor the random numbers move.
+
+    Errors say of which data, by its name; () where it gives several arrays.
+    """
+    with random.kept(), evaluating(model), telling(f"where the network was given the first example of {name}"):
         outputs = model(Tensor(inputs[:1]))
     return tuple(getattr(outputs, "shape", ()))
