@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.errors import ConfigurationError, DataError, OutOfRangeError
+from chainrule.errors import ConfigurationError, DataError, DtypeError, OutOfRangeError
 
 GENERATOR = np.random.default_rng(0)
 INPUTS = GENERATOR.standard_normal((23, 5)).astype(np.float32)
@@ -136,6 +136,12 @@ def test_errors() -> None:
         call.epoch(INPUTS, batch_size=2, order=[0, 23])
     with pytest.raises(OutOfRangeError, match="rows from -1 to 2, of 23"):
         call.epoch(INPUTS, batch_size=2, order=[-1, 2])
+    for size in (None, "3", 2.5, True):
+        with pytest.raises(ConfigurationError, match="an integer of at least 1"):
+            call.epoch(INPUTS, batch_size=size)
+    for order in (np.ones(23, bool), np.arange(4) + 0.5, np.arange(22).reshape(11, 2), ["a"], 3):
+        with pytest.raises(DataError, match="row numbers"):
+            call.epoch(INPUTS, batch_size=2, order=order)
     with pytest.raises(DataError, match="no rows"):
         call.epoch(INPUTS[:0], batch_size=2)
     with pytest.raises(DataError, match="smaller last batch"):
@@ -184,3 +190,18 @@ def unrolled(w: np.ndarray, xs: np.ndarray) -> tuple[float, np.ndarray]:
         gradient += np.outer(before, inner)
         back = w @ inner
     return value, gradient
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_rows_with_bytes_in_the_other_order(which: int) -> None:
+    """A program reads the processor's order: data from a file of another machine was taken for other numbers."""
+    arrays = [INPUTS, TARGETS]
+    arrays[which] = arrays[which].astype(arrays[which].dtype.newbyteorder())
+    found = made()[2].epoch(*arrays, batch_size=23)
+    assert found.numpy() == made()[2].epoch(INPUTS, TARGETS, batch_size=23).numpy()
+
+
+@pytest.mark.parametrize("kind", ["float16", "U3", "M8[s]"])
+def test_rows_that_no_program_takes(kind: str) -> None:
+    with pytest.raises(DtypeError, match="not supported"):
+        cr.compile(lambda x: x.sum()).epoch(np.zeros((4, 2)).astype(kind), batch_size=2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.types import ArrayType, NumpyArray, is_known
+from ..ir.types import ArrayType, NumpyArray, as_dtype, is_known, native
 from ..tensor import Parameter, Tensor
 from .memory import as_array
 
@@ -16,11 +16,15 @@ def is_array(leaf: Any) -> bool:
     """Whether an argument is an array that changes from call to call; parameters are cells."""
     if isinstance(leaf, Tensor):
         return not isinstance(leaf, Parameter) and not leaf.requires_grad
-    return isinstance(leaf, np.ndarray | np.generic) and is_known(leaf.dtype)
+    return isinstance(leaf, np.ndarray | np.generic) and is_known(native(leaf.dtype))
 
 
 def static(leaf: Any) -> Any:
-    """What an argument that is no array is known by."""
+    """What an argument that is no array is known by. Raises DtypeError for an array that no program can take."""
+    if isinstance(leaf, np.ndarray):
+        as_dtype(leaf.dtype)
+    if isinstance(leaf, float | complex):
+        return (type(leaf), repr(leaf))  # 0.0 and -0.0 are equal, and not the same
     try:
         hash(leaf)
     except TypeError:
@@ -30,7 +34,7 @@ def static(leaf: Any) -> Any:
 
 def pattern_of(leaves: Sequence[Any]) -> tuple[Any, ...]:
     """The types of arrays, and what else is known by itself."""
-    return tuple(ArrayType(np.shape(leaf), leaf.dtype) if is_array(leaf) else static(leaf) for leaf in leaves)
+    return tuple(ArrayType(leaf.shape, native(leaf.dtype)) if is_array(leaf) else static(leaf) for leaf in leaves)
 
 
 def plain_arrays(args: Sequence[Any]) -> list[NumpyArray] | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigurationError, DataError, OutOfRangeError
-from ..ir.types import NumpyArray
+from ..ir.types import NumpyArray, as_dtype
 from .checked import logged_steps
 from .entry import Entry
 from .memory import address_of, aligned
@@ -30,15 +30,17 @@ class Epoch:
     """A pass over arrays in native code, in calls of about a twentieth of a second."""
 
     def __init__(self, programs: Programs, arrays: Sequence[NumpyArray], batch_size: int, order: Any) -> None:
-        lengths = {array.shape[0] if array.ndim else -1 for array in arrays}
-        if len(lengths) != 1 or -1 in lengths or not arrays:
-            raise DataError(f"an epoch needs arrays with one row an example each, all as long, not {sorted(lengths)}")
-        if batch_size < 1:
-            raise ConfigurationError(f"batch_size is at least 1, not {batch_size}")
-        (self.length,) = lengths
-        self.programs, self.arrays, self.batch_size = programs, arrays, batch_size
-        given = np.arange(self.length) if order is None else np.asarray(order)
-        self.order = np.ascontiguousarray(given, np.int64)
+        lengths = {array.shape[:1] for array in arrays}
+        if len(lengths) != 1 or () in lengths:
+            shapes = ", ".join(str(array.shape) for array in arrays) or "none"
+            raise DataError(f"an epoch needs arrays with one row an example each, all as long, but has shapes {shapes}")
+        for array in arrays:
+            as_dtype(array.dtype)
+        if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
+            raise ConfigurationError(f"batch_size is an integer of at least 1, not {batch_size!r}")
+        self.length = len(arrays[0])
+        self.programs, self.arrays, self.batch_size = programs, arrays, int(batch_size)
+        self.order = np.arange(self.length) if order is None else _row_numbers(order)
         if self.order.size and self.order.view(np.uint64).max() >= self.length:  # what is negative is large
             raise OutOfRangeError(f"order names rows from {self.order.min()} to {self.order.max()}, of {self.length}")
 
@@ -69,6 +71,16 @@ class Epoch:
 
     def _program(self, rows: int) -> Entry:
         return self.programs(self.arrays, rows)
+
+
+def _row_numbers(order: Any) -> NumpyArray:
+    rows = np.asarray(order)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise DataError(
+            f"order is the row numbers in which examples are seen, integers (n,), but was given {rows.dtype} "
+            f"of shape {rows.shape}{': np.flatnonzero makes rows of a mask' if rows.dtype.kind == 'b' else ''}"
+        )
+    return np.ascontiguousarray(rows, np.int64)
 
 
 def _joined(parts: Sequence[list[NumpyArray]]) -> list[NumpyArray]:

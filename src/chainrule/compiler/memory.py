@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.types import ArrayType, NumpyArray
+from ..ir.types import ArrayType, NumpyArray, native
+from ..ops.operators import refuse_masked
 from ..tensor import Tensor
 
 ALIGNMENT = 64
@@ -43,9 +44,13 @@ def address_of(array: NumpyArray) -> int:
 
 
 def as_array(leaf: Any) -> NumpyArray:
-    """An argument as a dense array."""
+    """An argument as a dense array, with the bytes of its elements in the processor's order."""
+    refuse_masked(leaf)
     array: Any = leaf._value.data if isinstance(leaf, Tensor) else np.asarray(leaf)
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+    if not (array.flags.c_contiguous and array.dtype.isnative):
+        array = np.require(array, native(array.dtype), "C")
+    found: NumpyArray = array
+    return found
 
 
 def dense(array: NumpyArray) -> NumpyArray:

@@ -84,12 +84,14 @@ def _change(name: str, before: Any, now: Any) -> tuple[str, str]:
 
 
 def _is_number(known: Any) -> bool:
-    return isinstance(known, tuple) and known[0] in (int, float)
+    return isinstance(known, tuple) and known[0] in (int, float, complex)
 
 
 def _shown(known: Any) -> str:
     kind, value = known
-    if kind in (int, float, bool, str, type(None)):
+    if kind in (float, complex):
+        return str(value)
+    if kind in (int, bool, str, type(None)):
         return repr(value)
     if isinstance(value, Tensor):
         return f"{value.dtype}{list(value.shape)} with a gradient"

@@ -97,8 +97,12 @@ def as_dtype(given: Any) -> DType:
         raise DtypeError(f"{given!r} is no element type; known: {', '.join(d.name for d in ALL_DTYPES)}") from None
     if not is_known(dtype):
         raise DtypeError(f"the element type {dtype} is not supported; known: {', '.join(d.name for d in ALL_DTYPES)}")
-    native: DType = dtype.newbyteorder("=")
-    return native
+    return native(dtype)
+
+
+def native(dtype: DType) -> DType:
+    """The same elements with their bytes in the processor's order."""
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
 
 
 def is_bfloat16(dtype: DType) -> bool:
