@@ -27,7 +27,8 @@ class OpenedRun:
 
     def outputs(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """The network's outputs, before softmax."""
-        return predict(self.module, inputs)
+        found: NDArray[Any] = predict(self.module, inputs)
+        return found
 
     def held_out(self) -> tuple[str, Examples]:
         """The examples kept out of training, and what they are called."""

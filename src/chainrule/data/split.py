@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -10,7 +12,9 @@ from .nested import Nested, common_length, map_leaves, to_arrays
 from .order import permutation
 
 
-def split(arrays: Nested, fraction: float, seed: int = 0, stratify: ArrayLike | None = None) -> tuple[Nested, Nested]:
+def split(
+    arrays: Nested, fraction: float | np.floating[Any], seed: int = 0, stratify: ArrayLike | None = None
+) -> tuple[Nested, Nested]:
     """Split examples at random into (the rest, the held-out `fraction`), each in the nest of `arrays`, shuffled.
 
     `stratify` is one class per example (n,): each class is then held out in proportion. The choice follows from `seed`
@@ -55,7 +59,7 @@ def _turns(classes: NDArray[np.generic]) -> NDArray[np.float64]:
     return turn
 
 
-def count_held_out(length: int, fraction: float) -> int:
+def count_held_out(length: int, fraction: float | np.floating[Any]) -> int:
     if isinstance(fraction, bool) or not isinstance(fraction, (float, np.floating)) or not 0 < fraction < 1:
         raise ConfigurationError(f"the held-out fraction lies between 0 and 1, such as 0.1; got {fraction!r}")
     count = round(length * fraction)

@@ -58,7 +58,7 @@ def feed_of(
     check_labels(outputs, targets, loss, "data")
     check_classes(outputs, loss, class_weight=wanted.class_weight, sampling=wanted.sampling)
     arrays = inputs, targets, *_weights(wanted, targets, inputs.dtype)
-    if isinstance(validation, int | float | np.number):
+    if isinstance(validation, int | float | np.floating):
         rest, validation = split(arrays, validation, wanted.seed)
         arrays, validation = rest, validation[:2]
     held_out = _held_out(model, validation, loss)
@@ -74,7 +74,7 @@ def _of_loader(
     if own or wanted.mode not in ("mini-batch", "online"):
         what = f"{own[0]}={given[own[0]]}" if own else f"mode {wanted.mode!r}"
         raise ConfigurationError(f"a loader makes its batches itself, so {what} can't be: say it to the loader")
-    if isinstance(validation, int | float | np.number):
+    if isinstance(validation, int | float | np.floating):
         raise ConfigurationError("nothing can be held out of a loader: give validation=(inputs, targets)")
     tempo = replace(wanted, batch_size=data.batch_size).pace(None)
     feed = LoaderFeed(data, model, loss, wanted.accumulate, _by_class(wanted))
