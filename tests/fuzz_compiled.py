@@ -21,20 +21,13 @@ import numpy as np
 from tests.compiler.agreement import check
 from tests.compiler.random_graphs import graph_of, program
 
-from chainrule.compiler import (
-    buffers,
-    chains,
-    compute_again,
-    epilogue,
-    known_sums,
-    pieces,
-    rematerialise,
-    repeat,
-    split,
-    stages,
-    tiny,
-)
-from chainrule.compiler.compile import Job
+from chainrule.compiler import stages
+from chainrule.compiler.job import Job
+from chainrule.compiler.machine import pieces
+from chainrule.compiler.planning import buffers, chains, compute_again, repeat
+from chainrule.compiler.products import epilogue
+from chainrule.compiler.rewrites import known_sums, rematerialise, split
+from chainrule.compiler.steps import tiny
 from chainrule.ir.graph import Graph
 
 LIMITS = {

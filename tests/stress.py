@@ -19,7 +19,9 @@ BEFORE_IMPORT
 import numpy as np
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.compiler import cache, entry, program
+from chainrule.compiler.machine import cache
+from chainrule.compiler.planning import program
+from chainrule.compiler.running import entry
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us in the background had it ignored
 warnings.simplefilter("ignore")  # of fork beside threads, which is what is tried, and of compiling again

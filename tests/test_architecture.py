@@ -17,7 +17,7 @@ import chainrule
 SOURCE = Path(chainrule.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "source", "tree", "block", "files", "references"),
+    ("errors", "source", "tree", "block", "files", "references", "sizes"),
     ("ir",),
     ("autodiff",),
     ("ops",),
@@ -53,6 +53,21 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__", ""),
 )
 """From the lowest; a part imports its own layer and those below. "" is chainrule/__init__.py."""
+
+COMPILER: tuple[tuple[str, ...], ...] = (
+    ("text",),
+    ("arithmetic", "machine"),
+    ("emitters", "planning"),
+    ("rewrites", "nests"),
+    ("products",),
+    ("convolutions",),
+    ("units", "steps"),
+    ("job",),
+    ("stages",),
+    ("compile",),
+    ("running",),
+)
+"""The folders and files of the compiler, likewise."""
 
 STRANGERS = [("reference", "compiler"), ("compiler", "reference"), ("optim", "nn"), ("data", "nn"), ("data", "optim")]
 STRANGERS += [("nn", "data"), ("optim", "data"), ("nn", "optim"), ("gradient_check", "nn"), ("interop", "train")]
@@ -192,6 +207,17 @@ def test_imports_go_down() -> None:
             continue
         if layer_of(part(each.target)) > layer_of(part(each.module)):
             wrong.append(each.place)
+    assert not wrong
+
+
+def test_imports_within_the_compiler_go_down() -> None:
+    level = {name: number for number, names in enumerate(COMPILER) for name in names}
+    wrong = []
+    for each in internal_imports():
+        if each.module.startswith("compiler.") and each.target.startswith("compiler.") and not each.only_for_types:
+            module, target = each.module.split(".")[1], each.target.split(".")[1]
+            if level[target] > level[module]:
+                wrong.append(each.place)
     assert not wrong
 
 

@@ -13,7 +13,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.capture import capture
-from chainrule.compiler.pairs import take_pairs
+from chainrule.compiler.rewrites.pairs import take_pairs
 from chainrule.errors import (
     ChainruleError,
     CheckpointError,

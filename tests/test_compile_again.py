@@ -10,7 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.compiler.function import RecompileWarning
+from chainrule.compiler.running.function import RecompileWarning
 
 X = np.float32([1.0, 2.0, 3.0])
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .compiler.function import CompiledFunction
+    from .compiler.running.function import CompiledFunction
 
 
 def compile(
@@ -58,6 +58,6 @@ def compiled_function(
     memory_limit: int | str | None = None,
 ) -> CompiledFunction:
     """The same, for those who know that they get a CompiledFunction."""
-    from .compiler.function import CompiledFunction
+    from .compiler.running.function import CompiledFunction
 
     return CompiledFunction(function, threads, check_finite, memory_limit)

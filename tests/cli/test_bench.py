@@ -17,8 +17,8 @@ from chainrule.cli.bench_steps import Workload, _examples, _step, measure
 from chainrule.cli.main import chainrule as command
 from chainrule.cli.networks import dense_spec
 from chainrule.cli.settings import Settings
-from chainrule.compiler.peak import peak
-from chainrule.compiler.work import operations
+from chainrule.compiler.machine.peak import peak
+from chainrule.compiler.running.work import operations
 from chainrule.errors import ConfigurationError
 from chainrule.passes import run_passes
 

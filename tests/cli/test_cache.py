@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from chainrule.compiler import cache
+from chainrule.compiler.machine import cache
 
 Run = Callable[..., Result]
 

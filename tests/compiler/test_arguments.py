@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compiler.function import RecompileWarning
+from chainrule.compiler.running.function import RecompileWarning
 from chainrule.errors import DtypeError
 
 

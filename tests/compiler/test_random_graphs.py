@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compiler import cache
+from chainrule.compiler.machine import cache
 from chainrule.ir.graph import Graph
 from chainrule.ir.primitive import all_primitives
 

@@ -224,7 +224,7 @@ def test_the_check_moves_no_bit() -> None:
 @pytest.mark.parametrize("most", [1 << 25, 1])
 def test_calls_are_made_again_on_what_they_were_given(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though the caller writes its next batch to the same array, and memory of earlier calls is used again."""
-    monkeypatch.setattr("chainrule.compiler.checked.MOST_BYTES", most)
+    monkeypatch.setattr("chainrule.compiler.running.checked.MOST_BYTES", most)
     model, step = classifier()
     batch = np.empty((4, 8), np.float32)
     for number in range(12):

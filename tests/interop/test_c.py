@@ -13,7 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.compiler.targets import target_named
+from chainrule.compiler.machine.targets import target_named
 from chainrule.errors import ConfigurationError
 from chainrule.interop.c import export, load_state
 

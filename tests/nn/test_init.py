@@ -23,7 +23,6 @@ def filled(name: str, shape: tuple[int, ...] = (200, 100), **options: Any) -> np
     ("name", "options", "std"),
     [
         ("uniform_", {"a": -3.0, "b": 3.0}, np.sqrt(3)),
-        ("uniform_by_fan_", {"fan": 3}, 1 / 3),
         ("normal_", {"std": 0.5}, 0.5),
         ("xavier_uniform_", {}, np.sqrt(2 / 300)),
         ("xavier_normal_", {"gain": 2.0}, 2 * np.sqrt(2 / 300)),

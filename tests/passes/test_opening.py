@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compiler.lower import LOWERINGS
-from chainrule.compiler.scalar import SCALAR
+from chainrule.compiler.arithmetic.scalar import SCALAR
+from chainrule.compiler.emitters.table import LOWERINGS
 from chainrule.ir.primitive import all_primitives
 from chainrule.passes.open_all import OPENINGS
 

@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.compiler.entry import Entry
+from chainrule.compiler.running.entry import Entry
 from chainrule.train import Recorder
 from chainrule.train.recording import Recorders
 

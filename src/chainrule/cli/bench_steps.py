@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..compiler import cache
-from ..compiler.function import CompiledFunction
-from ..compiler.work import operations
+from ..compiler.machine import cache
+from ..compiler.running.function import CompiledFunction
+from ..compiler.running.work import operations
 from ..ir.types import NumpyArray
 from ..passes import run_passes
 from ..train.compiled import native_step

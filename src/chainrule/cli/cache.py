@@ -22,7 +22,7 @@ Examples:
 @option("Cache", "--clear", is_flag=True, help="Remove all of it.")
 def cache(clear: bool) -> None:
     """Look or remove, then say so."""
-    from ..compiler import cache as kept
+    from ..compiler.machine import cache as kept
 
     place = kept.directory()
     if place is None:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..autocast import FLOAT32, PRECISIONS
-from ..compiler.forecast import bytes_of
 from ..errors import CheckpointError, ConfigurationError, unknown_name
+from ..sizes import bytes_of
 
 MODES = ("mini-batch", "batch", "stochastic", "online")
 OPTIMISERS = ("adam", "adamw", "nadam", "radam", "lion", "lamb", "sgd", "rmsprop", "adagrad", "lbfgs")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,59 +11,29 @@ import numpy as np
 
 from ..ir.graph import Graph
 from ..ir.types import ArrayType, NumpyArray
-from . import cache
-from .memory import address_of, aligned, dense
-from .pieces import Pieces
-from .plan import MOST_CONSTANTS, Plan, packed, unpacked
-from .runtime import Code, forks_wait, machine
-from .signature import fingerprint, signature_of
-from .threads import pool
+from .job import Job, Repeated
+from .machine import cache
+from .machine.memory import address_of, aligned, dense
+from .machine.pieces import Pieces
+from .machine.runtime import Code, forks_wait
+from .machine.threads import pool
+from .planning.plan import MOST_CONSTANTS, Plan, packed, unpacked
 
 if TYPE_CHECKING:
-    from .module import Module
-    from .program import Program
+    from .planning.program import Program
     from .stages import Lowered
+    from .text.module import Module
 
 
-@dataclass(frozen=True)
-class Repeated:
-    """What `steps` has to know: how many inputs are batches, which are numbers, how many outputs are results."""
+def lowered(job: Job, watcher: Callable[[Module], None] | None = None) -> Lowered:
+    """All stages up to the text for LLVM; a process that finds its code in the cache never loads them.
 
-    arguments: int
-    numbers: int
-    results: int
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be compiled. in_place: output number -> input number whose memory it takes over.
-
-    memory_limit: bytes that it may need at most, all that goes in and out included.
+    watcher: is told of the module whenever a kernel has been written.
     """
+    with forks_wait:
+        from .stages import lower
 
-    graph: Graph
-    in_place: dict[int, int]
-    optimise: bool
-    repeated: Repeated | None
-    memory_limit: int | None = None
-
-    def lower(self, watcher: Callable[[Module], None] | None = None) -> Lowered:
-        """All stages up to the text for LLVM; a process that finds its code in the cache never loads them.
-
-        watcher: is told of the module whenever a kernel has been written.
-        """
-        with forks_wait:
-            from .stages import lower
-
-        return lower(self, watcher)
-
-    def key(self) -> str | None:
-        """The name under which its code is kept on disk; None where it can't be told from the graph alone."""
-        signature = signature_of(self.graph)
-        if signature is None:
-            return None
-        options = f"{sorted(self.in_place.items())} {self.optimise} {self.repeated} {self.memory_limit}"
-        return cache.key_of(signature, options, fingerprint(), np.__version__, *machine())
+    return lower(job, watcher)
 
 
 class Compiled:
@@ -81,7 +50,7 @@ class Compiled:
     @cached_property
     def lowered(self) -> Lowered:
         """The graph, its kernels and their text, made again for who wants to see them."""
-        return self.job.lower()
+        return lowered(self.job)
 
     @property
     def program(self) -> Program:
@@ -108,13 +77,13 @@ def compile_graph(
     if kept is not None:
         return Compiled(job, *kept)
     if key is None or _nbytes(graph) > MOST_CONSTANTS:
-        lowered = job.lower()
-        return Compiled(job, lowered.plan, lowered.constants, Code(lowered.text, lowered.is_tiny))
+        made = lowered(job)
+        return Compiled(job, made.plan, made.constants, Code(made.text, made.is_tiny))
     with Pieces() as pieces:
-        lowered = job.lower(pieces.look)
-        objects = pieces.finish(lowered.program.module, lowered.is_tiny)
-    cache.store(key, packed(lowered.plan, lowered.constants, objects))
-    return Compiled(job, lowered.plan, lowered.constants, Code.loaded(objects))
+        made = lowered(job, pieces.look)
+        objects = pieces.finish(made.program.module, made.is_tiny)
+    cache.store(key, packed(made.plan, made.constants, objects))
+    return Compiled(job, made.plan, made.constants, Code.loaded(objects))
 
 
 def _nbytes(graph: Graph) -> int:

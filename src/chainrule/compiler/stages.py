@@ -4,37 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..ir.graph import Graph
 from ..ir.types import NumpyArray
 from ..passes import run_passes
 from ..passes.open_all import opened
-from . import tiny
-from .buffers import bytes_kept, place_buffers
-from .chains import chained
-from .emit import Module
-from .known_sums import reuse_sums
-from .loop_views import views_after_loops
-from .loose_rewrites import rewrite_loosely
-from .memory import dense
-from .part_by_part import compute_parts
-from .place import Buffer, Kind
-from .plan import PARALLEL_COST, Plan, plan_of
-from .program import Program
-from .recompute import open_checkpoints
-from .runtime import Target, processor
-from .schedule import dense_place, lower_graph
-from .split import split_reductions
-from .step_table import TableWriter
-from .step_writer import StepWriter
-from .steps import batch_of, write_alone, write_steps
-from .thread_code import barrier_ir
-from .unit import Unit
-from .units import Lowering
-
-if TYPE_CHECKING:
-    from .compile import Job, Repeated
+from .job import Job, Repeated
+from .machine.memory import dense
+from .machine.runtime import processor
+from .machine.thread_code import barrier_ir
+from .planning.buffers import bytes_kept, place_buffers
+from .planning.chains import chained
+from .planning.lowering import Lowering
+from .planning.place import Buffer, Kind
+from .planning.plan import PARALLEL_COST, Plan, plan_of
+from .planning.program import Program
+from .planning.unit import Unit
+from .rewrites.known_sums import reuse_sums
+from .rewrites.loop_views import views_after_loops
+from .rewrites.loose import rewrite_loosely
+from .rewrites.part_by_part import compute_parts
+from .rewrites.recompute import open_checkpoints
+from .rewrites.split import split_reductions
+from .steps import tiny
+from .steps.many import batch_of, write_alone, write_steps
+from .steps.table import TableWriter
+from .steps.writer import StepWriter
+from .text.emit import Module
+from .text.target import Target
+from .units.schedule import dense_place, lower_graph
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def _small_enough(graph: Graph, job: Job) -> Graph:
     """The graph, with parts of it computed again where that keeps the limit on memory."""
     if job.memory_limit is None:
         return graph
-    from .memory_limit import within
+    from .rewrites.memory_limit import within
 
     numbers = graph.inputs[len(graph.inputs) - (job.repeated.numbers if job.repeated else 0) :]
     uncounted = sum(value.type.nbytes for value in numbers)  # learning rates and the like: no forecast tells of them
@@ -108,7 +106,7 @@ def _with_pairs(graph: Graph, target: Target) -> Graph:
     """Products of bfloat16 in pairs, where the processor multiplies them so."""
     if not target.bfloat16:
         return graph
-    from .pairs import take_pairs
+    from .rewrites.pairs import take_pairs
 
     return take_pairs(graph)
 

@@ -61,7 +61,7 @@ class _Convolution(Module):
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         fan_in, _ = init.fans(self.weight)
         if self.bias is not None and fan_in:
-            init.uniform_by_fan_(self.bias, fan_in)
+            init.uniform_(self.bias, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
 
     def _check_channels(self, x: Any) -> Any:
         x = asarray(x)

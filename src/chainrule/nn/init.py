@@ -50,12 +50,6 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
     return tensor.assign(random.uniform(tensor.shape, a, b, tensor.dtype, generator))
 
 
-def uniform_by_fan_(tensor: Tensor, fan: int, generator: Any = None) -> Tensor:
-    """Uniform within ±1/√fan, as PyTorch draws biases, and all weights of recurrent layers; 0 where fan is 0."""
-    bound = 1 / math.sqrt(fan) if fan else 0.0
-    return uniform_(tensor, -bound, bound, generator)
-
-
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Normal."""
     return tensor.assign(random.normal(tensor.shape, mean, std, tensor.dtype, generator))

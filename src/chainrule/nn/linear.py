@@ -34,7 +34,8 @@ class Linear(Module):
         """Draw the weights anew."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            init.uniform_by_fan_(self.bias, self.in_features)
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
+            init.uniform_(self.bias, -bound, bound)
 
     def forward(self, x: Any) -> Any:
         x = asarray(x)
@@ -64,8 +65,9 @@ class Bilinear(Module):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew: uniform within ±1/√in1_features."""
+        bound = 1 / math.sqrt(self.in1_features) if self.in1_features else 0.0
         for parameter in self.parameters():
-            init.uniform_by_fan_(parameter, self.in1_features)
+            init.uniform_(parameter, -bound, bound)
 
     def forward(self, first: Any, second: Any) -> Any:
         sizes = [asarray(each).shape[-1:] for each in (first, second)]

@@ -6,6 +6,7 @@ the step before.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import functions as f
@@ -74,8 +75,9 @@ class _Recurrent(Module):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew."""
+        bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
-            init.uniform_by_fan_(parameter, self.hidden_size)
+            init.uniform_(parameter, -bound, bound)
 
     def flatten_parameters(self) -> None:
         """Nothing: PyTorch needs it on GPUs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import functions as f
@@ -56,8 +57,9 @@ class _Cell(Module):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew."""
+        bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size else 0.0
         for parameter in self.parameters():
-            init.uniform_by_fan_(parameter, self.hidden_size)
+            init.uniform_(parameter, -bound, bound)
 
     def _checked(self, given: Any) -> Tensor:
         x = asarray(given)

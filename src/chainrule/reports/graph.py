@@ -16,13 +16,14 @@ from ..autodiff import gradients
 from ..captured import Captured, Number, TensorCell
 from ..files import write_text
 from ..ir.graph import Equation, Value
+from ..ir.show import is_splat, splat_text
 from ..ir.types import ArrayType, NumpyArray
 from ..ops.operators import lift
 from ..reference import bind_inputs, steps
 from ..tensor import Parameter, Tensor, unwrap
 from .graph_bodies import BodyReader, first_round
 from .graph_fold import Group, folded
-from .graph_node import INPUT, PARAMETER, Node, formula_text, line_text, value_text
+from .graph_node import INPUT, PARAMETER, Node, formula_text, line_text
 from .graph_origin import BACKWARD, FORWARD, UPDATE, Notes, Origin, noted_capture
 from .pages.document import Document, Section, inline
 from .rules import derivative_rule
@@ -216,7 +217,7 @@ class _Reader:
             origin.scope,
             ", ".join(str(value.type) for value in equation.outputs),
             formula_text(equation),
-            tuple(value_text(value, self.texts) for value in equation.inputs),
+            tuple(self._text(value) for value in equation.inputs),
             tuple(dict.fromkeys(self.numbers[id(v)] for v in equation.inputs if id(v) in self.numbers)),
             self._rule(equation) if is_forward else "",
             line_text(equation.source),
@@ -230,6 +231,12 @@ class _Reader:
         reader = BodyReader(self.statistics, self._rule)
         given = [self.numbers.get(id(value)) for value in equation.inputs]
         return reader.read(equation, node, given, number)
+
+    def _text(self, value: Value) -> str:
+        known = self.texts.get(id(value))
+        if known is not None:
+            return known
+        return splat_text(value) if is_splat(value) else f"constant {value.type}"
 
     def _gradient(self, value: Value) -> Statistics | None:
         found = self.notes.cotangents.get(id(value))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from ..ir.graph import Equation, Graph
+from ..ir.graph import Equation, Graph, Value
+from ..ir.show import is_splat, splat_text
 from ..ir.types import NumpyArray
 from ..reference import bind_inputs, steps
-from .graph_node import INPUT, Node, formula_text, line_text, value_text
+from .graph_node import INPUT, Node, formula_text, line_text
 from .statistics import Statistics
 
 
@@ -95,7 +96,7 @@ class BodyReader:
             scope,
             ", ".join(str(value.type) for value in equation.outputs),
             formula_text(equation),
-            tuple(value_text(value, texts) for value in equation.inputs),
+            tuple(_text(value, texts) for value in equation.inputs),
             tuple(dict.fromkeys(numbers[id(v)] for v in equation.inputs if id(v) in numbers)),
             self.rule(equation) if outer.phase == "forward" else "",
             line_text(equation.source),
@@ -103,3 +104,10 @@ class BodyReader:
             self.statistics.get(id(equation.outputs[0])),
             None,
         )
+
+
+def _text(value: Value, texts: Mapping[int, str]) -> str:
+    known = texts.get(id(value))
+    if known is not None:
+        return known
+    return splat_text(value) if is_splat(value) else f"constant {value.type}"

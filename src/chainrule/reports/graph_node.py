@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..ir.graph import Equation, Value
-from ..ir.show import is_splat, show_parameter, splat_text
+from ..ir.graph import Equation
+from ..ir.show import show_parameter
 from ..ir.walk import bodies
 from ..source import SourceLine
 from .statistics import Statistics
@@ -51,11 +50,3 @@ def formula_text(equation: Equation) -> str:
     text = equation.primitive.formula.format(*places, all=", ".join(places), **shown)
     inside = sum(len(body.equations) for body in bodies(equation))
     return f"{text} (its body: {inside} equations)" if inside else text
-
-
-def value_text(value: Value, texts: Mapping[int, str]) -> str:
-    """How a formula names what it reads: as `texts` says (by id), or by its number; other constants by their type."""
-    known = texts.get(id(value))
-    if known is not None:
-        return known
-    return splat_text(value) if is_splat(value) else f"constant {value.type}"

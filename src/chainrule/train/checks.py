@@ -62,7 +62,7 @@ def check_place(resume: bool, run_directory: Any) -> None:
 
 def bytes_at_most(given: int | str | None, compile: bool | None, feed: Feed, optimizer: Optimizer) -> int | None:
     """A limit on memory in bytes; refused where there is no native code, which alone keeps it."""
-    from ..compiler.forecast import bytes_of
+    from ..sizes import bytes_of
 
     if given is None:
         return None

@@ -18,8 +18,8 @@ from ..tensor import Tensor
 from .step import TrainingStep
 
 if TYPE_CHECKING:
-    from ..compiler.epoch import Steps
-    from ..compiler.function import CompiledFunction
+    from ..compiler.running.epoch import Steps
+    from ..compiler.running.function import CompiledFunction
 
 MOST_BYTES = 1 << 24
 """Of the outputs of the steps in one call."""
@@ -48,7 +48,7 @@ class CompiledSteps:
 
     def prepare(self, rows: int) -> Steps:
         """The steps on batches of so many rows; compiled if there are none that fit what is now."""
-        from ..compiler.epoch import steps_of
+        from ..compiler.running.epoch import steps_of
 
         return steps_of(self.function.program_for_rows(self.arrays, rows))
 

@@ -18,7 +18,7 @@ from ...ir.types import ArrayType
 from ...tensor import Tensor
 
 if TYPE_CHECKING:
-    from ...compiler.library import Library, Routine
+    from ...compiler.running.library import Library, Routine
     from .header import Array, Contents
 
 Routines = Mapping[str, tuple[Callable[..., Any], tuple[Any, ...]]]
@@ -45,8 +45,8 @@ def export(
     embed: whether the object file carries the weights; else they are in NAME.state, which C loads.
     Raises ConfigurationError for names that C can't have, and TraceError where a function can't be traced.
     """
-    from ...compiler.library import make_library
-    from ...compiler.targets import target_named
+    from ...compiler.machine.targets import target_named
+    from ...compiler.running.library import make_library
     from .header import example, header
 
     _check_names(name, routines)
@@ -92,20 +92,20 @@ def _check_names(name: str, routines: Routines) -> None:
 
 
 def _captured(routines: Routines) -> list[Routine]:
-    from ...compiler.library import Routine
+    from ...compiler.running.library import Routine
 
     return [Routine(name, capture(_plain(function), _kinds(inputs))) for name, (function, inputs) in routines.items()]
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    from ...compiler.function import CompiledFunction
+    from ...compiler.running.function import CompiledFunction
 
     return function.function if isinstance(function, CompiledFunction) else function
 
 
 def _kinds(inputs: tuple[Any, ...]) -> Any:
     """The inputs, arrays among them as their types."""
-    from ...compiler.arguments import is_array
+    from ...compiler.running.arguments import is_array
 
     leaves, structure = tree.flatten(tuple(inputs))
     return tree.unflatten(structure, [_kind(leaf) if is_array(leaf) else leaf for leaf in leaves])
@@ -131,7 +131,7 @@ def _contents(name: str, library: Library, routines: Routines, embed: bool) -> C
 
 
 def _signature(routine: Routine, function: Callable[..., Any]) -> Any:
-    from ...compiler.reasons import parameters_of
+    from ...compiler.running.reasons import parameters_of
     from .header import Signature
 
     graph, count = routine.captured.graph, routine.captured.result_count

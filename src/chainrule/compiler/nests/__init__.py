@@ -1,0 +1,1 @@
+"""Fused loop nests: elementwise chains with their reductions."""

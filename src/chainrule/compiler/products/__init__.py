@@ -1,0 +1,1 @@
+"""Matrix products: plans, packing, tiles, what is done behind them."""

@@ -1,0 +1,203 @@
+"""What `cr.compile` gives: a function that becomes a native program when first called on arrays of given types."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import tree
+from ...capture import capture
+from ...errors import ConfigurationError
+from ...ir.build import current_trace, is_recording
+from ...ir.types import ArrayType, NumpyArray
+from ...sizes import bytes_of
+from ...tensor import Tensor
+from ..machine.memory import as_array
+from ..machine.runtime import forks_wait
+from .arguments import Signature, is_array, pattern_of, plain_arrays
+from .entry import Entry
+from .forecast import MemoryForecast
+from .reasons import Call, Reasons, RecompileWarning, argument_name, parameters_of
+
+if TYPE_CHECKING:
+    from .checked import Names
+    from .epoch import Epoch
+    from .profile import KernelTime
+
+__all__ = ["CompiledFunction", "RecompileWarning"]
+
+
+@functools.cache
+def _epoch_class() -> type[Epoch]:
+    """Loaded with the first epoch, once: to import again what is there takes as long as many steps of a tiny net."""
+    with forks_wait:
+        from . import epoch
+    return epoch.Epoch
+
+
+_functions: weakref.WeakSet[CompiledFunction] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    """In a forked child: whoever held a lock in the parent is not there."""
+    for function in _functions:
+        function._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
+class CompiledFunction:
+    """A function with its native programs."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        threads: int | None = None,
+        check_finite: bool = False,
+        memory_limit: int | str | None = None,
+    ) -> None:
+        if not callable(function):
+            raise ConfigurationError(f"compile takes a function, not {function!r}")
+        if threads is not None and threads < 1:
+            raise ConfigurationError(f"threads is at least 1, not {threads}")
+        functools.update_wrapper(self, function, updated=())
+        self.function, self.threads = function, threads
+        self.memory_limit = None if memory_limit is None else bytes_of(memory_limit)
+        self._entries: dict[Any, list[Entry]] = {}
+        self._by_kinds: dict[Any, Entry] = {}
+        self._by_rows: dict[Any, Entry] = {}
+        self._last: tuple[Signature, Entry] | None = None
+        self.check_finite = check_finite
+        self.folder: Path | None = None  # where a step that is not finite is saved
+        self.result_names: Sequence[str] = ()
+        self._reasons = Reasons(function)
+        self._lock = threading.RLock()
+        _functions.add(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program for these arguments; inside a trace the function is traced along."""
+        if current_trace() is not None:
+            return self.function(*args, **kwargs)
+        with self._lock:
+            arrays = plain_arrays(args) if not kwargs else None
+            if arrays is not None and self._last is not None:
+                signature, entry = self._last
+                if signature.fits(arrays, is_recording()) and entry.holds:
+                    return entry.run(arrays)
+            entry, found = self._entry(args, kwargs)
+            if arrays is not None:
+                self._last = Signature(entry.argument_kinds, is_recording()), entry
+            return entry.run(found)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method: bound to its instance."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def program(self, *args: Any, **kwargs: Any) -> Entry:
+        """The program for these arguments, compiled if it is not yet; nothing is run."""
+        with self._lock:
+            return self._entry(args, kwargs, expected=True)[0]
+
+    def program_for(self, kinds: Sequence[ArrayType]) -> Entry:
+        """The same for arguments that are all arrays, of these types."""
+        with self._lock:
+            key = (*kinds, is_recording())
+            entry = self._by_kinds.get(key)
+            if entry is None or not entry.holds:
+                examples = [np.empty(kind.shape, kind.dtype) for kind in kinds]
+                entry = self._by_kinds[key] = self._entry(examples, {}, expected=True)[0]
+            return entry
+
+    def program_for_rows(self, arrays: Sequence[NumpyArray], rows: int) -> Entry:
+        """The same for batches of so many rows of arrays; found again sooner, as a short epoch takes little more."""
+        with self._lock:
+            key = (rows, is_recording(), *((array.shape, array.dtype) for array in arrays))
+            entry = self._by_rows.get(key)
+            if entry is None or not entry.holds:
+                kinds = [ArrayType((rows, *array.shape[1:]), array.dtype) for array in arrays]
+                entry = self._by_rows[key] = self.program_for(kinds)
+            return entry
+
+    def memory(self, *args: Any, **kwargs: Any) -> MemoryForecast:
+        """Bytes that calls on such arguments need, by what they hold, to the byte; nothing is run. It prints well."""
+        return self.program(*args, **kwargs).memory()
+
+    def profile(self, *args: Any, runs: int = 10, **kwargs: Any) -> list[KernelTime]:
+        """Where the time of a call on these arguments goes: the seconds of each kernel, in the order they run.
+
+        The best of `runs` runs on copies of parameters and other cells, so nothing that the function would change is.
+        """
+        from .profile import profile
+
+        with self._lock:
+            return profile(*self._entry(args, kwargs, expected=True), runs)
+
+    def epoch(self, *arrays: Any, batch_size: int, order: Any = None) -> Any:
+        """Run the function over all rows of arrays, batch after batch, in native code.
+
+        arrays: (n, ...) each, the function's arguments. order: row numbers (n,) in which they are seen. The last batch
+        is smaller where n is no multiple of batch_size. Gives the results of all batches, stacked: (batches, ...).
+        Ctrl-C is seen between batches, about twenty times a second.
+        """
+        with self._lock:
+            return _epoch_class()(self.program_for_rows, [as_array(each) for each in arrays], batch_size, order).run()
+
+    def check(self) -> None:
+        """With check_finite: look at weights and other cells now. Raises NonFiniteError where a call spoiled one.
+
+        Calls look at their results each time, at cells now and then: this belongs behind the last. `epoch` needs none.
+        """
+        with self._lock:
+            for entry in itertools.chain.from_iterable(self._entries.values()):
+                if entry.checker is not None:
+                    entry.checker.end()
+
+    # -- finding the program
+
+    def _entry(self, args: Any, kwargs: Any, expected: bool = False) -> tuple[Entry, list[NumpyArray]]:
+        """The program for these arguments. expected: no wonder where only their shapes are new."""
+        leaves, structure = tree.flatten((tuple(args), kwargs))
+        arrays = [as_array(leaf) for leaf in leaves if is_array(leaf)]
+        call = Call(structure, pattern_of(leaves), is_recording())
+        found = self._entries.setdefault(call, [])
+        for entry in found:
+            if entry.holds:
+                return entry, arrays
+        given = [kind if isinstance(kind, ArrayType) else leaf for kind, leaf in zip(call.pattern, leaves)]
+        positional, named = tree.unflatten(structure, given)
+        tracked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not is_array(leaf)]
+        entry = Entry(capture(self.function, positional, named), self.threads, tracked, self.memory_limit)
+        if self.check_finite:
+            with forks_wait:
+                from .checked import Checker
+
+            entry.checker = Checker(entry, self._names(entry, args, kwargs), self.folder)
+        found.append(entry)
+        self._reasons.tell(call, found[:-1], (tuple(args), kwargs), expected)
+        return entry, arrays
+
+    def _names(self, entry: Entry, args: Any, kwargs: Any) -> Names:
+        """What arguments, results and cells are called in messages."""
+        from .checked import Names, cell_names
+
+        name = getattr(self.function, "__name__", "the function")
+        parameters = parameters_of(self.function)
+        leaves = tree.flatten_with_paths((tuple(args), kwargs))
+        arguments = [argument_name(path, parameters) for path, leaf in leaves if is_array(leaf)]
+        count = entry.captured.result_count
+        numbered = (
+            [f"the result of {name}"] if count == 1 else [f"result {number} of {name}" for number in range(count)]
+        )
+        return Names(
+            name, arguments, [*self.result_names, *numbered[len(self.result_names) :]], cell_names(self.function)
+        )

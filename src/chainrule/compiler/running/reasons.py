@@ -1,0 +1,114 @@
+"""Why a function is compiled again: told once for each kind of reason."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ... import tree
+from ...ir.types import ArrayType
+from ...source import user_source
+from ...tensor import Tensor
+from .entry import Entry
+
+
+class RecompileWarning(UserWarning):
+    """A compiled function was compiled again; the message says why."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a call was known by: how its arguments are nested, and what each of them was."""
+
+    structure: tree.Structure
+    pattern: tuple[Any, ...]
+    recording: bool
+
+
+class Reasons:
+    """What is told of one function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self._told: set[str] = set()
+        self._last: Call | None = None
+
+    def tell(self, call: Call, entries: Sequence[Entry], arguments: Any, expected: bool) -> None:
+        """Warn that a program was compiled for `call`, unless it is the first, or only its shapes are new as expected.
+
+        entries: the programs there were for such calls, whose guards no longer hold.
+        """
+        last, self._last = self._last, call
+        kind, reason = _guard(entries) if entries else self._difference(last, call, arguments)
+        if not kind or (expected and kind == "shape") or kind in self._told:
+            return
+        self._told.add(kind)
+        source = user_source()
+        name = getattr(self.function, "__name__", "a function")
+        text = f"{name} is compiled again{f' at {source}' if source else ''}: {reason}. This is said once"
+        file, line = (source.file, source.line) if source else ("chainrule", 0)
+        warnings.warn_explicit(text, RecompileWarning, file, line)
+
+    def _difference(self, last: Call | None, call: Call, arguments: Any) -> tuple[str, str]:
+        """(kind, reason) of a call unlike the one before; empty for the first."""
+        if last is None:
+            return "", ""
+        if last.structure != call.structure:
+            return "structure", "its arguments are nested in another way"
+        paths = [path for path, _ in tree.flatten_with_paths(arguments)]
+        for path, before, now in zip(paths, last.pattern, call.pattern):
+            name = argument_name(path, parameters_of(self.function))
+            if before != now and name != "argument self":  # a method has a program for each instance
+                return _change(name, before, now)
+        if last.recording == call.recording:
+            return "", ""
+        return "recording", "whether gradients are recorded has changed (cr.no_grad)"
+
+
+def _guard(entries: Sequence[Entry]) -> tuple[str, str]:
+    broken = entries[-1].captured.guards.broken
+    reason = f"{broken[0]} is not what it was" if broken else "something it looked at has changed"
+    return reason, reason
+
+
+def _change(name: str, before: Any, now: Any) -> tuple[str, str]:
+    if isinstance(before, ArrayType) and isinstance(now, ArrayType):
+        kind = "shape" if before.dtype == now.dtype else "element type"
+        return kind, f"{name} is {now}, and was {before}"
+    shown = [str(each) if isinstance(each, ArrayType) else _shown(each) for each in (now, before)]
+    advice = "; numbers that change from call to call are passed as arrays" if _is_number(now) else ""
+    return f"value of {name}", f"{name} is {shown[0]}, and was {shown[1]}{advice}"
+
+
+def _is_number(known: Any) -> bool:
+    return isinstance(known, tuple) and known[0] in (int, float, complex)
+
+
+def _shown(known: Any) -> str:
+    kind, value = known
+    if kind in (float, complex):
+        return str(value)
+    if kind in (int, bool, str, type(None)):
+        return repr(value)
+    if isinstance(value, Tensor):
+        return f"{value.dtype}{list(value.shape)} with a gradient"
+    return f"another {'object' if isinstance(kind, str) else kind.__name__}"
+
+
+def argument_name(path: Sequence[Any], parameters: Sequence[str]) -> str:
+    """An argument by its name, if it has one, and where in it."""
+    by_name, place, *rest = path
+    known = not by_name and place < len(parameters)
+    return f"argument {tree.path_text((parameters[place] if known else place, *rest))}"
+
+
+def parameters_of(function: Callable[..., Any]) -> list[str]:
+    """The names of the parameters that may be given by position."""
+    try:
+        every = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [each.name for each in every if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]

@@ -1,0 +1,1 @@
+"""One step of a program as one function, and many in one call."""

@@ -1,0 +1,1 @@
+"""Units to kernel calls: nests, products, convolutions, loops and branches."""
