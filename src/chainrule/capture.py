@@ -27,7 +27,7 @@ from .ir.types import ArrayType, float64
 from .ops.operators import lift
 from .references import NOBODY, counted
 from .tensor import Moment, Parameter, Tensor, unwrap, wrap
-from .tensor_contents import Content, apart, kept_here, made_here
+from .tensor.contents import Content, apart, kept_here, made_here
 
 LOOKED_AT = (
     "{what} needs the elements of a {kind}, which change from run to run while the function is traced only once. "

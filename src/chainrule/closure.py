@@ -21,7 +21,7 @@ from .ops import elementwise as ew
 from .ops.operators import lift
 from .ops.pullback import sealed
 from .tensor import Tensor, unwrap, wrap
-from .tensor_contents import Content
+from .tensor.contents import Content
 
 Function = Callable[..., Any]
 

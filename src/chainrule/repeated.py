@@ -22,7 +22,7 @@ from .ops.arrays import reshape
 from .ops.operators import lift
 from .references import NOBODY, counted
 from .tensor import Tensor, unwrap, wrap
-from .tensor_contents import Content, kept_here, made_here
+from .tensor.contents import Content, kept_here, made_here
 
 
 class UnrepeatableError(ChainruleError):

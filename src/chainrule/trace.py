@@ -15,7 +15,7 @@ from .ir.graph import Graph, Value
 from .ir.types import ArrayType
 from .ops.operators import lift
 from .tensor import Tensor, unwrap, wrap
-from .tensor_contents import apart
+from .tensor.contents import apart
 
 tree.register(ArrayType, lambda _: None)  # a dataclass, but one leaf: it stands for an array
 

@@ -14,7 +14,7 @@ from ...ir.graph import Graph, Value
 from ...ops.custom import custom_gradient
 from ...source import SourceLine, user_source
 from ...tensor import Tensor
-from ...tensor_contents import Content
+from ...tensor.contents import Content
 
 ADVICE = (
     "no gradient goes through the compiled function {name}{place} from outside: its steps are not recorded. Compile "

@@ -13,15 +13,15 @@ from typing import Any, NoReturn, Protocol, Self
 
 import numpy as np
 
-from .errors import DtypeError, GradientError, ShapeError
-from .ir.build import current_trace, is_recording, recording
-from .ir.graph import Value
-from .ir.operand import MEANING
-from .ir.types import ArrayType, NumpyArray, as_dtype
-from .ops.operators import lift, own_array, refuse_masked
-from .source import user_source
-from .tensor_change import TensorChange
-from .tensor_contents import APART, Content, note_made
+from ..errors import DtypeError, GradientError, ShapeError
+from ..ir.build import current_trace, is_recording, recording
+from ..ir.graph import Value
+from ..ir.operand import MEANING
+from ..ir.types import ArrayType, NumpyArray, as_dtype
+from ..ops.operators import lift, own_array, refuse_masked
+from ..source import user_source
+from .change import TensorChange
+from .contents import APART, Content, note_made
 
 
 class Watcher(Protocol):
@@ -207,7 +207,7 @@ class Tensor(TensorChange):
         create_graph: record the backward pass, so that the gradients can be differentiated again.
         Raises GradientError where nothing that led here requires a gradient.
         """
-        from .autodiff import leaf_gradients
+        from ..autodiff import leaf_gradients
 
         with recording(create_graph):
             cotangent = None if gradient is None else lift(unwrap(self._weak(gradient)))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from .ir.operand import MEANING
-from .ops.setitem import with_items
-from .tensor_view import TensorView
+from ..ir.operand import MEANING
+from ..ops.setitem import with_items
+from .view import TensorView
 
 
 def _unwrapped(operand: Any) -> Any:

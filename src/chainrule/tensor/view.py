@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .errors import DtypeError, ShapeError, TraceError
-from .ir.types import DType, NumpyArray, Shape, is_bfloat16
-from .ops.composite import require_processor
-from .tensor_contents import Holder
-from .tensor_methods import ArrayMethods
+from ..errors import DtypeError, ShapeError, TraceError
+from ..ir.types import DType, NumpyArray, Shape, is_bfloat16
+from ..ops.composite import require_processor
+from .contents import Holder
+from .methods import ArrayMethods
 
 if TYPE_CHECKING:
-    from .tensor import Tensor
+    from . import Tensor
 
 TRACED = (
     "{what} needs the elements of a traced value, which are not known while a program is being traced. "
@@ -134,12 +134,12 @@ class TensorView(Holder, ArrayMethods):
         """The module whose functions take these arrays (Python Array API standard)."""
         from importlib import import_module
 
-        from .namespace import API_VERSION
+        from ..namespace import API_VERSION
 
         known = ("2021.12", "2022.12", "2023.12", API_VERSION)
         if api_version is not None and api_version not in known:
             raise ValueError(f"the version of the Array API standard is one of {', '.join(known)}, not {api_version}")
-        return import_module(__package__)
+        return import_module("..", __package__)
 
     def __bool__(self) -> bool:
         if self.is_traced:

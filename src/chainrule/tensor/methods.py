@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from .ir.operand import Operand
-from .ops import arrays, complex_functions, composite, gathers, operators, running
-from .ops import elementwise as ew
-from .ops.operators import floats_only, unary, unary_float
+from ..ir.operand import Operand
+from ..ops import arrays, complex_functions, composite, gathers, operators, running
+from ..ops import elementwise as ew
+from ..ops.operators import floats_only, unary, unary_float
 
 if TYPE_CHECKING:
-    from .tensor import Tensor
+    from . import Tensor
 
 Axis = int | Sequence[int] | None
 

@@ -14,7 +14,7 @@ import chainrule as cr
 from chainrule import nn, optim, train
 from chainrule.reference import run
 from chainrule.repeated import UnrepeatableError, repeated
-from chainrule.tensor_contents import APART
+from chainrule.tensor.contents import APART
 
 X = np.float32([[1, 2, 3], [4, 5, 7], [0, 1, 1], [2, 2, 3]])
 Y = np.float32([[1], [0], [2], [1]])
