@@ -86,6 +86,14 @@ CLOSE_A_CIRCLE = {
     ("tensor.view", "tensor"): "for its type: what a tensor's methods give are tensors",
     ("tensor.methods", "tensor"): "for its type: what a tensor's methods give are tensors",
     ("nn.module", "nn.summary"): "module.summary() opens the file when it is called; import chainrule does not load it",
+    ("compiler.units.body", "compiler.units.schedule"): "the body of a loop is put in order as a whole program is",
+    ("compiler.text.pair_instruction", "compiler.text.instructions"): "for its type: one is written with the others",
+    ("compiler.nests.reduce", "compiler.nests.nest"): "for its type: a pass of a nest writes with it",
+    ("compiler.nests.sweep", "compiler.nests.nest"): "for its type: a pass of a nest writes with it",
+    ("compiler.convolutions.ahead", "compiler.convolutions.channels"): "for its type: a part of a kernel, in its terms",
+    ("compiler.convolutions.weight_sums", "compiler.convolutions.weights"): "for its type: the tile of the kernel",
+    ("compiler.planning.lowering", "compiler.products.epilogue"): "for its type: it remembers the last product",
+    ("compiler.running.entry", "compiler.running.checked"): "for its type: an entry may have a checker, which runs it",
 }
 """(who, whom) -> why a file may import, in a function or for types, one that imports it in turn."""
 
@@ -247,12 +255,12 @@ def test_no_circles_at_module_level() -> None:
 
 
 def test_no_circles_within_functions_and_types() -> None:
-    """So each file can be read after those that it names, and moved with no other."""
-    outside = [each for each in internal_imports() if part(each.module) != "compiler"]
-    assert not in_circles(each for each in outside if (each.module, each.target) not in CLOSE_A_CIRCLE)
+    """So each file can be read after those that it names, and moved without those that name it."""
+    circles = in_circles(each for each in internal_imports() if (each.module, each.target) not in CLOSE_A_CIRCLE)
+    assert not circles, "move what both need into the lower file; or say in CLOSE_A_CIRCLE why it can't be"
     for known in CLOSE_A_CIRCLE:
         others = CLOSE_A_CIRCLE.keys() - {known}
-        circle = in_circles(each for each in outside if (each.module, each.target) not in others)
+        circle = in_circles(each for each in internal_imports() if (each.module, each.target) not in others)
         assert {*known} <= circle, f"{known} closes no circle: drop it"
 
 

@@ -160,11 +160,6 @@ def store_rows(f: Function, shape: Shape, c: Reg, c_row: int, totals: Sequence[R
         f.store(total, f.at(c, shape.element, row * c_row))
 
 
-def load_rows(f: Function, shape: Shape, c: Reg, c_row: int) -> list[Reg]:
-    """Read the accumulators back, to go on summing."""
-    return [f.load(shape.vector, f.at(c, shape.element, row * c_row)) for row in range(shape.rows)]
-
-
 def transpose(f: Function, rows: Sequence[Reg]) -> list[Reg]:
     """A square of registers turned over its diagonal: as many vectors as lanes, a power of two.
 
