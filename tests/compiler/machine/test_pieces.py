@@ -47,21 +47,22 @@ def objects(made: Graph, helpers: int, monkeypatch: pytest.MonkeyPatch) -> list[
 
 def test_code_does_not_depend_on_who_compiles_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made = graph()
-    alone = objects(made, 0, monkeypatch)
-    assert len(alone) > 3
-    assert objects(made, 3, monkeypatch) == alone
+    helped = objects(made, 1, monkeypatch)
+    assert len(helped) > 3
+    assert objects(made, 3, monkeypatch) == helped
+    assert len(objects(made, 0, monkeypatch)) == 1
     assert not [each for each in threading.enumerate() if each.name == "chainrule-compiler"]
 
 
 def test_where_no_thread_can_be_started_one_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
     made = graph()
-    alone = objects(made, 0, monkeypatch)
+    helped = objects(made, 3, monkeypatch)
 
     def refused(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refused)
-    assert objects(made, 3, monkeypatch) == alone
+    assert objects(made, 3, monkeypatch)[0] == helped[0]
 
 
 def test_pieces_call_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """A program's code in pieces: other threads compile what is written, while Python writes the rest.
 
 A piece is some functions of a module as a module of its own, and the pieces of a program are linked when they are
-loaded. Where one ends follows from the text alone, so a program has the same code on every machine.
+loaded. Where one ends follows from the text alone, whoever compiles it; where nobody helps all is one piece. A function
+has the same code in any.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Pieces:
             self._at_work.__exit__(kind, error, trace)
 
     def look(self, module: Module) -> None:
-        """Compile what was written, if it is enough for a piece."""
+        """Compile what was written, if it is enough for a piece and somebody else can do it."""
+        if self._most_helpers == 0:
+            return
         new = self._new(module)
         if sum(map(len, new)) >= LEAST:
             self._send(module, new)
