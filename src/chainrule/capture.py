@@ -36,6 +36,12 @@ LOOKED_AT = (
 )
 
 
+ARGUMENT_CHANGED = (
+    "a compiled function can't change an argument in place: the caller's array would not change. Write x = x + y "
+    "for a new tensor and return it, or let the function find the tensor outside: such tensors are updated in place"
+)
+
+
 class Capture(Trace):
     """The trace of a function whose cells become placeholders."""
 
@@ -53,6 +59,7 @@ class Capture(Trace):
         self.guards: dict[Any, Guard] = {}
         self.kept: list[Value] = []  # so that no id is used twice
         self.shared: set[int] = set()
+        self.arguments: set[int] = set()  # ids of the tensors that stand for arrays among the arguments
 
     def again(self) -> Capture:
         """A capture like this one at its start."""
@@ -99,8 +106,15 @@ class Capture(Trace):
 
     # -- what tensors tell
 
+    def will_replace(self, owner: Tensor) -> None:
+        """A tensor is about to get what an operation made of it; if it was there before its contents go out."""
+        if isinstance(owner._value, Content) or owner._value.data is not None or id(owner) in self.arguments:
+            self.will_write(owner)
+
     def will_write(self, owner: Tensor) -> None:
         """A tensor is about to get new contents."""
+        if id(owner) in self.arguments:
+            raise TraceError(ARGUMENT_CHANGED)
         self.tensors.setdefault(id(owner), (owner, owner._value))
         self.assigned[id(owner)] = owner
 
@@ -187,7 +201,8 @@ class Capture(Trace):
             (guard.where for guard in self.guards.values()),
         )
         own = Counter(map(id, kept)) + Counter(kept_here())
-        return {id(owner) for owner, count in zip(owners, counted(owners)) if count > NOBODY + own[id(owner)]}
+        held = {id(owner) for owner, count in zip(owners, counted(owners)) if count > NOBODY + own[id(owner)]}
+        return held - self.arguments
 
     def _make_constant(self, owners: set[int]) -> None:
         """The cells of these tensors are none: their placeholders become constants."""
@@ -239,6 +254,7 @@ def capture(
     inputs = {number: placeholder(leaf) for number, leaf in enumerate(leaves) if isinstance(leaf, ArrayType)}
     given = [wrap(inputs[number]) if number in inputs else leaf for number, leaf in enumerate(leaves)]
     trace = Capture() if trace is None else trace
+    trace.arguments = {id(given[number]) for number in inputs}
     positional, named = tree.unflatten(structure, given)
     before = precision()
     with apart(), tracing(trace):

@@ -7,7 +7,7 @@ differentiated) gets placeholders too, which become inputs of the graph.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -21,19 +21,22 @@ from .ops import elementwise as ew
 from .ops.operators import lift
 from .ops.pullback import sealed
 from .tensor import Tensor, unwrap, wrap
-from .tensor.contents import Content
+from .tensor.contents import Content, apart, made_here
 
 Function = Callable[..., Any]
 
 WRITTEN = (
-    "{what} inside a function given to {loop}: it is traced once and then repeated, so it can change nothing outside. "
-    "Carry the tensor along and return its new contents; random numbers (dropout too) are drawn before the loop, for "
-    "all its steps"
+    "{what} from outside is changed inside a function given to {loop}: it is traced once and then repeated, so it can "
+    "change nothing outside. Carry the tensor along and return its new contents; random numbers (dropout too) are "
+    "drawn before the loop, for all its steps"
 )
 
 
 class BodyTrace(Trace):
-    """The trace of the body of a loop or branch: values from outside become placeholders, listed in `foreign`."""
+    """The trace of the body of a loop or branch: values from outside become placeholders, listed in `foreign`.
+
+    Tensors that the body is given or makes are its own: it may change them in place.
+    """
 
     watches = True
 
@@ -45,6 +48,8 @@ class BodyTrace(Trace):
         self._own = {id(value) for value in inputs}
         self._seen = 0
         self._kept: list[Value] = []  # so that no id is used twice
+        self._made_before = set(made_here())
+        self.changed: list[Tensor] = []  # of its own, in place
 
     def adopt(self, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
         """Placeholders for the values of the traces around this one, and for tracked tensors."""
@@ -76,27 +81,44 @@ class BodyTrace(Trace):
         self._seen = len(self.equations)
         return id(value) in self._own
 
+    def _is_made(self, owner: Tensor) -> bool:
+        """Whether a tensor was made here."""
+        return id(owner) in made_here() and id(owner) not in self._made_before
+
     # -- what tensors tell: see Watcher
+
+    def will_replace(self, owner: Tensor) -> None:
+        """A tensor is about to get what an operation made of it."""
+        self.will_write(owner)
 
     def will_write(self, owner: Tensor) -> None:
         """A tensor is about to get new contents."""
-        self._refuse("assign() was called")
+        self._change(owner, "a tensor")
 
     def written(self, contents: Value, before: Value) -> Content:
         """The new contents of a tensor."""
-        self._refuse("assign() was called")
+        return content_written(contents, before)
 
     def will_change_gradient(self, owner: Tensor) -> None:
         """The gradient of a tensor is about to be replaced."""
-        self._refuse("backward() or zero_grad() was called")
+        self._change(owner, "the gradient of a tensor (backward() or zero_grad() was called)")
 
-    def _refuse(self, what: str) -> NoReturn:
-        raise TraceError(WRITTEN.format(what=what, loop=self.name))
+    def _change(self, owner: Tensor, what: str) -> None:
+        if not self._is_made(owner):
+            raise TraceError(WRITTEN.format(what=what, loop=self.name))
+        self.changed.append(owner)
 
     def gradient(self, owner: Tensor) -> Tensor | None:
         """The gradient of a tensor."""
+        if self._is_made(owner):
+            return owner._grad
         with tracing(self.parent):
             return owner.grad
+
+    def settle(self) -> None:
+        """At the end: a tensor of its own that someone keeps holds a traced value, which tells who reads it later."""
+        for owner in self.changed:
+            owner._own_value, owner._own_grad = owner._value, owner._grad
 
     def looked_at(self, owner: Tensor, what: str) -> None:
         """The elements of a tensor are read while tracing."""
@@ -122,10 +144,10 @@ class Body:
         self.name = getattr(function, "__name__", "body")
         self.inputs = [placeholder(kind) for kind in kinds]
         self.trace = BodyTrace(name, self.inputs)
-        with tracing(self.trace), recording(True):
+        with apart(), tracing(self.trace), recording(True):
             leaves, self.structure = tree.flatten(call([wrap(value) for value in self.inputs]))
             self.outputs = [adopted(_lifted(name, leaf)) for leaf in leaves]
-
+            self.trace.settle()
             self.numbers = {place: leaf for place, leaf in enumerate(leaves) if type(leaf) in (int, float)}
 
     def retype(self, kinds: Sequence[ArrayType]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import tree
-from .closure import BodyTrace, content_written
+from .closure import BodyTrace
 from .errors import ChainruleError
 from .ir.build import adopted, is_recording, recording, splat, tracing
 from .ir.check import check_graph
@@ -22,7 +22,7 @@ from .ops.arrays import reshape
 from .ops.operators import lift
 from .references import NOBODY, counted
 from .tensor import Tensor, unwrap, wrap
-from .tensor.contents import Content, kept_here, made_here
+from .tensor.contents import Content, kept_here
 
 
 class UnrepeatableError(ChainruleError):
@@ -55,16 +55,11 @@ class StepTrace(BodyTrace):
         self.cells: dict[int, tuple[Tensor, Value]] = {}  # id of a tensor -> it, and its contents before
         self.gradients: dict[int, tuple[Tensor, Tensor | None]] = {}  # and its gradient before
         self.made: dict[int, tuple[Tensor, Value]] = {}  # those that the round makes and writes, as `cells`
-        self._made_before = set(made_here())
 
     def _stand_in(self, value: Value) -> Value:
         """What each round makes anew begins as a constant."""
         owner = value.owner() if isinstance(value, Content) and value.data is not None else None
         return value if owner is not None and self._is_made(owner) else super()._stand_in(value)
-
-    def _is_made(self, owner: Tensor) -> bool:
-        """Whether this round made a tensor."""
-        return id(owner) in made_here() and id(owner) not in self._made_before
 
     def _placeholder_for(self, outer: Value) -> Value:
         if not isinstance(outer, Content):
@@ -77,6 +72,11 @@ class StepTrace(BodyTrace):
 
     # -- what tensors tell: see Watcher
 
+    def will_replace(self, owner: Tensor) -> None:
+        """A tensor is about to get what an operation made of it; what was computed here is no cell."""
+        if isinstance(owner._value, Content) or owner._value.data is not None:
+            self.will_write(owner)
+
     def will_write(self, owner: Tensor) -> None:
         """A tensor is about to get new contents."""
         if self._is_made(owner):
@@ -87,10 +87,6 @@ class StepTrace(BodyTrace):
         if id(owner._value) not in self.foreign:
             raise UnrepeatableError("a tensor that was no cell before is written")
         self.cells[id(owner)] = (owner, owner._value)
-
-    def written(self, contents: Value, before: Value) -> Content:
-        """The new contents of a tensor."""
-        return content_written(contents, before)
 
     def will_change_gradient(self, owner: Tensor) -> None:
         """The gradient of a tensor is about to be replaced."""

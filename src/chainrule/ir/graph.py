@@ -81,6 +81,11 @@ class Value(Operand):
         """Whether gradients stop here: nothing computed it, as far as they are concerned."""
         return self.equation is None
 
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether it stands for an array to come."""
+        return self.equation is None and self.data is None
+
     def __index__(self) -> int:
         """A known integer serves as a size or an axis."""
         if self.data is None or self.size != 1 or self.dtype.kind not in "iu":

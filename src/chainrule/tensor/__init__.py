@@ -27,6 +27,8 @@ from .contents import APART, Content, note_made
 class Watcher(Protocol):
     """A capture, as tensors see it: it is told what is written, and what is looked at."""
 
+    def will_replace(self, owner: Tensor) -> None: ...
+
     def will_write(self, owner: Tensor) -> None: ...
 
     def written(self, contents: Value, before: Value) -> Content: ...
@@ -103,6 +105,9 @@ class Tensor(TensorChange):
 
     def requires_grad_(self, wanted: bool = True) -> Self:
         """Say whether gradients are collected in `.grad`; only for tensors that nothing computed."""
+        capture = watcher()
+        if wanted and capture is not None and self._may_begin:
+            return self._begin(capture)
         if wanted == self.requires_grad:
             return self
         if not self.is_leaf:
@@ -110,6 +115,21 @@ class Tensor(TensorChange):
                 "requires_grad can only be changed on a tensor that nothing computed; use detach() first"
             )
         self._settle(self._content(self._array("requires_grad_"), wanted))
+        return self
+
+    @property
+    def _may_begin(self) -> bool:
+        """Whether it is traced, but cut off from what was computed before: an argument, or detached."""
+        value = self._value
+        cut_off = value.is_placeholder or not value.tracked
+        return value.type.is_float and value.data is None and cut_off and not isinstance(value, Content)
+
+    def _begin(self, capture: Watcher) -> Self:
+        """Gradients go to this traced tensor from here on, and no further."""
+        content = capture.written(self._value, self._value)
+        content.tracked = True
+        content.owner = weakref.ref(self)
+        self._value = content
         return self
 
     # -- its elements
@@ -147,7 +167,7 @@ class Tensor(TensorChange):
                 f"{what} keeps shape and element type: this tensor is {self._value.type}, but the result is "
                 f"{contents.type}; write x = x + y for a new tensor"
             )
-        if self.is_leaf and self.requires_grad and is_recording():
+        if self.is_leaf and self.requires_grad and is_recording() and not self._value.is_placeholder:
             raise GradientError(
                 f"{what} on a tensor that requires a gradient would change what gradients are asked for; do it in "
                 "cr.no_grad(), or write x = x + y for a new tensor"
@@ -156,8 +176,8 @@ class Tensor(TensorChange):
         if is_cell and not records:
             return self.assign(wrap(contents))
         capture = watcher()
-        if capture is not None and (is_cell or self._value.data is not None):
-            capture.will_write(self)  # if it was there before, and not made in the function, its contents go out
+        if capture is not None:
+            capture.will_replace(self)
         self._value = contents
         return self
 

@@ -37,7 +37,7 @@ class _Apart:
     def __init__(self, around: _Apart | None = None) -> None:
         self.contents: dict[int, tuple[Holder, Value]] = {} if around is None else dict(around.contents)
         self.gradients: dict[int, tuple[Holder, Any]] = {} if around is None else dict(around.gradients)
-        self.made: set[int] = set()
+        self.made: set[int] = set() if around is None else around.made
 
 
 class _Thread(threading.local):
