@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.reports.pages.numbers import show
+from chainrule.reports.html.numbers import show
 
 ARROW_DOWN, ARROW_RIGHT = "\ue015", "\ue014"
 

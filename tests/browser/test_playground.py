@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chainrule.reports.pages.numbers import show
+from chainrule.reports.html.numbers import show
 from chainrule.reports.pages.playground import playground_page
 from chainrule.reports.playground_session import Session
 from chainrule.reports.serve import LoopbackServer

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.reports.graph import graph
-from chainrule.reports.pages.numbers import show
+from chainrule.reports.html.numbers import show
 
 from .conftest import DESKTOP, PHONE
 

@@ -12,8 +12,8 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.reports.contents import RunContents
-from chainrule.reports.pages.document import Section
-from chainrule.reports.pages.markup import element
+from chainrule.reports.html.document import Section
+from chainrule.reports.html.markup import element
 from chainrule.reports.watch import Watch
 from chainrule.train.progress import Silent
 

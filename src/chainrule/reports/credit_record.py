@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import write_text
-from .pages.document import Document, Section, inline
+from .html.document import Document, Section, inline
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .pages.document import Section, inline
+from .html.document import Section, inline
 
 
 @dataclass(frozen=True)

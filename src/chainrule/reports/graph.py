@@ -25,7 +25,7 @@ from .graph_bodies import BodyReader, first_round
 from .graph_fold import Group, folded
 from .graph_node import INPUT, PARAMETER, Node, formula_text, line_text
 from .graph_origin import BACKWARD, FORWARD, UPDATE, Notes, Origin, noted_capture
-from .pages.document import Document, Section, inline
+from .html.document import Document, Section, inline
 from .rules import derivative_rule
 from .statistics import Statistics
 

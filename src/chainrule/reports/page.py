@@ -20,8 +20,8 @@ from ..train.run_directory import RunDirectory
 from ..train.step import Loss, as_loss
 from ..train.validate import as_pair
 from .contents import Judged, RunContents, Trained
+from .html.document import Document, inline
 from .pages.curves import curves_section
-from .pages.document import Document, inline
 from .run_page import FILE, run_document
 
 COMMAND_FILE = "command.json"

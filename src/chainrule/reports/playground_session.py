@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import ConfigurationError
-from .pages.numbers import plain
-from .pages.png import address, diverging
+from .html.numbers import plain
+from .html.png import address, diverging
 from .playground import EDGE, Choice, Playground
 
 

@@ -14,8 +14,8 @@ from .credit import credit
 from .credit_record import Credit
 from .flow import flow, read_flow
 from .flow_record import Flow
+from .html.document import Section
 from .pages.credit import credit_section
-from .pages.document import Section
 from .pages.flow import flow_section
 from .pages.sample import sample_section
 from .run_files import read_credit

@@ -16,11 +16,11 @@ from ..train.evaluate import predict
 from ..train.step import TrainingStep
 from .contents import Judged, RunContents, Trained
 from .graph import graph
+from .html.document import Document, Section
+from .html.numbers import show
 from .pages.configuration import configuration_section
 from .pages.curves import curves_section
-from .pages.document import Document, Section
 from .pages.graph import graph_section
-from .pages.numbers import show
 from .pages.resources import Kernel, resources_section
 from .pages.results import Mistake, confusion_section, mistakes_section, residuals_section
 from .run_explanations import explanation_sections, recorded_sections

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .pages.document import Section, inline
+from .html.document import Section, inline
 
 Floats = NDArray[np.float64]
 

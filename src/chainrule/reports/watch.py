@@ -14,8 +14,8 @@ from typing import Any
 
 from ..train.progress import Display
 from .contents import RunContents
-from .pages.document import Document, Section
-from .pages.numbers import plain
+from .html.document import Document, Section
+from .html.numbers import plain
 from .run_page import sections
 from .serve import LoopbackServer
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .document import Section
-from .markup import Markup, element, table
-from .numbers import plain
+from ..html.document import Section
+from ..html.markup import Markup, element, table
+from ..html.numbers import plain
 
 LONGEST = 2000
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from ...ir.types import NumpyArray
 from ..credit_record import Credit
-from .charts import Series, bars, line_chart
+from ..html.charts import Series, bars, line_chart
+from ..html.document import Section
+from ..html.maps import SCRIPTS, as_maps, maps_figure
+from ..html.markup import Markup, element
+from ..html.numbers import count, percent, show
 from .curves import facts
-from .document import Section
-from .maps import SCRIPTS, as_maps, maps_figure
-from .markup import Markup, element
-from .numbers import count, percent, show
 
 LEAD = (
     "Loss Change Allocation (Lan and others, 2019): the change of the loss, divided among all weights by integrating "

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .charts import Series, line_chart
-from .document import Section
-from .markup import Markup, element
-from .numbers import show
+from ..html.charts import Series, line_chart
+from ..html.document import Section
+from ..html.markup import Markup, element
+from ..html.numbers import show
 
 NOT_FIGURES = ("epoch", "step", "seconds", "lr")
 NAMES = {"loss": "Loss", "accuracy": "Accuracy", "lr": "Learning rate", "error": "Mean absolute error"}

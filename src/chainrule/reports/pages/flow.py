@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..flow_record import Flow, FlowFinding, FlowRow
-from .charts import Series, line_chart
-from .document import Section
-from .markup import Content, Markup, element, table
-from .numbers import percent, show
+from ..html.charts import Series, line_chart
+from ..html.document import Section
+from ..html.markup import Content, Markup, element, table
+from ..html.numbers import percent, show
 
 LEAD = "How large the error's derivative and the updates are in each layer, and which units take no part."
 MOST_CURVES = 6

@@ -6,9 +6,9 @@ from typing import Any
 
 from ..graph import ProgramGraph
 from ..graph_node import Node
-from .document import Section
-from .markup import Markup, element, json_script
-from .numbers import count, plain, show
+from ..html.document import Section
+from ..html.markup import Markup, element, json_script
+from ..html.numbers import count, plain, show
 
 LEAD = (
     "What the program computes, and how the error comes back through it. Boxes with a blue edge are folded: open one "

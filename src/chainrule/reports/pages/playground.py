@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..html.document import Document, Section
+from ..html.markup import Markup, element, json_script
 from ..playground import ACTIVATIONS
 from ..playground_data import PROBLEMS, planar_data
 from ..playground_session import Session
-from .document import Document, Section
-from .markup import Markup, element, json_script
 
 LEAD = (
     "One example goes forward through the network, its error comes back, and every weight learns its share of it: the "

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .charts import bars
+from ..html.charts import bars
+from ..html.document import Section
+from ..html.markup import element
+from ..html.numbers import size
 from .curves import facts
-from .document import Section
-from .markup import element
-from .numbers import size
 
 MOST_KERNELS = 18
 MICROSECONDS = 1e6

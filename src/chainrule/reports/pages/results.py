@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...ir.types import NumpyArray
-from .charts import histogram, scatter
+from ..html.charts import histogram, scatter
+from ..html.document import Section
+from ..html.markup import Markup, element, json_script, table
+from ..html.numbers import percent, plain, show
+from ..html.png import address, picture
 from .curves import facts
-from .document import Section
-from .markup import Markup, element, json_script, table
-from .numbers import percent, plain, show
-from .png import address, picture
 
 MOST_CLASSES = 40
 MOST_POINTS = 400

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ...ir.types import NumpyArray
+from ..html.document import Section
+from ..html.maps import as_maps, maps_figure
+from ..html.markup import Markup, element, json_script, table
+from ..html.numbers import count, packed, plain, show
+from ..html.png import address, picture
 from ..sample_record import LayerPath, SampleExplanation, WeightChange
 from .curves import facts
-from .document import Section
-from .maps import as_maps, maps_figure
-from .markup import Markup, element, json_script, table
-from .numbers import count, packed, plain, show
-from .png import address, picture
 
 SCRIPTS = ("maps.js", "sample.js")
 LEAD = (
