@@ -117,6 +117,31 @@ def test_diverging_training_says_in_which_step() -> None:
     assert "step 14" in messages[0]
 
 
+class Logarithms(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return cr.log(x) * self.weight
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(np.ones(4, np.float32))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("option", ["data", "validation"])
+def test_the_example_that_was_not_finite_is_named(option: str, compiled: bool, tmp_path: Path) -> None:
+    """By its place in the data, however the steps run; in validation too, where it was only a figure."""
+    inputs = np.abs(INPUTS) + 0.1
+    bad = inputs.copy()
+    bad[29, 2] = 0
+    model = Logarithms()
+    given: Any = {"data": (inputs, inputs), "validation": (inputs, inputs), option: (bad, inputs)}
+    options: Any = {"batch_size": 8, "check_finite": True, "compile": compiled, "progress": False}
+    with pytest.raises(NonFiniteError, match=r"(?s)infinity in log.*: example 29 of the data") as caught:
+        fit(model, optim.SGD(model.parameters(), lr=0.01), "mse", **given, **options, run_directory=tmp_path / "run")
+    assert caught.value.file is not None and caught.value.file.startswith(str(tmp_path))
+    assert ("in validation" in str(caught.value)) == (option == "validation")
+
+
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_figures_of_many_batches_are_those_of_one_after_the_other(metric: Metric) -> None:
     """To the bit, and however the batches are counted together."""

@@ -14,16 +14,21 @@ from .. import random
 from ..errors import NonFiniteError, TraceError
 from ..finite import check_finite
 from ..tensor import Tensor
-from .compiled import native_step
+from .compiled import CompiledSteps, native_step
+from .feed import ArrayFeed, Feed
 from .step import TrainingStep
 
 
 @dataclass
 class CheckedStep:
-    """folder: where a step that is not finite is saved; the weights are then as they were before it."""
+    """folder: where a step that is not finite is saved; the weights are then as they were before it.
+
+    feed: where the batches come from.
+    """
 
     training: TrainingStep
     folder: Path | None
+    feed: Feed
 
     def __call__(self, *arrays: Tensor) -> tuple[Tensor, Any]:
         """One step; raises NonFiniteError."""
@@ -44,7 +49,11 @@ class CheckedStep:
 
     def _compiled(self, arrays: tuple[Tensor, ...]) -> None:
         """The same step as native code, whose check follows everything back to its cause and saves the step."""
-        native_step(self.training, False, 1, True, self.folder)(*arrays)
+        if isinstance(self.feed, ArrayFeed):  # so it tells which examples of the data they are
+            rows = self.feed.last_rows()
+            CompiledSteps(self.training, self.feed.arrays, 1, False, True, self.folder).run(rows, len(rows), None)
+        else:
+            native_step(self.training, False, 1, True, self.folder)(*arrays)
 
     def _state(self) -> tuple[Any, Any, Any]:
         training = self.training

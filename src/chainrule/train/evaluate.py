@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import nn, tree
-from ..errors import DataError
+from ..dispatch import compiled_function
+from ..errors import DataError, TraceError, telling
+from ..finite import check_finite
 from ..ir.types import NumpyArray
 from ..nn.evaluation import evaluating
 from ..ops.operators import refuse_masked
@@ -48,6 +51,27 @@ def figures(
             outputs = model(Tensor(inputs[start : start + batch_size]))
             totals.add(loss(outputs, Tensor(wanted)).item(), arrays_of(outputs), wanted)
     return totals.figures(prefix)
+
+
+def explain(
+    model: nn.Module, data: tuple[NumpyArray, NumpyArray], loss: Loss, batch_size: int, folder: Path | None
+) -> None:
+    """Go through validation that was not finite once more. Raises NonFiniteError: the operation, and the example.
+
+    folder: where it is saved.
+    """
+
+    def validation(inputs: Tensor, targets: Tensor) -> Tensor:
+        return loss(model(inputs), targets)
+
+    checked = compiled_function(validation, check_finite=True)
+    checked.folder, checked.result_names = folder, ("the loss",)
+    with evaluating(model), telling("in validation"):
+        try:
+            checked.epoch(*data, batch_size=batch_size)
+        except TraceError:
+            with check_finite():
+                figures(model, *data, loss, (), batch_size)
 
 
 def predict(model: nn.Module, inputs: Any, batch_size: int = 256) -> Any:

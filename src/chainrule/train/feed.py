@@ -60,6 +60,12 @@ class ArrayFeed:
         start = self.source.position.batch * self.source.batch_size
         return min(self.source.batch_size, self.source.length - start) if start < self.source.length else 0
 
+    def last_rows(self) -> NumpyArray:
+        """Row numbers of the batch that was handed out last."""
+        size = self.source.batch_size
+        start = (self.source.position.batch - 1) * size
+        return np.asarray(self.source.order()[start : start + size], np.int64)
+
     def rows(self, most: int) -> NumpyArray:
         """Row numbers of the next batches of this epoch, `most` of them at most, all equally large; none at its end."""
         position, size = self.source.position, self.source.batch_size

@@ -98,7 +98,7 @@ def fit(
         streams, and where the network can't be traced (a CompileWarning says so; compile=True makes it an error).
     threads: how many at most; all cores by default. Native code gives the same bits for any number of threads. Without
         it the threads are those of NumPy's matrix products, one by default, because their number moves the last bits.
-    check_finite: look for NaN and infinity in the loss, the weights and the moments. The first is a NonFiniteError that
+    check_finite: look for NaN and infinity in losses, weights and moments. The first is a NonFiniteError that
         tells the operation which made it, what it was given, which example it comes from, and a file that replays the
         step (in the run directory, if there is one). It moves no bit.
     memory_limit: bytes, or "500 MB" or "1.5 GiB", that a step may need: parameters, moments, a batch, what is computed
@@ -132,7 +132,7 @@ def fit(
     training = TrainingStep(model, chosen_loss, optimizer, clip_norm, at_once, products)
     model.train()
     folder = None if run_directory is None else Path(run_directory)
-    eager: Callable[..., Any] = CheckedStep(training, folder) if check_finite else training
+    eager: Callable[..., Any] = CheckedStep(training, folder, feed) if check_finite else training
     native, step, check = None, eager, _nothing
     if isinstance(feed, ArrayFeed):
         native = compiled_steps(
@@ -180,6 +180,7 @@ def fit(
         compiled=native,
         recorders=Recorders(recorders),
         check=check,
+        check_finite=check_finite,
     )
     if saved is not None:
         loop.load_state_dict(saved)

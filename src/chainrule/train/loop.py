@@ -17,7 +17,7 @@ from ..optim.schedules.base import current_rate
 from ..tensor import Tensor
 from .compiled import CompiledSteps
 from .early_stopping import Best
-from .evaluate import figures
+from .evaluate import explain, figures
 from .feed import ArrayFeed, Feed
 from .history import History, Row
 from .interrupts import StopRequest
@@ -30,6 +30,8 @@ from .state import Callback, TrainingState
 from .step import TrainingStep
 from .threads import product_threads
 
+VALIDATED = 256
+"""Examples that go through the network at once in validation."""
 SHORT_EPOCH = 1.0  # seconds: epochs that are shorter don't each write a checkpoint
 
 
@@ -58,6 +60,7 @@ class Loop:
     compiled: CompiledSteps | None = None
     recorders: Recorders = field(default_factory=lambda: Recorders(()))
     check: Callable[[], None] = lambda: None
+    check_finite: bool = False
 
     def __post_init__(self) -> None:
         self.state = TrainingState(self.training.model, self.training.optimizer, History())
@@ -179,7 +182,10 @@ class Loop:
         row: Row = {"epoch": self.state.epoch + 1, "step": self.state.step, **self.totals.figures()}
         if self.validation is not None:
             step = self.training
-            row |= figures(step.model, *self.validation, step.loss, self.metrics, 256, "val_")
+            row |= figures(step.model, *self.validation, step.loss, self.metrics, VALIDATED, "val_")
+            if self.check_finite and not math.isfinite(row["val_loss"]):
+                folder = None if self.directory is None else self.directory.path
+                explain(step.model, self.validation, step.loss, VALIDATED, folder)
         row["lr"] = current_rate(self.training.optimizer.param_groups[0])
         row["seconds"] = self._elapsed()
         self.state.row, self.state.epoch = row, self.state.epoch + 1
