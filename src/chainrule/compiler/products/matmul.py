@@ -84,6 +84,8 @@ class ProductKernel:
             tiles = -(-product.n // plan.columns)
             columns = [self._start(tiles, plan.column_blocks, each) for each in (block, f.add(block, 1))]
             self._sum_blocks(TileTask(here[0], here[1], here[2], panels, (columns[0], columns[1]), block, kept), own_a)
+        if not self.small:
+            f.mostly_calls()
 
     @contextmanager
     def _products(self, begin: Reg, end: Reg) -> Iterator[tuple[Reg, tuple[Reg, Reg]]]:

@@ -154,7 +154,7 @@ class _Tile:
         for low, high, count in ((word(0), middle, UNROLLED), (middle, length, 1)):
             if low.name == high.name:
                 continue
-            with f.loop(low, high, count, carried, never_empty=self.kind.pairs) as loop:
+            with f.loop(low, high, count, carried) as loop:
                 row = of_c.ask(loop.carried[own]) if count > 1 else loop.carried[own]
                 loop.carry(*self._steps(loop.carried[:own], count), row)
             carried = loop.results

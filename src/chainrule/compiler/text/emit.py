@@ -63,20 +63,12 @@ class Function(Instructions):
         self.block = name[1:]
 
     @contextmanager
-    def loop(
-        self,
-        start: Reg | int,
-        stop: Reg | int,
-        step: int = 1,
-        carried: Sequence[Reg] = (),
-        never_empty: bool = False,
-    ) -> Iterator[Loop]:
+    def loop(self, start: Reg | int, stop: Reg | int, step: int = 1, carried: Sequence[Reg] = ()) -> Iterator[Loop]:
         """`for index in range(start, stop, step)`. Values carried round are read from `loop.carried` and replaced by
         `loop.carry(...)` before the block ends; afterwards `loop.results` holds the last of them.
 
         A loop whose bounds are literals and that runs once has no branches; one that runs never leaves no code behind
-        only if the caller does not write into it, so ask `runs` first where that matters. never_empty: what only the
-        caller may know, that it runs at least once.
+        only if the caller does not write into it, so ask `runs` first where that matters.
         """
         first = word(start) if isinstance(start, int) else start
         last = word(stop) if isinstance(stop, int) else stop
@@ -86,7 +78,7 @@ class Function(Instructions):
             yield loop
             loop.results = loop.next
             return
-        never_empty |= is_literal(first) and is_literal(last) and int(first.name) < int(last.name)
+        never_empty = is_literal(first) and is_literal(last) and int(first.name) < int(last.name)
         head, done = self.fresh("head"), self.fresh("done")
         before = self.block
         if never_empty:
@@ -150,6 +142,14 @@ class Function(Instructions):
         self.module.functions.append(
             f"define {self.result} @{self.name}({header}) {self.attributes} {{\nentry:\n{body}\n}}"
         )
+
+    def mostly_calls(self) -> None:
+        """What takes time is done by functions that it calls. LLVM need not optimise it, and takes half as long.
+
+        Where it has vectors of its own it does: without, they would be taken apart.
+        """
+        if not any("<" in line for line in self.lines):
+            self.attributes = f"optnone {self.attributes}"
 
     _alone: frozenset[str] = frozenset()
 
