@@ -28,6 +28,8 @@ SUMS_BYTES, MOST_SUMS_BYTES = 1 << 20, 1 << 21
 """About how many bytes those sums may take, the second where there would be few tasks."""
 BLOCK_BYTES = 1 << 19
 """Rows of input and cotangent that are gone over for all taps and output channels while they are in the cache."""
+NEAR_BYTES = 1 << 15
+"""The first cache."""
 LINE_COST = 0.35
 """Cycles that a line from the second cache costs."""
 
@@ -78,11 +80,15 @@ class WeightKernel:
         for rows, low, last in panels(height, self.channels):
             at_once = taps if all_taps else 1
             loads = rows + wide * at_once
-            lines = 1 + wide * (at_once if wide < vectors else 1)  # columns met before are near if they lie close
+            lines = 1 + wide * (1 if self._is_near(at_once) else at_once)
             cycles = max(rows * wide * at_once / 2, loads / 2, LATENCY) + 0.15 * loads + LINE_COST * lines
             total += (last - low) * -(-vectors // wide) * cycles * taps / at_once
             bodies += at_once
         return total * (1 + 0.02 * bodies)
+
+    def _is_near(self, columns: int) -> bool:
+        """Whether so many columns of the cotangent stay in the first cache: with what lies between a tile's lines."""
+        return columns * self.examples * self.g.strides[0] * self.g.dtype.itemsize <= NEAR_BYTES
 
     @property
     def tasks(self) -> int:
