@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -157,3 +158,51 @@ def test_programs_ahead_of_time_are_no_surprise() -> None:
     call.program(X[:1])
     call(X), call(X[:2]), call(X[:1])
     assert count(call) == 3
+
+
+def test_minus_zero_is_another_number() -> None:
+    divided = cr.compile(lambda x, number: x / number)
+    one = cr.tensor([1.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert [divided(one, number).item() for number in (0.0, -0.0, 0.0)] == [math.inf, -math.inf, math.inf]
+
+
+def test_not_a_number_is_itself() -> None:
+    chosen = cr.compile(lambda x, number: cr.where(cr.isnan(x), number, x))
+    for _ in range(3):  # no warning
+        assert math.isnan(chosen(cr.tensor(math.nan), float("nan")).item())
+
+
+@pytest.mark.filterwarnings("ignore::chainrule.compiler.running.reasons.RecompileWarning")
+def test_modules_among_the_arguments_are_told_apart_by_what_they_hold() -> None:
+    applied, x = cr.compile(lambda module, x: module(x)), cr.tensor([[-1.0, 2.0]])
+    layers = [nn.LeakyReLU(0.5), nn.Sequential(nn.LeakyReLU(0.25)), nn.Sequential(nn.ReLU()), nn.LeakyReLU(0.125)]
+    for layer, slope in zip(layers, (0.5, 0.25, 0.0, 0.125)):
+        assert applied(layer, x).tolist() == [[-slope, 2.0]]
+    shared = [nn.Conv2d(1, 1, 1, bias=False, stride=stride) for stride in (1, 2)]
+    shared[1].weight = shared[0].weight
+    assert [applied(layer, cr.ones((1, 1, 4, 4))).shape[2] for layer in shared] == [4, 2]
+    normed = [nn.BatchNorm1d(2, affine=False).eval() for _ in range(2)]
+    normed[1].running_mean.assign([1.0, 1.0])
+    assert [round(applied(norm, x).tolist()[0][1], 3) for norm in normed] == [2.0, 1.0]
+
+
+def test_an_equal_module_among_the_arguments_needs_no_other_program() -> None:
+    applied = cr.compile(lambda module, x: module(x))
+    for _ in range(2):
+        assert applied(nn.LeakyReLU(0.5), cr.tensor([-1.0])).tolist() == [-0.5]  # a warning would be an error
+
+
+def test_an_object_that_is_gone_is_not_taken_for_a_new_one() -> None:
+    class Options:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __init__(self, factor: float) -> None:
+            self.factor = factor
+
+    scaled = cr.compile(lambda options, x: x * options.factor)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = [scaled(Options(float(factor)), cr.tensor(1.0)).item() for factor in range(20)]
+    assert found == list(range(20))

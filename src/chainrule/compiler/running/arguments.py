@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import numpy as np
 
+from ... import tree
 from ...ir.types import ArrayType, NumpyArray, as_dtype, is_known, native
 from ...tensor import Parameter, Tensor
 from ..machine.memory import as_array
@@ -19,6 +21,52 @@ def is_array(leaf: Any) -> bool:
     return isinstance(leaf, np.ndarray | np.generic) and is_known(native(leaf.dtype))
 
 
+@dataclass(frozen=True, eq=False)
+class Itself:
+    """Known by being the same object, which is kept so that no other takes its place in memory."""
+
+    thing: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Itself) and self.thing is other.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+def held_by(containers: Any) -> tuple[Any, ...]:
+    """What containers of kinds of their own (modules) are known by besides the leaves that they list.
+
+    One with parameters is itself. Others by what else they hold: options (the slope of a LeakyReLU) count by what they
+    are, modules, buffers and the rest by being the same.
+    """
+    children = tree.children_of(containers)
+    if children is None:
+        return ()
+    found: list[Any] = []
+    if not isinstance(containers, dict | list | tuple) and not is_dataclass(containers):
+        found.append(_own(containers, children.values))
+    for value in children.values:
+        found += held_by(value)
+    return tuple(found)
+
+
+def _own(container: Any, leaves: Sequence[Any]) -> Any:
+    if any(isinstance(leaf, Parameter) for leaf in leaves):
+        return Itself(container)
+    listed = set(map(id, leaves))
+    attributes = getattr(container, "__dict__", {}).items()
+    return tuple((name, _held(each)) for name, each in attributes if id(each) not in listed)
+
+
+def _held(attribute: Any) -> Any:
+    if isinstance(attribute, dict):
+        return tuple((key, _held(each)) for key, each in attribute.items())
+    if isinstance(attribute, tuple):
+        return tuple(map(_held, attribute))
+    return static(attribute) if isinstance(attribute, bool | int | float | complex | str) else Itself(attribute)
+
+
 def static(leaf: Any) -> Any:
     """What an argument that is no array is known by. Raises DtypeError for an array that no program can take."""
     if isinstance(leaf, np.ndarray):
@@ -28,7 +76,7 @@ def static(leaf: Any) -> Any:
     try:
         hash(leaf)
     except TypeError:
-        return ("object", id(leaf))
+        return ("object", Itself(leaf))
     return (type(leaf), leaf)
 
 

@@ -22,7 +22,7 @@ from ...sizes import bytes_of
 from ...tensor import Tensor
 from ..machine.memory import as_array
 from ..machine.runtime import forks_wait
-from .arguments import Signature, is_array, pattern_of, plain_arrays
+from .arguments import Signature, held_by, is_array, pattern_of, plain_arrays
 from .entry import Entry
 from .forecast import MemoryForecast
 from .reasons import Call, Reasons, RecompileWarning, argument_name, parameters_of
@@ -168,7 +168,7 @@ class CompiledFunction:
         """The program for these arguments. expected: no wonder where only their shapes are new."""
         leaves, structure = tree.flatten((tuple(args), kwargs))
         arrays = [as_array(leaf) for leaf in leaves if is_array(leaf)]
-        call = Call(structure, pattern_of(leaves), is_recording())
+        call = Call(structure, pattern_of(leaves), held_by((args, kwargs)), is_recording())
         found = self._entries.setdefault(call, [])
         for entry in found:
             if entry.holds:

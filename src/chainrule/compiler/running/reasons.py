@@ -21,10 +21,11 @@ class RecompileWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Call:
-    """What a call was known by: how its arguments are nested, and what each of them was."""
+    """What a call was known by: how its arguments are nested, what each was, what modules among them hold."""
 
     structure: tree.Structure
     pattern: tuple[Any, ...]
+    held: tuple[Any, ...]
     recording: bool
 
 
@@ -63,6 +64,8 @@ class Reasons:
             name = argument_name(path, parameters_of(self.function))
             if before != now and name != "argument self":  # a method has a program for each instance
                 return _change(name, before, now)
+        if last.held != call.held:
+            return "module", "a module among its arguments is another, or has other options"
         if last.recording == call.recording:
             return "", ""
         return "recording", "whether gradients are recorded has changed (cr.no_grad)"
