@@ -130,13 +130,14 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
 def _sum_length(k: int, row: int, size: int, pack_a: bool, pack_b: str) -> int:
     """How many k are in one block: many, as sums are read back and written once for each. row: bytes of one k of B.
 
-    A is packed for each block of columns: rather once for shorter sums over all columns than twice.
+    A is packed for each block of columns, which takes longer than to add to C once more: rather once for shorter sums
+    over all columns than twice, and where not even the shortest have room for all, rather twice than four times.
     """
     packed = LONGEST_KEPT if pack_b == "keep" else LONGEST_SUM
     if not pack_a:
         return _equal_length(k, max(packed, LONGEST_BYTES // size))
     length, whole = _equal_length(k, packed), BESIDE_A // row // 16 * 16
-    return _equal_length(k, whole) if length * row > SECOND_CACHE and whole >= LEAST_SUM else length
+    return _equal_length(k, max(whole, LEAST_SUM)) if length * row > SECOND_CACHE else length
 
 
 def _equal_length(k: int, most: int) -> int:
