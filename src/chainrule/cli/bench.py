@@ -44,8 +44,8 @@ FEW, MANY = 4, 64
 @option("Bench", "--seconds", type=RATE, default=1.0, metavar="X", help="How long to time each. Default 1.")
 def bench(networks: tuple[str, ...], threads: int | None, batch_size: int | None, seconds: float) -> None:
     """Measure the peak, then each network."""
+    from ..compiler.machine.cores import default_threads
     from ..compiler.machine.peak import peak
-    from ..compiler.machine.threads import default_threads
     from . import display
     from .bench_steps import measure
 

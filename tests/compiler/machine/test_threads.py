@@ -152,3 +152,28 @@ def test_one_thread_needs_no_pool(counting: Any) -> None:
     counts = (ctypes.c_int64 * WORDS)()
     threads.Pool().run(address, ctypes.addressof(counts), 1)
     assert counts[0] == 3
+
+
+FEWER = """
+import hashlib, os, resource
+import numpy as np
+import chainrule as cr
+from chainrule.compiler.running import entry
+from chainrule.compiler.planning import program
+entry.PARALLEL_COST = program.SERIAL_COST = 0
+x = np.random.default_rng(0).standard_normal((300, 300)).astype("f")
+functions = [cr.compile(lambda x: x @ x + cr.exp(x), threads=count) for count in (1, 64)]
+for function in functions:
+    function.program(x)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+limit = used + 40 * 2**20  # room for few stacks
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+print(len({function(x).numpy().tobytes() for function in functions for _ in range(3)}))
+print(len(os.listdir("/proc/self/task")) < 64)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_with_fewer_threads_than_asked_for_where_the_system_gives_no_more() -> None:
+    found = subprocess.run([sys.executable, "-c", FEWER], capture_output=True, text=True)
+    assert found.stdout.split() == ["1", "True"], found.stderr

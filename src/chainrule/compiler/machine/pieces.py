@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from ..text.module import Module, name_of
+from .cores import default_threads
 from .runtime import Parsed, compiled_text, llvm_at_work
-from .threads import default_threads
 
 LEAST = 160_000
 """Characters of a piece: about eighty milliseconds of LLVM's time. Each piece costs five more."""

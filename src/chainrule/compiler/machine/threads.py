@@ -37,6 +37,7 @@ class Pool:
         self._lock = threading.Lock()
         self._code: Code | None = None
         self._handles: list[ctypes.c_ulong] = []
+        self._most = sys.maxsize  # threads that the system gives
         room = np.zeros(BLOCK_WORDS + LINE, np.int64)
         self._room = room
         start = -(room.ctypes.data // 8) % LINE
@@ -50,8 +51,8 @@ class Pool:
             _direct(address)(context, 0, 1, self._address)
             return
         with self._lock:
-            self._grow(threads)
-            self._launch(self._address, address, context, threads)
+            running = self._grown(threads)
+            self._launch(self._address, address, context, running)
 
     def prepare(self, threads: int) -> None:
         """Have the code ready for a run on so many; none is started yet."""
@@ -72,18 +73,23 @@ class Pool:
         self._block[SYSTEM_CALL] = _address(libc.syscall) if sys.platform == "linux" else 0
         self._block[NAP] = _address(libc.usleep)
 
-    def _grow(self, threads: int) -> None:
-        """Make sure that there are workers 1 to threads - 1."""
+    def _grown(self, threads: int) -> int:
+        """Make sure that there are workers 1 to threads - 1, or as many as the system gives: how many run then.
+
+        Their number moves no bit, so there is no need to ask for more.
+        """
         if self._code is None:
             self._start()
         assert self._code is not None
-        while len(self._handles) < threads - 1:
+        while len(self._handles) < min(threads, self._most) - 1:
             self._block[FIRST] = self._block[JOB]
             handle = ctypes.c_ulong()
             worker = ctypes.c_void_p(self._code.address("worker"))
             if _libc().pthread_create(ctypes.byref(handle), None, worker, ctypes.c_void_p(self._address)):
-                raise MemoryError(f"the system gives no thread number {len(self._handles) + 1}; use fewer threads")
-            self._handles.append(handle)
+                self._most = len(self._handles) + 1
+            else:
+                self._handles.append(handle)
+        return min(threads, self._most)
 
     def close(self) -> None:
         """Stop the workers and wait for their end."""
@@ -118,12 +124,6 @@ def pool() -> Pool:
     if _pool is None:
         _pool = Pool()
     return _pool
-
-
-def default_threads() -> int:
-    """The cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _close() -> None:

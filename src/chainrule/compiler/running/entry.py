@@ -17,9 +17,10 @@ from ...ir.types import ArrayType, NumpyArray, int64
 from ...tensor import Tensor, wrap
 from ..compile import Compiled, compile_graph
 from ..job import Repeated
+from ..machine.cores import default_threads
 from ..machine.give_back import MUCH, forget_code
 from ..machine.memory import address_of, aligned
-from ..machine.threads import default_threads, pool
+from ..machine.threads import pool
 from ..planning.plan import PARALLEL_COST
 from .cells import memory_of, updated_in_place
 from .forecast import MemoryForecast, bytes_by_kind

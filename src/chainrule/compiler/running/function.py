@@ -68,8 +68,10 @@ class CompiledFunction:
     ) -> None:
         if not callable(function):
             raise ConfigurationError(f"compile takes a function, not {function!r}")
-        if threads is not None and threads < 1:
-            raise ConfigurationError(f"threads is at least 1, not {threads}")
+        if threads is not None and (
+            isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1
+        ):
+            raise ConfigurationError(f"threads is an integer of at least 1 or None, not {threads!r}")
         functools.update_wrapper(self, function, updated=())
         self.function, self.threads = function, threads
         self.memory_limit = None if memory_limit is None else bytes_of(memory_limit)
