@@ -139,13 +139,14 @@ def test_what_is_kept_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None
     np.testing.assert_allclose(second[0], np.exp(INPUT) * 2 + np.arange(6), rtol=1e-6)
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "other", "magic", "longer"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "other", "magic", "longer", "another's"])
 def test_a_damaged_file_is_ignored_and_written_anew(damage: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = compiled_anew(monkeypatch)
     next(asked)
     compile_graph(graph_of())
     (path,) = files(place)
     whole = path.read_bytes()
+    cache.store("0" * 64, b"code that belongs elsewhere")
     middle = len(whole) // 2
     path.write_bytes(
         {
@@ -155,6 +156,7 @@ def test_a_damaged_file_is_ignored_and_written_anew(damage: str, place: Path, mo
             "other": b"chainrule-code-0\n" + whole[len(cache.MAGIC) :],
             "magic": cache.MAGIC,
             "longer": whole + b"x",
+            "another's": (place / ("0" * 64)).read_bytes(),
         }[damage]
     )
     next(asked)
@@ -275,6 +277,9 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache.directory() == tmp_path / "chainrule" / "code"
+    monkeypatch.setenv("XDG_CACHE_HOME", "beside/the/program")  # its specification says to ignore what is relative
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache.directory() == tmp_path / ".cache" / "chainrule" / "code"
     monkeypatch.setattr(cache, "_chosen", [])
     cache.set_directory(tmp_path / "mine")
     assert cache.directory() == tmp_path / "mine"

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-MAGIC = b"chainrule-code-1\n"
+MAGIC = b"chainrule-code-2\n"
 MOST_BYTES = 512 << 20
 STORES_BETWEEN_CLEANINGS = 32
 VARIABLE = "CHAINRULE_CACHE_DIR"
@@ -60,7 +60,8 @@ def _users_cache() -> Path | None:
             return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "chainrule" / "code"
         if sys.platform == "darwin":
             return Path.home() / "Library" / "Caches" / "chainrule" / "code"
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainrule" / "code"
+        named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        return (named if named.is_absolute() else Path.home() / ".cache") / "chainrule" / "code"
     except RuntimeError:  # a user without a home
         return None
 
@@ -85,11 +86,16 @@ def load(key: str) -> bytes | None:
     except OSError:
         return None
     head, checksum, code = raw[: len(MAGIC)], raw[len(MAGIC) : len(MAGIC) + 32], raw[len(MAGIC) + 32 :]
-    if head != MAGIC or hashlib.sha256(code).digest() != checksum:
+    if head != MAGIC or _checksum(key, code) != checksum:
         return None
     with suppress(OSError):
         os.utime(path)  # the oldest are removed first
     return code
+
+
+def _checksum(key: str, code: bytes) -> bytes:
+    """Of the code and the name it lies under: whole code under another's name would be run in its place."""
+    return hashlib.sha256(key.encode() + code).digest()
 
 
 def store(key: str, code: bytes) -> None:
@@ -103,7 +109,7 @@ def store(key: str, code: bytes) -> None:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=place, prefix=".new-", delete=False) as file:
             temporary = file.name
-            file.write(MAGIC + hashlib.sha256(code).digest() + code)
+            file.write(MAGIC + _checksum(key, code) + code)
         os.replace(temporary, place / key)
         temporary = None
     except OSError:
