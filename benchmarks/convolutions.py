@@ -5,7 +5,8 @@
 Work is counted without what falls on padding, which need not be multiplied. Chainrule's times are those of the kernels
 of one program (`cr.compile(f).profile`), the weights laid out and partial sums added up included; arrays are laid out
 once for a whole program, so that is left out, as PyTorch's arrays are in the layout it is timed with. Turns are taken
-in one process, results are compared; the best of all rounds counts.
+in one process, results are compared; the best of all rounds counts. A core's speed comes and goes with its neighbours:
+so "steady" is the median share of what multiply-adds did right before and after, in rounds where those were fast.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PyTorch's threads would s
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
-from contestants.peak import measured_peak
+from contestants.peak import Probe, measured_peak
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +36,8 @@ PARTS = {
     "weight gradient": "convolution_weight_gradient",
 }
 TOLERANCE = 1e-4
+FAST = 0.95
+"""Of the peak, multiply-adds in rounds that count as steady."""
 
 
 class Layer(NamedTuple):
@@ -77,6 +81,7 @@ NETWORKS = {
         Layer(64, 32, 64, 16, 1, 2),
         Layer(64, 64, 64, 8, 3, 1, 1),
     ],
+    "3x3": [Layer(64, 16, 16, 32, 3, 1, 1), Layer(64, 32, 32, 16, 3, 1, 1), Layer(64, 64, 64, 8, 3, 1, 1)],
     "lenet5": [Layer(64, 1, 6, 28, 5, 1, 2), Layer(64, 6, 16, 14, 5)],
     "resnet50": [  # small batches
         Layer(8, 64, 64, 56, 3, 1, 1),
@@ -216,30 +221,62 @@ def has_torch() -> bool:
     return importlib.util.find_spec("torch") is not None
 
 
-def measure(layer: Layer, threads: int, rounds: int, peers: bool) -> dict[str, dict[str, float]]:
-    """The best seconds of every contestant and part."""
-    running = contestants(layer, threads, peers)
-    best: dict[str, dict[str, float]] = {name: dict.fromkeys(PARTS, math.inf) for name in running}
+class Round(NamedTuple):
+    """Seconds of each part of Chainrule's, and multiply-adds before and after, in GFLOP/s."""
+
+    seconds: dict[str, float]
+    before: float
+    after: float
+
+
+class Times(NamedTuple):
+    """The best seconds of every contestant and part; all rounds of Chainrule's."""
+
+    best: dict[str, dict[str, float]]
+    rounds: list[Round]
+
+    @property
+    def fastest(self) -> float:
+        """The most multiply-adds of any round."""
+        return max(max(each.before, each.after) for each in self.rounds)
+
+    def steady(self, part: str, flops: float, peak: float) -> str:
+        """The median share where multiply-adds were near the peak, if they ever were."""
+        fast = [each for each in self.rounds if min(each.before, each.after) >= FAST * peak]
+        shares = [flops / each.seconds[part] / 1e9 / max(each.before, each.after) for each in fast]
+        return f"{statistics.median(shares):.0%}" if shares else "-"
+
+
+def measure(layer: Layer, threads: int, rounds: int, peers: bool) -> Times:
+    """All contestants in turns."""
+    running, probe = contestants(layer, threads, peers), Probe()
+    times = Times({name: dict.fromkeys(PARTS, math.inf) for name in running}, [])
     for _ in range(rounds):
         for name, contestant in running.items():
-            for part, seconds in contestant.seconds().items():
-                best[name][part] = min(best[name][part], seconds)
-    return best
+            before = probe.measure(1)
+            seconds = contestant.seconds()
+            if isinstance(contestant, Ours):
+                times.rounds.append(Round(seconds, before, probe.measure(1)))
+            times.best[name] = {part: min(times.best[name][part], seconds[part]) for part in PARTS}
+    return times
 
 
 def show(network: str, threads: int, peak: float, options: argparse.Namespace) -> None:
     """One table: a row for each layer and part."""
     table = Table("layer", "part", title=f"{network}, {threads} thread(s)", title_justify="left")
-    for heading in ("MFLOP", "chainrule", "of peak", "torch first", "torch last", "torch/this"):
+    for heading in ("MFLOP", "chainrule", "of peak", "steady", "torch first", "torch last", "torch/this"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for layer in NETWORKS[network]:
-        best = measure(layer, threads, options.rounds, options.peers)
+    found = {layer: measure(layer, threads, options.rounds, options.peers) for layer in NETWORKS[network]}
+    peak = options.peak or max(peak, *(times.fastest for times in found.values()))
+    for layer, times in found.items():
         for part in PARTS:
-            ours, *others = (times[part] for times in best.values())
+            ours, *others = (best[part] for best in times.best.values())
             share = layer.flops / ours / 1e9 / peak / threads
             cells = [*(f"{1e3 * each:.3f} ms" for each in others), f"{min(others) / ours:.2f}"] if others else ["-"] * 3
-            table.add_row(str(layer), part, f"{layer.flops / 1e6:.0f}", f"{1e3 * ours:.3f} ms", f"{share:.0%}", *cells)
+            shares = f"{share:.0%}", times.steady(part, layer.flops / threads, peak)
+            table.add_row(str(layer), part, f"{layer.flops / 1e6:.0f}", f"{1e3 * ours:.3f} ms", *shares, *cells)
     CONSOLE.print(table)
+    CONSOLE.print(f"of multiply-adds at {peak:.1f} GFLOP/s a core")
 
 
 def main() -> None:
@@ -252,11 +289,10 @@ def main() -> None:
     parser.add_argument("--no-peers", dest="peers", action="store_false")
     options = parser.parse_args()
     options.peers = options.peers and has_torch()
-    options.peak = options.peak or measured_peak(sorted(os.sched_getaffinity(0))[:1])
-    CONSOLE.print(f"multiply-adds: {options.peak:.1f} GFLOP/s a core")
+    peak = measured_peak(sorted(os.sched_getaffinity(0))[:1])
     for threads in options.threads:
         for network in options.networks or ["resnet20", "lenet5"]:
-            show(network, threads, options.peak, options)
+            show(network, threads, peak, options)
 
 
 if __name__ == "__main__":
