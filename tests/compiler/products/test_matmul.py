@@ -105,6 +105,23 @@ def test_tiles_fit_the_registers(registers: int) -> None:
         assert tall * wide + wide + 1 <= registers
 
 
+@pytest.mark.parametrize(
+    ("m", "n", "k", "packed"),
+    [(64, 784, 512, ""), (128, 784, 512, "keep"), (64, 700, 700, "keep"), (64, 512, 256, ""), (64, 512, 512, "keep")],
+)
+def test_few_rows_read_b_as_it_lies_unless_its_rows_meet(m: int, n: int, k: int, packed: str) -> None:
+    target = Target("x86_64", "", "", 64, True)
+    assert make_plan(Product("float", m, n, k, k, 1, n, 1, n), target).pack_b == packed
+
+
+def test_packed_rows_are_packed_for_few_blocks_of_columns() -> None:
+    target = Target("x86_64", "", "", 64, True)
+    for size, blocks in ((512, 1), (1024, 1), (2048, 2)):
+        plan = make_plan(Product("float", size, size, size, 1, size, size, 1, size), target)
+        assert plan.pack_a
+        assert plan.column_blocks == blocks
+
+
 def test_plans_cover_every_row_once() -> None:
     target = Target("x86_64", "", "", 64, True)
     for m in (1, 13, 14, 15, 29, 64, 2048):

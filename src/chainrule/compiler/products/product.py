@@ -28,6 +28,11 @@ MEETING, FEW_ROWS = 2 << 10, 6
 """So many bytes apart, or a multiple of it, more rows than so many push one another out of the first cache."""
 FAR, FEW_PANELS = 1 << 10, 3
 """Bytes between rows of B from which on packing pays, and panels of A that read it."""
+LINE_BYTES = 64
+MEETING_FAR = 64 << 10  # bytes apart, or a multiple of it, rows meet in one place of the second cache
+FEW_MEETINGS, SHORT = 48, 64
+"""Rows of B that meet there, times panels that read them; rows of A up to which packing B is never made up for."""
+RESTING = 256 << 10  # bytes of a B that stays in the second cache as it lies
 KEPT = 0.1
 COPIED, TURNED, SCATTERED, FETCHED = 0.3, 0.45, 1.5, 1.0
 """Cycles an element that is packed: from rows, from columns in squares, one by one; more where it comes from afar."""
@@ -187,12 +192,29 @@ def tile_cycles(height: int, wide: int, rows: int, vectors: int) -> float:
 
 
 def _packing_of_b(product: Product, size: int, panels: int, known: bool) -> str:
-    """Rows of B that lie far apart are packed if several panels read them."""
+    """Rows of B that lie far apart are packed if several panels read them and would wait for them."""
     if product.b_n != 1 and product.n > 1:
         return "turn"
     if product.k * min(product.n * size, 256) <= 8 << 10 or product.b_k * size < FAR:
         return ""
-    return "copy" if known else "keep" if panels >= FEW_PANELS else ""
+    if known:
+        return "copy"
+    return "" if panels < FEW_PANELS or _rests_as_it_lies(product, size, panels) else "keep"
+
+
+def _rests_as_it_lies(product: Product, size: int, panels: int) -> bool:
+    """Whether panels find B in the second cache though it is not packed: whole lines that don't push one another out.
+
+    Packing takes a cycle an element, since lines of the third cache come no faster: a few rows of A do not make up for
+    it. More rows read B often: all of it must stay near, several rows in a page, or addresses are looked up again.
+    """
+    apart = product.b_k * size
+    if apart % LINE_BYTES:
+        return False
+    if product.m > SHORT:
+        return apart <= FAR and product.k * apart <= RESTING
+    places = MEETING_FAR // math.gcd(MEETING_FAR, apart)
+    return panels * -(-min(product.k, LONGEST_BYTES // size) // places) <= FEW_MEETINGS
 
 
 def _packing_of_a(product: Product, size: int, tiles: int) -> bool:
