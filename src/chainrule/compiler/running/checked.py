@@ -30,7 +30,7 @@ from ...tensor import Parameter, Tensor
 if TYPE_CHECKING:
     from .entry import Entry
 
-PAYS_OFF = 25.0
+PAYS_OFF = 50.0
 """A copy is made when the runs since the last one took so many times as long as it did, and looking at the cells."""
 MOST_BYTES = 1 << 25
 MOST_RUNS = 10_000
