@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("tensor", "transforms", "trace", "functions", "dtypes"),
         *("creation", "data_types", "namespace", "linalg", "fft"),
-        *("captured", "capture", "capture_told", "closure", "repeated"),
+        *("captured", "captured_module", "capture", "capture_told", "closure", "repeated"),
         *("control", "random", "custom_gradient", "custom_check", "custom_call", "vmap", "recompute"),
         *("jacobian", "wirtinger", "per_sample"),
         *("gradient_check", "gradient_comparison", "differences", "autocast"),

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .captured import Captured, Cell, GradientCell, Guard, Guards, Number, TensorCell
+from .captured import ARGUMENT_CHANGED, LOOKED_AT, Captured, Cell, GradientCell, Guard, Guards, Number, TensorCell
+from .captured_module import ModuleGuard, names_in
 from .closure import content_written
 from .errors import TraceError
 from .ir.build import Trace, placeholder, precision, precision_place, tracing
@@ -28,18 +29,6 @@ from .ops.operators import lift
 from .references import NOBODY, counted
 from .tensor import Moment, Parameter, Tensor, unwrap, wrap
 from .tensor.contents import Content, apart, kept_here, made_here
-
-LOOKED_AT = (
-    "{what} needs the elements of a {kind}, which change from run to run while the function is traced only once. "
-    "For a choice between arrays use cr.where(condition, x, y), for a choice between computations cr.cond, for loops "
-    "cr.scan or cr.while_loop; to look at values, take @cr.compile away"
-)
-
-
-ARGUMENT_CHANGED = (
-    "a compiled function can't change an argument in place: the caller's array would not change. Write x = x + y "
-    "for a new tensor and return it, or let the function find the tensor outside: such tensors are updated in place"
-)
 
 
 class Capture(Trace):
@@ -56,9 +45,10 @@ class Capture(Trace):
         self.tensors: dict[int, tuple[Tensor, Value]] = {}  # id of a tensor -> it, and its contents before
         self.gradients: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.assigned: dict[int, Tensor] = {}
-        self.guards: dict[Any, Guard] = {}
+        self.guards: dict[Any, Guard | ModuleGuard] = {}
         self.kept: list[Value] = []  # so that no id is used twice
         self.shared: set[int] = set()
+        self.names: frozenset[str] = frozenset()  # in the code of the function
         self.arguments: set[int] = set()  # ids of the tensors that stand for arrays among the arguments
 
     def again(self) -> Capture:
@@ -171,6 +161,11 @@ class Capture(Trace):
         guard = Guard("training or evaluation mode", module, "training", module.training)
         self.guards.setdefault(("mode", id(module)), guard)
 
+    def parts(self, module: Any, modules: type) -> None:
+        """What a module is made of."""
+        if ("parts", id(module)) not in self.guards:
+            self.guards["parts", id(module)] = ModuleGuard(module, modules, self.names)
+
     # -- the end
 
     def end(self) -> bool:
@@ -180,6 +175,8 @@ class Capture(Trace):
         (state that is made when it is missing) or by each call: who traces again will find it there, or make it again.
         """
         self.shared, made = self._shared(), made_here()
+        for guard in [each for each in self.guards.values() if isinstance(each, ModuleGuard)]:
+            guard.settle(self._has_read, made)
         written = [owner for key, owner in self.assigned.items() if key in self.shared]
         constants = [owner for owner in written if _is_constant(self.tensors[id(owner)][1])]
         fresh = [owner for owner in written if id(owner) in made and not isinstance(owner, Moment)]
@@ -190,6 +187,12 @@ class Capture(Trace):
             return True
         self._make_constant((made - self.shared) | set(map(id, fresh)))
         return False
+
+    def _has_read(self, owner: Tensor) -> bool:
+        contents = owner._own_value
+        return id(owner) in self.tensors or any(
+            value is contents for equation in self.equations for value in equation.inputs
+        )
 
     def _shared(self) -> set[int]:
         """Ids of the tensors that someone other than the capture holds."""
@@ -254,6 +257,7 @@ def capture(
     inputs = {number: placeholder(leaf) for number, leaf in enumerate(leaves) if isinstance(leaf, ArrayType)}
     given = [wrap(inputs[number]) if number in inputs else leaf for number, leaf in enumerate(leaves)]
     trace = Capture() if trace is None else trace
+    trace.names = names_in(function)
     trace.arguments = {id(given[number]) for number in inputs}
     positional, named = tree.unflatten(structure, given)
     before = precision()

@@ -25,10 +25,11 @@ def live(group: dict[str, Any], moving: Collection[str], options: Collection[str
     return found
 
 
-def note_mode(module: Any) -> None:
-    """In a capture: the trace is made for the mode that a module is in."""
+def note_module(module: Any, modules: type) -> None:
+    """In a capture: the trace is made for a module as it is, in its mode. modules: the class of all modules."""
     trace: Any = current_trace()
     while trace is not None and not isinstance(trace, Capture):
         trace = getattr(trace, "parent", None)  # out of the body of a loop
     if trace is not None:
         trace.mode(module)
+        trace.parts(module, modules)

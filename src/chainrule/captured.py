@@ -8,9 +8,22 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from . import tree
+from .captured_module import CHANGES, ModuleGuard
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType, NumpyArray
 from .tensor import Tensor, wrap
+
+LOOKED_AT = (
+    "{what} needs the elements of a {kind}, which change from run to run while the function is traced only once. "
+    "For a choice between arrays use cr.where(condition, x, y), for a choice between computations cr.cond, for loops "
+    "cr.scan or cr.while_loop; to look at values, take @cr.compile away"
+)
+
+
+ARGUMENT_CHANGED = (
+    "a compiled function can't change an argument in place: the caller's array would not change. Write x = x + y "
+    "for a new tensor and return it, or let the function find the tensor outside: such tensors are updated in place"
+)
 
 
 class Cell(Protocol):
@@ -94,8 +107,11 @@ class Guard:
 class Guards:
     """All guards of a program, asked at each call: sorted, so that asking costs little."""
 
-    def __init__(self, guards: Sequence[Guard]) -> None:
-        self.every = tuple(guards)
+    def __init__(self, every: Sequence[Guard | ModuleGuard]) -> None:
+        self.every = tuple(every)
+        self._seen = -1  # of the changes to modules, when they were asked last
+        self._modules = [guard for guard in every if isinstance(guard, ModuleGuard)]
+        guards = [guard for guard in every if isinstance(guard, Guard)]
         options = [guard for guard in guards if isinstance(guard.where, dict)]
         modes = [guard for guard in guards if guard.key == "training" and guard not in options]
         tracked = [guard for guard in guards if guard.key == "requires_grad"]
@@ -116,7 +132,15 @@ class Guards:
             and list(map(_tracked, self._tensors)) == self._tracked_then
             and [where.get(key) for where, key in self._options] == self._options_then
             and all(guard.holds for guard in self._others)
+            and (self._seen == CHANGES[0] or self._modules_hold())
         )
+
+    def _modules_hold(self) -> bool:
+        seen = CHANGES[0]
+        if not all(guard.holds for guard in self._modules):
+            return False
+        self._seen = seen
+        return True
 
     @property
     def broken(self) -> list[str]:

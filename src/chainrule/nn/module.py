@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..capture_told import note_mode
+from ..capture_told import note_module
+from ..captured_module import CHANGES
 from ..errors import ChainruleError, DtypeError, unknown_name
 from ..ir.types import NumpyArray, as_dtype, is_real_float
 from ..tensor import Parameter, Tensor
@@ -42,7 +43,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, ...): define what it computes")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        note_mode(self)
+        note_module(self, Module)
         return self.forward(*inputs, **options)
 
     # -- making
@@ -52,6 +53,7 @@ class Module:
             raise ChainruleError(f"call super().__init__() in {type(self).__name__}.__init__ before setting {name!r}")
         self._check_kept(name, part)
         super().__setattr__(name, part)
+        CHANGES[0] += 1
 
     def _check_kept(self, name: str, part: Any) -> None:
         """What replaces a parameter or a buffer must be one too, or it would silently no longer be trained or saved."""
@@ -66,6 +68,7 @@ class Module:
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
+        CHANGES[0] += 1
         self.__dict__.get("_buffers", {}).pop(name, None)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
