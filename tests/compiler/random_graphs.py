@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ import chainrule as cr
 from chainrule.ir.graph import Graph
 from chainrule.nn import functional
 from chainrule.ops import random as bits
+from chainrule.ops.triangle import triangle_product
 from chainrule.tensor import unwrap, wrap
 
 from ..test_random_programs import BINARY, SHAPES, STEPS, Kind, Program, random_program
@@ -211,6 +213,28 @@ def decomposing(rng: random.Random, shape: Sequence[int]) -> Function:
     return step if rng.random() < 0.2 else more_unary(rng, shape)  # each costs a second to compile
 
 
+def triangular(rng: random.Random, shape: Sequence[int]) -> Function:
+    """Products of which a triangle counts, and their gradients, of small numbers made of x.
+
+    No gradient goes through them from outside: it may be NaN, and whether what is left out meets it is not said.
+    """
+    m, k, n, batch = (rng.choice((1, 3, 5, 17, 40)) for _ in range(4))
+    way = {"of": rng.choice(("left", "result")), "part": rng.choice(("lower", "upper"))}
+    sizes = rng.choice((((m, k), (k, n)), ((batch % 4, m, k), (batch % 4, k, n))))
+
+    def product(a: Any, b: Any) -> Any:
+        return wrap(triangle_product(unwrap(a), unwrap(b), **way))
+
+    def step(x: Any) -> Any:
+        flat = cr.stop_gradient(cr.reshape(cr.astype(x, _float(x)), -1))
+        small = cr.tanh(cr.where(cr.isfinite(flat), flat, 0.5))
+        a, b = (cr.reshape(small[np.arange(math.prod(size)) % max(x.size, 1)], size) for size in sizes)
+        slopes = cr.grad(lambda a, b: cr.sum(cr.sin(product(a, b))), argnums=[0, 1])(a, b)
+        return cr.concat([product(a, b), *slopes], axis=None)
+
+    return step if rng.random() < 0.5 else more_unary(rng, shape)
+
+
 def turning(rng: random.Random, shape: Sequence[int]) -> Function:
     """Complex numbers made of x, and Fourier transforms of them."""
     function = rng.choice(
@@ -240,6 +264,7 @@ MORE_STEPS = (
     *(differentiating, more_unary, choosing, multiplying, convolving, pooling, looping, rereading, drawing),
     choosing_rows,
     decomposing,
+    triangular,
     turning,
 )
 DTYPES = ("float32", "float32", "float64", "int64", "int32", "int8", "uint8", "bool")
