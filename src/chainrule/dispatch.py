@@ -22,7 +22,9 @@ def compile(
     The function is traced once for each combination of shapes and element types of its arguments. Tensors that it reads
     or writes outside itself (parameters, moments, running statistics, random state) are read anew at each call and
     updated in place. Python numbers, strings and bools among the arguments are part of the program: another value
-    compiles again, with a `RecompileWarning`. threads: how many to use at most; all cores by default. The result has
+    compiles again, with a `RecompileWarning`. Numbers, NumPy arrays and plain objects that it finds around itself
+    (globals, closures) are taken as they are when it is traced: what changes belongs among the arguments, in a tensor
+    that is assigned to, or in a module, whose parts and options are watched. threads: how many to use at most; all cores by default. The result has
     the same bits for any number of threads. `epoch` of the result runs it over whole arrays in one native call.
     check_finite: look for NaN and infinity in results and in what is written; the first is a NonFiniteError that tells
     the operation that made it, with your line, what it was given, which example it comes from, and a file that replays
