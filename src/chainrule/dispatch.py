@@ -24,8 +24,9 @@ def compile(
     updated in place. Python numbers, strings and bools among the arguments are part of the program: another value
     compiles again, with a `RecompileWarning`. Numbers, NumPy arrays and plain objects that it finds around itself
     (globals, closures) are taken as they are when it is traced: what changes belongs among the arguments, in a tensor
-    that is assigned to, or in a module, whose parts and options are watched. threads: how many to use at most; all cores by default. The result has
-    the same bits for any number of threads. `epoch` of the result runs it over whole arrays in one native call.
+    that is assigned to, or in a module, whose parts and options are watched. threads: how many to use at most; all
+    cores by default. The result has the same bits for any number of threads. `epoch` of the result runs it over whole
+    arrays in one native call.
     check_finite: look for NaN and infinity in results and in what is written; the first is a NonFiniteError that tells
     the operation that made it, with your line, what it was given, which example it comes from, and a file that replays
     the step. Weights are then as they were before that step. Calls look at weights now and then only: `check()` of the
