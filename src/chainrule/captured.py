@@ -18,8 +18,6 @@ LOOKED_AT = (
     "For a choice between arrays use cr.where(condition, x, y), for a choice between computations cr.cond, for loops "
     "cr.scan or cr.while_loop; to look at values, take @cr.compile away"
 )
-
-
 ARGUMENT_CHANGED = (
     "a compiled function can't change an argument in place: the caller's array would not change. Write x = x + y "
     "for a new tensor and return it, or let the function find the tensor outside: such tensors are updated in place"

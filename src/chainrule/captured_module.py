@@ -31,7 +31,6 @@ class ModuleGuard:
         named = names | _named_in(type(module), modules)  # type: ignore[arg-type]
         self._others = {key: each for key, each in vars(module).items() if key in named and key not in self._parts}
         self._others.pop("training", None)  # it has a guard of its own
-        self._seen = CHANGES[0]
 
     def _parts_now(self) -> Iterator[tuple[str, Any]]:
         return ((key, each) for key, each in vars(self.where).items() if isinstance(each, Parameter | self._modules))
@@ -54,13 +53,7 @@ class ModuleGuard:
     @property
     def holds(self) -> bool:
         """Whether everything is what it was."""
-        if self._seen == CHANGES[0]:
-            return True
-        seen = CHANGES[0]
-        if self._changed() is not None:
-            return False
-        self._seen = seen
-        return True
+        return self._changed() is None
 
     @property
     def name(self) -> str:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..text.emit import Function, Reg, word
+from ..text.fetch import CACHE_LINE, ask_for
 from .reach import Tile
 
 if TYPE_CHECKING:
     from ..planning.place import Place
     from .channels import ChannelsKernel
 
-CACHE_LINE = 64
 FAR_BYTES = 1 << 19
 """Input and output of so many bytes are not all in the second cache."""
 FEWEST_BYTES = 4
@@ -45,8 +45,7 @@ class Share:
 
 def fetch(f: Function, pointer: Reg, offset: Reg, write: bool = False) -> None:
     """Ask for the line of the cache some bytes further on; nothing happens where there is no memory."""
-    f.module.declare("@llvm.prefetch.p0", "void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-    f.line(f"call void @llvm.prefetch.p0({_behind(f, pointer, offset)}, i32 {int(write)}, i32 3, i32 1)")
+    ask_for(f, _behind(f, pointer, offset), write)
 
 
 def _behind(f: Function, pointer: Reg, offset: Reg) -> Reg:

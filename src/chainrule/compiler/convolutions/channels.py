@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from ..planning.place import Place
 from ..products.pack import split
 from ..text.emit import Function, Reg, bytes_of, const, element_type, vector_of, word
+from ..text.fetch import CACHE_LINE
 from ..text.tile import part
-from .ahead import CACHE_LINE, Share, fetch, shares_ahead
+from .ahead import Share, fetch, shares_ahead
 from .reach import ONE_TAP, Reach, Run, Tile, choose_tile, column_runs, height_of
 from .window import Window, first_row, panels, taps_inside
 

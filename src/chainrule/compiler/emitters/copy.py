@@ -8,11 +8,11 @@ from dataclasses import replace
 from ...ir.types import Shape
 from ..text.array import Array, load_strided, store_strided
 from ..text.emit import Function, Reg, const, is_literal, memory_type, vector_of, word
+from ..text.fetch import CACHE_LINE
 from ..text.squares import turn_square
 from .kernel import Kernel, Lowering, Params, Types, lanes_for
 from .nest import Axis, Range, axes_of, blocks, empty, in_order_of, merged, moved, span, vectors_end, walk
 
-CACHE_LINE = 64
 LARGEST_TILE = 16
 """Lanes of the largest block that is transposed in registers."""
 SMALLEST_TILE = 4

@@ -7,9 +7,9 @@ is chosen from the strides of the operands and from how the result is wanted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...ir.graph import Equation, Value
 from ...ir.types import ArrayType
@@ -218,23 +218,36 @@ def _emit(lowering: Lowering, equation: Equation, choice: Choice, first: Place, 
 
 
 def call_tiles(
-    lowering: Lowering, product: Product, plan: Plan, places: tuple[Place, Place, Place], label: str, source: str
+    lowering: Lowering,
+    product: Product,
+    plan: Plan,
+    places: tuple[Place, Place, Place],
+    label: str,
+    source: str,
+    kernel: Callable[[Function], ProductKernel] | None = None,
+    kind: Any = "product",
+    share: float = 1.0,
 ) -> None:
-    """Append the kernel of a product A, B, C that is done in tiles, and before it that which packs B."""
+    """Append the kernel of a product A, B, C that is done in tiles, and before it that which packs B.
+
+    kernel: what writes it, if not all is multiplied; kind: all that this one depends on beside product and plan;
+    share: of the operations.
+    """
     a, b, place = places
-    b = packed_once(lowering, b, product, plan) if plan.pack_b and not plan.private else b
+    b = _packed(lowering, b, product, plan) if plan.pack_b and not plan.private else b
 
     def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         first, second, third = registers
-        ProductKernel(f, product, plan, lowering.target).write(first, second, third, begin, end)
+        writer = ProductKernel(f, product, plan, lowering.target) if kernel is None else kernel(f)
+        writer.write(first, second, third, begin, end)
 
     pointers, tasks = [pointer_to(each) for each in (a, b, place)], plan.tasks(product)
-    cost, key = product.flops * FUSED_MULTIPLY, ("product", product, plan)
+    cost, key = share * product.flops * FUSED_MULTIPLY, (kind, product, plan)
     own = parts_of_product((a, b, place), product.batch, tasks)
     lowering.call(write, pointers, tasks, cost, [place.buffer], label, source, key, own)
 
 
-def packed_once(lowering: Lowering, b: Place, product: Product, plan: Plan) -> Place:
+def _packed(lowering: Lowering, b: Place, product: Product, plan: Plan) -> Place:
     """B packed by a kernel of its own, once for all who ask; before a loop that does not change it."""
     size = product.different_b * plan.packed_size(product)
 

@@ -7,9 +7,9 @@ them zero. A panel of A is (k, rows of the tile).
 from __future__ import annotations
 
 from ..text.emit import Function, Reg, bytes_of, const, vector_of, word
+from ..text.fetch import ask_for
 from ..text.squares import turn_square
 from .product import MEETING, Plan, Product
-from .tile import ask_for
 
 CHUNK = 32  # rows of B that a task copies
 PANELS_AT_ONCE = 8

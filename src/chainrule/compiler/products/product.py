@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..text.emit import bytes_of
+from ..text.fetch import CACHE_LINE
 from ..text.target import Target
 
 HEIGHTS = {16: {1: 12, 2: 6, 3: 3, 4: 2}, 32: {1: 28, 2: 14, 3: 8, 4: 6, 6: 4, 8: 2}}
@@ -28,7 +29,6 @@ MEETING, FEW_ROWS = 2 << 10, 6
 """So many bytes apart, or a multiple of it, more rows than so many push one another out of the first cache."""
 FAR, FEW_PANELS = 1 << 10, 3
 """Bytes between rows of B from which on packing pays, and panels of A that read it."""
-LINE_BYTES = 64
 MEETING_FAR = 64 << 10  # bytes apart, or a multiple of it, rows meet in one place of the second cache
 FEW_MEETINGS, SHORT = 48, 64
 """Rows of B that meet there, times panels that read them; rows of A up to which packing B is never made up for."""
@@ -209,7 +209,7 @@ def _rests_as_it_lies(product: Product, size: int, panels: int) -> bool:
     it. More rows read B often: all of it must stay near, several rows in a page, or addresses are looked up again.
     """
     apart = product.b_k * size
-    if apart % LINE_BYTES:
+    if apart % CACHE_LINE:
         return False
     if product.m > SHORT:
         return apart <= FAR and product.k * apart <= RESTING

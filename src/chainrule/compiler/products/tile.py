@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..text.emit import Function, Module, Reg, bytes_of, const, is_literal, vector_of, word
+from ..text.fetch import CACHE_LINE, ask_for
 from ..text.target import Target
 from .tile_rows import rows_of
 
 UNROLLED = 2
 STRAIGHT = 16
 """Terms up to which a sum of known length is no loop."""
-LINE_BYTES = 64
 AHEAD = 8
 """How many k before it is needed a row of B is asked for: about a hundred cycles."""
 
@@ -240,12 +240,6 @@ class _RowsOfC:
     def ask(self, row: Reg) -> Reg:
         """Ask for a row, and give the next one; behind the last comes the last."""
         f, kind = self.f, self.kind
-        for place in range(0, kind.columns, LINE_BYTES // bytes_of(kind.element)):
+        for place in range(0, kind.columns, CACHE_LINE // bytes_of(kind.element)):
             ask_for(f, f.at(row, kind.element, place), writes=True)
         return f.select(f.compare("icmp ult", row, self.last), f.at(row, kind.element, self.c_row), row)
-
-
-def ask_for(f: Function, address: Reg, writes: bool = False) -> None:
-    """Memory that will soon be needed; an address that is none does no harm."""
-    f.module.declare("@llvm.prefetch.p0", "void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-    f.line(f"call void @llvm.prefetch.p0({address}, i32 {int(writes)}, i32 3, i32 1)")

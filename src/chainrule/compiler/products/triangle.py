@@ -11,21 +11,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...ir.graph import Equation
-from ..planning.chains import parts_of_product
 from ..planning.parts import usable
 from ..planning.place import Place
-from ..planning.program import pointer_to
 from ..text.emit import Function, Reg, bytes_of, const, vector_of, word
+from ..text.fetch import ask_for
 from ..text.target import Target
-from .contraction import packed_once, product_of
+from .contraction import call_tiles, product_of
 from .matmul import ProductKernel, RowPanel, TermBlock, TileTask
 from .pack import PackingOfA
-from .product import FUSED_MULTIPLY, Plan, Product, make_plan
-from .tile import ask_for
+from .product import Plan, Product, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..planning.lowering import Lowering
 
 MOST_KEPT = 512 << 10
@@ -62,21 +58,15 @@ def lower_triangle(lowering: Lowering, equation: Equation) -> None:
 def _call(
     lowering: Lowering, equation: Equation, product: Product, triangle: Triangle, places: tuple[Place, Place, Place]
 ) -> None:
-    a, b, place = places
     target = lowering.target
-    plan = triangle_plan(product, triangle, target, lowering.is_fixed(b))
-    b = packed_once(lowering, b, product, plan) if plan.pack_b and not plan.private else b
-
-    def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
-        first, second, third = registers
-        TriangleKernel(f, product, plan, target, triangle).write(first, second, third, begin, end)
-
-    tasks, cost = plan.tasks(product), product.flops * FUSED_MULTIPLY / 2
+    plan = triangle_plan(product, triangle, target, lowering.is_fixed(places[1]))
     sizes = "x".join(map(str, (*product.batch, product.m, product.n, product.k)))
     label = f"matmul {sizes} {equation.params['part']} {triangle.of}"
-    pointers = [pointer_to(each) for each in (a, b, place)]
-    key, own = ("triangle", product, plan, triangle), parts_of_product((a, b, place), product.batch, tasks)
-    lowering.call(write, pointers, tasks, cost, [place.buffer], label, equation.line, key, own)
+
+    def kernel(f: Function) -> TriangleKernel:
+        return TriangleKernel(f, product, plan, target, triangle)
+
+    call_tiles(lowering, product, plan, places, label, equation.line, kernel, triangle, share=0.5)
 
 
 def triangle_plan(product: Product, triangle: Triangle, target: Target, known: bool) -> Plan:
