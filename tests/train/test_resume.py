@@ -197,10 +197,10 @@ def test_a_truncated_checkpoint_is_named(keep: float, tmp_path: Path) -> None:
         train(tmp_path, resume=True)
 
 
-def start(directory: Path) -> subprocess.Popen[bytes]:
-    text = Path(__file__).read_text()
-    program = f"{text}\n\ntrain(Path({str(directory)!r}), resume=True, epochs=40, schedule=None, early_stopping=None)\n"
-    return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+def start(directory: Path, epochs: int = 40, **streams: Any) -> subprocess.Popen[str]:
+    given = f"Path({str(directory)!r}), resume=True, epochs={epochs}, schedule=None, early_stopping=None"
+    program = f"{Path(__file__).read_text()}\n\n_, history = train({given})\nprint(history.interrupted)\n"
+    return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL, text=True, **streams)
 
 
 def survives_kills(directory: Path, kills: int, seed: int) -> bool:
@@ -222,9 +222,10 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_saves_and_says_so(tmp_path: Path) -> None:
-    process = start(tmp_path)
+    process = start(tmp_path, epochs=1_000_000, stdout=subprocess.PIPE)
     while not (tmp_path / "metrics.csv").exists() and process.poll() is None:
-        time.sleep(0.05)
+        time.sleep(0.001)
     process.send_signal(signal.SIGINT)
-    assert process.wait() == 0
+    said, _ = process.communicate()
+    assert (process.returncode, said) == (0, "True\n")
     assert cr.train.load_checkpoint(tmp_path / "checkpoint.safetensors")["step"] > 0

@@ -187,9 +187,7 @@ def fit(
     pair = feed.pair if isinstance(feed, ArrayFeed) else None
     path = None if directory is None else directory.path
     loop.begin_recording(Recorded(training, pair, held_out, tempo.batch_size, tempo.epochs, path), saved)
-    if saved is None and directory is not None:
-        loop.save()
-    history = loop.run()
+    history = loop.run(new=saved is None)
     history.run_directory = None if directory is None else str(directory.path)
     return history
 

@@ -78,17 +78,23 @@ class Loop:
         if saved is not None:
             self.recorders.load_state_dict(saved.get("recorders", {}))
 
-    def run(self) -> History:
-        """Train until the last epoch, early stopping, a callback, or Ctrl-C."""
+    def run(self, *, new: bool = True) -> History:
+        """Train until the last epoch, early stopping, a callback, or Ctrl-C; a new run saves where it starts from.
+
+        From the first file to the last, signals wait for the end of a step, so that whoever sees a file of the run
+        and asks it to stop gets a run that stops in good order.
+        """
         self._saved_at = self._resumed_at = time.monotonic()
         with StopRequest() as request, product_threads(self.threads or 1):
             try:
+                if new:
+                    self.save()
                 while self.state.epoch < self.epochs and not self.ended:
                     if not self._finish_epoch(request):
                         return self._interrupted()
+                return self._completed()
             finally:
                 self.display.close()
-        return self._completed()
 
     def _finish_epoch(self, request: StopRequest) -> bool:
         """The steps of this epoch that are still to do, and its end; False if a signal came first."""
