@@ -34,10 +34,10 @@ def learn(port: int, browser: bool) -> None:
     session = Session()
     pages = {"/": lambda _: playground_page(session)}
     with served(pages, {"/act": session.act}, port) as server:
-        click.echo(f"The playground is at {server.url}   (Ctrl-C ends it)")
-        if browser:
-            click.launch(server.url)
         try:
+            click.echo(f"The playground is at {server.url}   (Ctrl-C ends it)")
+            if browser:
+                click.launch(server.url)
             threading.Event().wait()
         except KeyboardInterrupt:
             click.echo("\nClosed.")
