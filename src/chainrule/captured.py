@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from . import tree
 from .captured_module import CHANGES, ModuleGuard
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType, NumpyArray
+from .records import dataclass
 from .tensor import Tensor, wrap
 
 LOOKED_AT = (

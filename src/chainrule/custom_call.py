@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,6 +16,7 @@ from .ir.primitive import every
 from .ir.types import is_real_float
 from .ops.custom import custom_gradient as primitive
 from .ops.operators import astype, lift
+from .records import dataclass
 from .tensor import Tensor, unwrap, wrap
 
 Function = Callable[..., Any]

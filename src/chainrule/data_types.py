@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -12,6 +11,7 @@ from .errors import ConfigurationError, DtypeError
 from .ir.limits import finfo
 from .ir.types import DType, as_dtype, is_bfloat16, promote
 from .ops.operators import is_weak, weak_dtype
+from .records import dataclass
 
 __all__ = ["can_cast", "finfo", "iinfo", "isdtype", "result_type"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from . import tree
@@ -20,6 +19,7 @@ from .ir.graph import Graph, Value
 from .ops import control
 from .ops.arrays import reshape
 from .ops.operators import lift
+from .records import dataclass
 from .references import NOBODY, counted
 from .tensor import Tensor, unwrap, wrap
 from .tensor.contents import Content, kept_here

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from . import tree
@@ -18,6 +17,7 @@ from .ir.types import is_real_float
 from .ir.walk import ancestors
 from .ops import elementwise as ew
 from .ops.operators import lift
+from .records import dataclass
 from .tensor import Tensor, unwrap, wrap
 
 Function = Callable[..., Any]

@@ -8,7 +8,6 @@ has a complex one, and the second is 0 then. Source: W. Wirtinger (1927); K. Kre
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from .errors import ConfigurationError, GradientError
 from .ir.graph import Value
@@ -16,6 +15,7 @@ from .ir.types import Shape
 from .ops.arrays import reshape
 from .ops.complex_functions import imag, make, real
 from .ops.structure import narrow
+from .records import dataclass
 
 CHOICES = (None, "z", "conjugate")
 BOTH_COMPLEX = (

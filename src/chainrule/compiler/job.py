@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..ir.graph import Graph
+from ..records import dataclass
 from .machine import cache
 from .machine.runtime import machine
 from .machine.signature import fingerprint, signature_of

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..ir.graph import Graph
 from ..ir.types import NumpyArray
 from ..passes import run_passes
 from ..passes.open_all import opened
+from ..records import dataclass
 from .job import Job, Repeated
 from .machine.memory import dense
 from .machine.runtime import processor

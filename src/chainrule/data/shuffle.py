@@ -8,11 +8,12 @@ any moment can be found again without reading them: a resumed run reads on from 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
+from ..records import dataclass
 from .nested import Nested
 from .order import permutation, random_words
 from .sources import Source

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from ..ir.build import evaluate
 from ..ir.graph import Equation, Graph
 from ..ir.types import NumpyArray
 from ..ops.control import runner
+from ..records import dataclass
 
 Arrays = Sequence[NumpyArray]
 

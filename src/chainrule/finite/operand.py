@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..ir.types import NumpyArray
+from ..records import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ..ir.build import constant
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import all_primitives
 from ..ir.types import BFLOAT16, ArrayType, NumpyArray, as_dtype
+from ..records import dataclass
 from ..source import SourceLine
 
 FORMAT = "chainrule step 1"

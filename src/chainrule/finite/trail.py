@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ..ir.graph import Equation, Graph, Value
 from ..ir.types import NumpyArray, is_real_float
+from ..records import dataclass
 from ..source import SourceLine
 from .inside import computed, inside
 from .operand import Operand, operand

@@ -15,9 +15,9 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ..records import dataclass
 from ..source import SourceLine
 from .operand import Operand
 from .primitive import Primitive

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import DtypeError
+from ..records import dataclass
 from .types import DType, as_dtype, is_bfloat16
 
 

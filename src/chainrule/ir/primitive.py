@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 from ..errors import ChainruleError
+from ..records import dataclass
 from .types import NumpyArray
 
 TypeRule = Callable[..., Any]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import AxisError, DtypeError, ShapeError
+from ..records import dataclass
 
 Shape = tuple[int, ...]
 DType = np.dtype[Any]

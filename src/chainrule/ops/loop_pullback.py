@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..ir.build import Trace, placeholder, tracing
 from ..ir.graph import Graph, Value
 from ..ir.operand import MEANING
+from ..records import dataclass
 from . import broadcasting, elementwise, structure
 from .pullback import Flags, Joint, cut_out, extended, or_zeros, with_pullback
 

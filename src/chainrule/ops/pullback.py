@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from ..autodiff import gradients
 from ..errors import GradientError
@@ -16,6 +15,7 @@ from ..ir.build import Trace, bind, placeholder, recording, tracing, zeros_like
 from ..ir.graph import Equation, Graph, Value
 from ..ir.primitive import Primitive, every
 from ..ir.walk import rebind
+from ..records import dataclass
 from .elementwise import stop_gradient
 
 Flags = tuple[bool, ...]

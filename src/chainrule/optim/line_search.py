@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from ..ir.types import NumpyArray
+from ..records import dataclass
 
 _DECREASE, _FLATTENING = 1e-4, 0.9  # c1 and c2 of the book
 _SMALLEST = 1e-9  # of the bracket, measured as the change of a parameter

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from .. import random
 from ..errors import NonFiniteError, TraceError
 from ..finite import check_finite
+from ..records import dataclass
 from ..tensor import Tensor
 from .compiled import CompiledSteps, native_step
 from .feed import ArrayFeed, Feed

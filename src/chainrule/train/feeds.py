@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..data import Batches, Loader, split
 from ..data.weights import BALANCED, ClassWeight, as_table, checked_weights, example_weights
 from ..errors import ConfigurationError
 from ..ir.types import NumpyArray
+from ..records import dataclass
 from .feed import ArrayFeed, Feed, StreamFeed
 from .feed_loader import LoaderFeed
 from .modes import Pace, pace

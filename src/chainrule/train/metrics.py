@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from .. import tree
 from ..errors import ConfigurationError, ShapeError, telling, unknown_name
 from ..ir.types import NumpyArray
+from ..records import dataclass
 from ..tensor import Tensor
 
 Sums = NumpyArray

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..errors import ConfigurationError, unknown_name
+from ..records import dataclass
 
 MODES = {
     "batch": "one update for the entire data set",

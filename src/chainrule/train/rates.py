@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigurationError, unknown_name
@@ -19,6 +18,7 @@ from ..optim.schedules import (
     with_warmup,
 )
 from ..optim.schedules.base import current_rate
+from ..records import dataclass
 
 
 def _warmup_cosine(optimizer: Optimizer, steps: int) -> LRScheduler:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from .. import nn
 from ..optim import Optimizer
+from ..records import dataclass
 from .history import History, Row
 
 

@@ -9,8 +9,8 @@ once; AVX-512 has an instruction for it, with the same result.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from ...records import dataclass
 from .term import Format, Term, polynomial
 
 

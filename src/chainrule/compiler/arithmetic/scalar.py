@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ...ir.types import DType, float32, is_bfloat16
+from ...records import dataclass
 from ..text.emit import Function, Reg, element_type
 from . import bfloat16 as math_bfloat16
 from . import division as math_division

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ...records import dataclass
 from ..text.emit import Function, Reg, const, number_of
 
 Number = int | float

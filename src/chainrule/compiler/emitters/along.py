@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ...ir.types import DType, Shape
+from ...records import dataclass
 from ..text.array import Array, load_strided, store_strided
 from ..text.emit import Function, Reg, const, memory_type, vector_of, word
 from .gather import add

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from ...ir.types import ArrayType, DType
+from ...records import dataclass
 from ..machine.runtime import processor
 from ..text.array import Array
 from ..text.emit import Function, Reg

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ...ir.types import Shape
+from ...records import dataclass
 from ..text.array import Array
 from ..text.emit import Function, Reg, is_literal, memory_type, word
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from ...records import dataclass
 from ..text.array import Array
 from ..text.emit import Function, Reg, const, memory_type, word
 from .kernel import Kernel, lanes_for

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from ...ir.types import DType, Shape
+from ...records import dataclass
 from ..text.array import Array, load_strided, store_strided
 from ..text.emit import Function, Reg, const, element_type, memory_type, vector_of, word
 from .along import wins

@@ -16,8 +16,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from ...records import dataclass
 
 MAGIC = b"chainrule-code-2\n"
 MOST_BYTES = 512 << 20

@@ -7,9 +7,9 @@ would take as many instructions as the length has bits; and a store under a mask
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ...ir.types import DType
+from ...records import dataclass
 from ..text.emit import Function, Reg, memory_type
 from ..text.tile import part
 

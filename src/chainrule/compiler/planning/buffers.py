@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ...records import dataclass
 from ..machine.memory import rounded
 from .place import Buffer, Kind
 from .program import Call, Instruction, Repeat

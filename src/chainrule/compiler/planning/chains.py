@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
+from ...records import dataclass
 from .buffers import touched
 from .nest_plan import collapse, over_domain
 from .place import Buffer, Kind, Place, dense

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ...ir.graph import Equation, Value
+from ...records import dataclass
 from ..text.emit import Reg
 from .place import Place
 from .unit import Unit, is_reduction, root_of

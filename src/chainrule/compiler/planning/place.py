@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from ...ir.graph import Equation
 from ...ir.types import ArrayType, DType, NumpyArray, Shape
+from ...records import dataclass
 
 _numbers = itertools.count()
 

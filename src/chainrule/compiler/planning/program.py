@@ -6,8 +6,9 @@ The kernels are divided into tasks by shape alone; `steps/writer` writes the fun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ...records import dataclass
 from ..text.emit import Module
 from .place import Buffer, Place
 

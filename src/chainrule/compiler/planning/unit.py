@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ...ir.graph import Equation, Value
 from ...ir.types import Shape
+from ...records import dataclass
 from ..arithmetic.scalar import SCALAR
 from .place import dense, is_view, same_layout, view_layout
 

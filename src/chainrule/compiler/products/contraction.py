@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.graph import Equation, Value
 from ...ir.types import ArrayType
+from ...records import dataclass
 from ..planning.chains import parts_of_product
 from ..planning.parts import usable
 from ..planning.place import Place, dense, is_view, same_layout

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ...records import dataclass
 from ..text.emit import Function, Reg, bytes_of, const, vector_of, word
 from ..text.target import Target
 from ..text.tile import horizontal

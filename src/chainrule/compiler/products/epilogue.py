@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from ...records import dataclass
 from ..nests.nest import Nest
 from ..planning.nest_key import nest_key
 from ..planning.nest_plan import over_domain

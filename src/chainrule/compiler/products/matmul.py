@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ...records import dataclass
 from ..text.emit import Function, Reg, const, word
 from ..text.target import Target
 from .pack import PANELS_AT_ONCE, PackingOfA, PackingOfB, batch_offsets, packed_batch, scratch, split

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ...records import dataclass
 from ..text.emit import bytes_of
 from ..text.fetch import CACHE_LINE
 from ..text.target import Target

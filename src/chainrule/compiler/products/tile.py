@@ -11,8 +11,9 @@ register: with one register of a row's length and one of three, five rows share 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ...records import dataclass
 from ..text.emit import Function, Module, Reg, bytes_of, const, is_literal, vector_of, word
 from ..text.fetch import CACHE_LINE, ask_for
 from ..text.target import Target

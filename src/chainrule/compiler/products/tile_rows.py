@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ...records import dataclass
 from ..text.emit import Function, Reg, bytes_of, is_literal
 
 SHARE = 5

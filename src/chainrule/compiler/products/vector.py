@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...ir.graph import Equation
+from ...records import dataclass
 from ..planning.place import Place
 from ..planning.program import pointer_to
 from ..text.emit import Function, Reg, const, element_type, vector_of, word

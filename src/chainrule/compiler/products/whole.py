@@ -7,10 +7,10 @@ follows finds the result in one register, and a chain of tiny layers waits for f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...ir.graph import Equation
+from ...records import dataclass
 from ..planning.place import Place
 from ..planning.program import pointer_to
 from ..text.emit import Function, Reg, const, memory_type, vector_of

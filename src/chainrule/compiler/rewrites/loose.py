@@ -7,12 +7,11 @@ shares its nest with what follows: with a batch of one, the gradient of a weight
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ...ir.graph import Equation, Graph, Value
 from ...ir.primitive import all_primitives
 from ...passes.remove_unused import remove_unused
 from ...passes.rewrite import Inputs, Rewriter, apply_rules, full
+from ...records import dataclass
 from .loop_views import with_body
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
 
 from ... import tree
 from ...ir.types import ArrayType, NumpyArray, as_dtype, is_known, native
+from ...records import dataclass
 from ...tensor import Parameter, Tensor
 from ..machine.memory import as_array
 

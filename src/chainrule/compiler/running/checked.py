@@ -13,7 +13,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from ...finite.message import told
 from ...finite.store import SavedStep, keep
 from ...finite.trail import follow, is_bad
 from ...ir.types import NumpyArray, is_real_float
+from ...records import dataclass
 from ...tensor import Parameter, Tensor
 
 if TYPE_CHECKING:

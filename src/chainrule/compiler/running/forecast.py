@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from ...captured import Cell, GradientCell, TensorCell
 from ...ir.types import ArrayType
+from ...records import dataclass
 from ...sizes import shown
 from ...tensor import Moment, Parameter
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ... import tree
 from ...ir.types import ArrayType
+from ...records import dataclass
 from ...source import user_source
 from ...tensor import Tensor
 from .entry import Entry

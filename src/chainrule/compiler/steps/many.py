@@ -8,9 +8,9 @@ then an address each: of the arrays that rows are taken from, of the stacked res
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ...ir.types import ArrayType
+from ...records import dataclass
 from ..planning.plan import HEAD
 from ..text.emit import Function, Module, Reg, vector_of, word
 

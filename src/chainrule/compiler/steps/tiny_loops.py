@@ -5,8 +5,8 @@ a block of instructions does: a sum over 1,000 products that is written out take
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from ...records import dataclass
 from ..text.module import Module
 
 MOST_LINES = 1_024

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...ir.types import ArrayType, DType, Shape, uint8
+from ...records import dataclass
 from .emit import Function, Reg, const, memory_type, vector_of
 from .lanes import shuffled
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from ...records import dataclass
 from .instructions import Instructions
 from .module import Module
 from .register import (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...ir.types import DType
+from ...records import dataclass
 
 ELEMENT = {"f4": "float", "f8": "double", "b1": "i1"}
 WORD = "i64"

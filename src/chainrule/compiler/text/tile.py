@@ -8,8 +8,8 @@ are divided never changes a bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from ...records import dataclass
 from .emit import Function, Reg, const, element_of, is_literal, vector_of, word
 from .target import Target
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...ir.graph import Equation
 from ...ir.types import ArrayType
+from ...records import dataclass
 from ..arithmetic.bfloat16 import rounded_bits
 from ..arithmetic.term import Term
 from ..planning.place import Place

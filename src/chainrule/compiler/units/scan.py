@@ -8,11 +8,12 @@ recurrent net, whose gradient reads what every step began with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...ir.graph import Equation, Graph
 from ...ir.types import Shape
+from ...records import dataclass
 from ..planning.place import Place, dense
 from ..planning.program import Repeat
 from .body import lower_body

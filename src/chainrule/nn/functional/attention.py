@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +21,7 @@ from ...control import scan
 from ...errors import ConfigurationError
 from ...ops.triangle import lower_product
 from ...recompute import checkpoint
+from ...records import dataclass
 from ...tensor import Tensor, asarray, lifted
 from .dropout import check_probability, dropout, dropped
 

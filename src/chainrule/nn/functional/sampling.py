@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ... import functions as f
 from ...errors import ConfigurationError, ShapeError, unknown_name
+from ...records import dataclass
 from ...tensor import Tensor, asarray
 from .resize import cubic_weights
 
