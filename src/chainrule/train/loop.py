@@ -81,8 +81,7 @@ class Loop:
     def run(self, *, new: bool = True) -> History:
         """Train until the last epoch, early stopping, a callback, or Ctrl-C; a new run saves where it starts from.
 
-        From the first file to the last, signals wait for the end of a step, so that whoever sees a file of the run
-        and asks it to stop gets a run that stops in good order.
+        From the first file to the last, signals wait for the end of a step: whoever sees a file may ask it to stop.
         """
         self._saved_at = self._resumed_at = time.monotonic()
         with StopRequest() as request, product_threads(self.threads or 1):
@@ -214,8 +213,7 @@ class Loop:
 
     def _call_back(self) -> None:
         for callback in self.callbacks:
-            if callback(self.state) == "stop":
-                self.ended = True
+            self.ended = callback(self.state) == "stop" or self.ended
 
     def _elapsed(self) -> float:
         return self.seconds + time.monotonic() - self._resumed_at
@@ -267,12 +265,11 @@ class Loop:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on with the same bits, to be written at once: arrays are not copied."""
-        position = self.feed.state_dict()
         return {
             "description": self.description,
             "epoch": self.state.epoch,
             "step": self.state.step,
-            "data": position,
+            "data": self.feed.state_dict(),
             "model": self.training.model.state_dict(copy=False),
             "optimizer": self.training.optimizer.state_dict(copy=False),
             "schedule": self.rate.schedule.state_dict() if self.rate.schedule else None,
