@@ -346,9 +346,17 @@ def test_import_loads_nothing_that_is_optional() -> None:
     assert not extra & (OPTIONAL | UNSAFE | set(ONLY_IN) | heavy)
 
 
-def test_import_is_quick() -> None:
-    code = "import time, numpy; start = time.process_time(); import chainrule; print(time.process_time() - start)"
+def test_import_does_little() -> None:
+    """It takes 0.08 s over NumPy alone. Functions called, and files read, are what can be counted on a busy machine."""
+    code = """
+import numpy, sys
+before, calls = set(sys.modules), [0]
+sys.setprofile(lambda frame, event, argument: calls.__setitem__(0, calls[0] + ("return" not in event)))
+import chainrule
+sys.setprofile(None)
+print(calls[0], len(set(sys.modules) - before))
+"""
     command = [sys.executable, "-c", code]
-    runs = [subprocess.run(command, capture_output=True, text=True, check=True, env=_environment()) for _ in range(3)]
-    fastest = min(float(each.stdout) for each in runs)
-    assert fastest < 0.4, f"importing chainrule takes {fastest:.2f} s of processor time over NumPy alone"
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, env=_environment())
+    calls, files = map(int, answer.stdout.split())
+    assert calls < 90_000 and files < 250

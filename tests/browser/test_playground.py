@@ -11,7 +11,7 @@ from chainrule.reports.serve import LoopbackServer
 
 from .conftest import DESKTOP, PHONE
 
-WAIT = 10
+WAIT = 300
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from chainrule.cli import progress as module
 from chainrule.cli.progress import TrainingProgress
 
 HEADINGS = {"loss": "loss", "accuracy": "accuracy", "val_loss": "val. loss", "val_accuracy": "val. accuracy"}
@@ -24,7 +26,8 @@ def _shown(epochs: int, stop_after: int | None = None, terminal: bool = False) -
     return file.getvalue()
 
 
-def test_lines_stand_under_their_headings_and_fit_80_columns() -> None:
+def test_lines_stand_under_their_headings_and_fit_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 7.0))
     heading, line = _shown(1).splitlines()[1:]
     assert line.split() == ["1", "0.2500", "50.0", "%", "nan", "100.0", "%", "0.0", "s"]
     for cell, title in (("0.2500", " loss"), ("50.0 %", " accuracy"), ("100.0 %", " val. accuracy"), ("0.0 s", "time")):

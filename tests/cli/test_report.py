@@ -125,7 +125,7 @@ def test_learn_serves_until_it_is_stopped():
         assert process.stdout is not None
         address = re.search(r"http://\S+", process.stdout.readline())
         assert address is not None
-        with urllib.request.urlopen(address.group(), timeout=30) as answer:
+        with urllib.request.urlopen(address.group(), timeout=300) as answer:
             assert "Chainrule playground" in answer.read().decode()
         process.send_signal(signal.SIGINT)
         assert "Closed." in process.stdout.read()

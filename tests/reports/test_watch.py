@@ -31,14 +31,14 @@ def state(watch, version=-1):
     request = urllib.request.Request(
         watch.url + "state", json.dumps({"version": version}).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return json.load(answer)
 
 
 def test_the_page_follows_and_no_bit_changes():
     alone = trained(Silent())
     with Watch(RunContents("A run", (), {"seed": 0}), Silent()) as watch:
-        with urllib.request.urlopen(watch.url, timeout=5) as page:
+        with urllib.request.urlopen(watch.url, timeout=300) as page:
             assert "A run" in page.read().decode()
         watched = trained(watch)
         seen = state(watch)

@@ -406,12 +406,12 @@ def test_no_grad_and_tracing_belong_to_their_thread() -> None:
     def other() -> None:
         with cr.no_grad():
             ready.set()
-            go.wait(5)
+            go.wait()
             found.append((x * 2).requires_grad)
 
     thread = threading.Thread(target=other)
     thread.start()
-    ready.wait(5)
+    ready.wait()
     inside = (x * 2).requires_grad
     go.set()
     thread.join()

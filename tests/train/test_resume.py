@@ -197,20 +197,30 @@ def test_a_truncated_checkpoint_is_named(keep: float, tmp_path: Path) -> None:
         train(tmp_path, resume=True)
 
 
-def start(directory: Path, epochs: int = 40, **streams: Any) -> subprocess.Popen[str]:
+KILLED = """
+def killed(event, arguments, left=[{events}]):
+    if event in ("open", "os.rename", "os.remove") and str(arguments[0]).startswith({directory!r}):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(killed)
+"""
+"""It ends itself instead of opening, renaming or removing a file of the run, at the given number of such events."""
+
+
+def start(directory: Path, epochs: int = 40, before: str = "", **streams: Any) -> subprocess.Popen[str]:
     given = f"Path({str(directory)!r}), resume=True, epochs={epochs}, schedule=None, early_stopping=None"
-    program = f"{Path(__file__).read_text()}\n\n_, history = train({given})\nprint(history.interrupted)\n"
+    program = f"{Path(__file__).read_text()}\n{before}\n_, history = train({given})\nprint(history.interrupted)\n"
     return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL, text=True, **streams)
 
 
 def survives_kills(directory: Path, kills: int, seed: int) -> bool:
-    """Kill a run at random moments, resume it each time; whether it ends with the bits of an undisturbed one."""
+    """Kill a run as it writes, anywhere, and resume it; whether it ends with the bits of an undisturbed one."""
     random = np.random.default_rng(seed)
     for _ in range(kills):
-        process = start(directory)
-        time.sleep(0.5 + 1.5 * random.random())
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        killed = KILLED.format(events=random.integers(1, 1000), directory=str(directory))
+        assert start(directory, before=killed).wait() == -signal.SIGKILL
     assert start(directory).wait() == 0
     resumed = cr.train.RunDirectory(directory).load_model()
     straight, _ = train(epochs=40, schedule=None, early_stopping=None)

@@ -72,7 +72,7 @@ def test_python_threads_share_the_pool(counting: Any) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     assert not wrong
     assert not any(worker.is_alive() for worker in workers)
 
@@ -91,21 +91,25 @@ def test_a_forked_child_has_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     before = float(total(given))
     context = multiprocessing.get_context("fork")
     answer = context.Queue()
-    holder = threading.Thread(target=_hold, args=(total,))
+    held, forked = threading.Event(), threading.Event()
+    holder = threading.Thread(target=_hold, args=(total, held, forked))
     holder.start()
+    held.wait()
     child = context.Process(target=_sum_in_child, args=(total, given, answer))
     child.start()
+    forked.set()
     holder.join()
-    assert answer.get(timeout=60) == before
-    child.join(60)
+    assert answer.get(timeout=300) == before
+    child.join(300)
     assert child.exitcode == 0
     assert float(total(given)) == before
 
 
-def _hold(function: Any) -> None:
+def _hold(function: Any, held: threading.Event, forked: threading.Event) -> None:
     """The lock of a function is held while the process forks."""
     with function._lock:
-        threading.Event().wait(0.3)
+        held.set()
+        forked.wait()
 
 
 ENDS = {
@@ -126,7 +130,7 @@ total = cr.compile(lambda x: (x @ x).sum(), threads=4)
 assert float(total(x)) == 64**3
 {ENDS[end]}
 """
-    done = subprocess.run([sys.executable, "-c", program], timeout=120, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program], timeout=300, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
 

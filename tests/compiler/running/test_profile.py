@@ -30,7 +30,7 @@ def test_a_profile_has_every_kernel_and_leaves_the_weights() -> None:
         np.testing.assert_array_equal(np.array(value), before[name])
     program = step.program(x, labels).compiled.program
     assert [each.label for each in kernels] == [call.label for call in program.instructions]
-    assert all(0 <= each.seconds < 1 for each in kernels)
+    assert all(each.seconds >= 0 for each in kernels)
     assert sum("matmul" in each.label for each in kernels) >= 5
 
 
