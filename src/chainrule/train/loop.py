@@ -30,8 +30,7 @@ from .state import Callback, TrainingState
 from .step import TrainingStep
 from .threads import product_threads
 
-VALIDATED = 256
-"""Examples that go through the network at once in validation."""
+VALIDATED = 256  # examples that go through the network at once in validation
 SHORT_EPOCH = 1.0  # seconds: epochs that are shorter don't each write a checkpoint
 
 
@@ -164,23 +163,21 @@ class Loop:
         return min(most, self.checkpoint_steps - self.state.step % self.checkpoint_steps)
 
     def _require_finite(self, error: float) -> None:
-        if not math.isfinite(error):
-            raise DivergenceError(self._explain_divergence(error))
-
-    def _count(self, error: float, outputs: Any, targets: NumpyArray, weights: NumpyArray | None = None) -> None:
-        self.state.step += 1
-        self.totals.add(error, outputs, targets, None if weights is None else float(weights.sum(dtype=np.float64)))
-        self.display.batch(self.feed.done(), self.totals.figures())
-
-    def _explain_divergence(self, error: float) -> str:
+        if math.isfinite(error):
+            return
         rate = current_rate(self.training.optimizer.param_groups[0])
         kept = f"; the last checkpoint is kept in {self.directory.path}" if self.directory else ""
-        return (
+        raise DivergenceError(
             f"the loss is {error} in epoch {self.state.epoch + 1}, step {self.state.step + 1}, "
             f"at learning rate {rate:g}: training has diverged. "
             "Try a smaller learning rate, clip_norm=1.0, or scaled inputs; check_finite=True tells where it began"
             f"{kept}"
         )
+
+    def _count(self, error: float, outputs: Any, targets: NumpyArray, weights: NumpyArray | None = None) -> None:
+        self.state.step += 1
+        self.totals.add(error, outputs, targets, None if weights is None else float(weights.sum(dtype=np.float64)))
+        self.display.batch(self.feed.done(), self.totals.figures())
 
     def _end_epoch(self) -> None:
         self.check()
