@@ -19,7 +19,8 @@ from ..text.fetch import CACHE_LINE, ask_for
 from ..text.target import Target
 from .tile_rows import rows_of
 
-UNROLLED = 2
+UNROLLED = 4
+"""Terms in a round: what is done once a round would else take places that four instructions a cycle don't leave."""
 STRAIGHT = 16
 """Terms up to which a sum of known length is no loop."""
 AHEAD = 8
@@ -40,7 +41,7 @@ class TileKind:
     """rows by columns of C. a_row, a_step: the strides of A that its code knows, 1 or nothing.
 
     b_whole: whether B may be read up to a whole vector beyond the columns.
-    pairs: whether all sums have an even number of terms, so that no code for one alone is needed.
+    rounds: whether all sums are whole rounds of terms, so that no code for one alone is needed.
     paired: whether an element of A and of B is two numbers of bfloat16.
     """
 
@@ -50,14 +51,14 @@ class TileKind:
     a_row: int | None = None
     a_step: int | None = None
     b_whole: bool = False
-    pairs: bool = False
+    rounds: bool = False
     paired: bool = False
 
     @property
     def name(self) -> str:
         """The name of its function."""
         known = ("_lines" if self.a_row else "") + ("_rows" if self.a_step else "")
-        marks = "_whole" * self.b_whole + "_pairs" * self.pairs + "_bfloat16" * self.paired
+        marks = "_whole" * self.b_whole + "_rounds" * self.rounds + "_bfloat16" * self.paired
         return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}"
 
     def knows(self, target: Target, strides: Strides) -> TileKind:
@@ -147,7 +148,7 @@ class _Tile:
         f, length = self.f, terms.length
         if is_literal(length):
             middle = word(int(length.name) // UNROLLED * UNROLLED)
-        elif self.kind.pairs:
+        elif self.kind.rounds:
             middle = length
         else:
             middle = f.binary("and", length, word(-UNROLLED))

@@ -20,6 +20,7 @@ from .contraction import call_tiles, product_of
 from .matmul import ProductKernel, RowPanel, TermBlock, TileTask
 from .pack import PackingOfA
 from .product import Plan, Product, make_plan
+from .tile import UNROLLED
 
 if TYPE_CHECKING:
     from ..planning.lowering import Lowering
@@ -100,10 +101,9 @@ class TriangleKernel(ProductKernel):
             return
         f, k = self.f, word(self.product.k)
         end = f.add(panel.row, panel.rows)
-        even = f.binary(
-            "and", f.add(end, 1) if self.triangle.lower else panel.row, word(-2)
-        )  # for tiles that take pairs
-        start, stop = (word(0), f.minimum(even, k)) if self.triangle.lower else (f.minimum(even, k), k)
+        bound = f.add(end, UNROLLED - 1) if self.triangle.lower else panel.row
+        bound = f.minimum(f.binary("and", bound, word(-UNROLLED)), k)  # for tiles that go by whole rounds
+        start, stop = (word(0), bound) if self.triangle.lower else (bound, k)
         assert self.own_a is not None and isinstance(self.packing, _TriangleOfA)
         self.packing.copy(panel, self.own_a, (start, stop))
         a = f.at(self.own_a, self.element, f.times(start, self.packing.strides(panel.rows)[1]))

@@ -37,19 +37,31 @@ class KernelTime:
     seconds: float
 
 
+CALIBRATION = 0.01
+"""Seconds that the clock of the processor is held against the system's, at least."""
+
+
 def profile(entry: Entry, arrays: Sequence[NumpyArray], runs: int) -> list[KernelTime]:
-    """The kernels of a program in the order in which they run, with the seconds that each takes."""
+    """The kernels of a program in the order in which they run, with the seconds that each takes.
+
+    The call of the program from Python is no part of them: what a tick lasts follows from the ends of two runs.
+    """
     program = entry.compiled.program
     calls = all_calls(program.instructions)
     ticks = aligned(ArrayType((len(calls) + 1,), int64))
     code, memory = _timed(program, calls), _Memory(entry, arrays, ticks)
-    best, rate = np.full(len(calls), np.inf), np.inf
-    for _ in range(runs + 1):
+
+    def run() -> tuple[float, int]:
         ticks[:] = 0
-        begin = time.perf_counter()
         pool().run(code.address("timed"), address_of(memory.table), entry.threads)
-        rate = min(rate, (time.perf_counter() - begin) / max(1, int(ticks[:-1].sum())))
+        return time.perf_counter(), int(ticks[-1])
+
+    first = last = run()
+    best = np.array(ticks[:-1])
+    while runs > 0 or last[0] - first[0] < CALIBRATION:
+        last, runs = run(), runs - 1
         best = np.minimum(best, ticks[:-1])
+    rate = (last[0] - first[0]) / (last[1] - first[1])
     return [KernelTime(c.label, c.source, c.kernel, c.tasks, float(b * rate)) for c, b in zip(calls, best)]
 
 
