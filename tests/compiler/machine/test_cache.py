@@ -174,6 +174,20 @@ def test_a_directory_that_cant_be_made_is_no_error(place: Path) -> None:
     assert cache.clear() == cache.Contents(0, 0)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX's")
+@pytest.mark.parametrize("make", [os.mkdir, getattr(os, "mkfifo", None), lambda path: os.symlink(path, path)])
+def test_what_is_no_file_is_left_alone_or_replaced(make: Any, place: Path) -> None:
+    place.mkdir()
+    path = place / ("a" * 64)
+    make(path)
+    assert cache.load("a" * 64) is None
+    assert cache.contents() == cache.clear() == cache.Contents(0, 0)
+    assert os.path.lexists(path)
+    cache.store("a" * 64, b"code")
+    assert cache.load("a" * 64) == (None if make is os.mkdir else b"code")
+    assert files(place) == [path]
+
+
 def test_a_full_disk_leaves_nothing_behind(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: Any) -> None:
         raise OSError("no space left on device")
@@ -273,6 +287,9 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache.directory() == Path(os.environ[cache.VARIABLE])
     monkeypatch.setenv(cache.VARIABLE, "")
     assert cache.directory() is None
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(cache.VARIABLE, "~/code")
+    assert cache.directory() == tmp_path / "code"
     monkeypatch.delenv(cache.VARIABLE)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

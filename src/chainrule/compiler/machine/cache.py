@@ -32,7 +32,7 @@ _stores = 0
 
 def set_directory(path: str | os.PathLike[str] | None) -> None:
     """Keep machine code in this directory; None keeps none."""
-    _chosen[:] = [None if path is None else Path(path)]
+    _chosen[:] = [None if path is None else Path(os.path.expanduser(path))]
 
 
 @contextmanager
@@ -51,7 +51,8 @@ def directory() -> Path | None:
     if _chosen:
         return _chosen[0]
     if VARIABLE in os.environ:
-        return Path(os.environ[VARIABLE]) if os.environ[VARIABLE] else None
+        named = os.path.expanduser(os.environ[VARIABLE])  # no shell has done so where a file of settings named it
+        return Path(named) if named else None
     return _users_cache()
 
 
@@ -83,7 +84,7 @@ def load(key: str) -> bytes | None:
         return None
     path = place / key
     try:
-        raw = path.read_bytes()
+        raw = path.read_bytes() if path.is_file() else b""  # a pipe would keep us waiting
     except OSError:
         return None
     head, checksum, code = raw[: len(MAGIC)], raw[len(MAGIC) : len(MAGIC) + 32], raw[len(MAGIC) + 32 :]
@@ -169,5 +170,6 @@ def _files(place: Path) -> list[tuple[float, int, str]]:
     found = []
     for entry in ours:
         with suppress(OSError):  # another process may have removed it
-            found.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
+            if entry.is_file():
+                found.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
     return found
