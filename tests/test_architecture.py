@@ -17,7 +17,7 @@ import chainrule
 SOURCE = Path(chainrule.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "source", "tree", "block", "files", "references", "sizes"),
+    ("errors", "records", "source", "tree", "block", "counts", "files", "references", "sizes"),
     ("ir",),
     ("autodiff",),
     ("ops",),

@@ -82,5 +82,5 @@ def test_a_function_may_branch_on_its_values() -> None:
 def test_unknown_modes_and_chunks_are_told() -> None:
     with pytest.raises(ConfigurationError, match='"reverse" or "forward", not \'sideways\''):
         cr.jacobian(wide, mode="sideways")
-    with pytest.raises(ConfigurationError, match="chunk_size is at least 1, not 0"):
+    with pytest.raises(ConfigurationError, match="chunk_size is an integer of at least 1 or None, not 0"):
         cr.hessian(wide, chunk_size=0)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from . import differences, tree
-from .errors import ConfigurationError, GradientError, GradientMismatchError
+from .counts import checked_count
+from .errors import GradientError, GradientMismatchError
 from .functions import astype
 from .functions import sum as total_of
 from .ir.types import NumpyArray, float64
@@ -86,8 +87,7 @@ class Check:
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def run(self, order: int) -> GradientReport:
-        if isinstance(order, bool) or not isinstance(order, int) or order < 1:
-            raise ConfigurationError(f"order is a whole number, 1 or more, but is {order!r}")
+        order = checked_count("order", order)
         scalar: Scalar = self._as_scalar
         self._check_repeatable(scalar)
         parts: list[Checked] = []

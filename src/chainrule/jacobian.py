@@ -10,6 +10,7 @@ import numpy as np
 
 from . import tree
 from .autodiff import gradients
+from .counts import checked_count_or_none
 from .errors import ConfigurationError
 from .ir.build import Trace, constant, is_recording, placeholder, recording, splat, tracing, zeros_like
 from .ir.graph import Value
@@ -47,8 +48,7 @@ def jacobian(
     >>> cr.jacobian(lambda x: x**2)(cr.tensor([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    if chunk_size is not None and chunk_size < 1:
-        raise ConfigurationError(f"chunk_size is at least 1, not {chunk_size}")
+    chunk_size = checked_count_or_none("chunk_size", chunk_size)
     if mode not in MODES:
         raise ConfigurationError(f'mode is None, "reverse" or "forward", not {mode!r}')
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import tree
 from .closure import Body
+from .counts import checked_count_or_none
 from .errors import ConfigurationError, ShapeError
 from .ir.build import adopted
 from .ir.graph import Value
@@ -40,8 +41,7 @@ def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0, chunk_size: 
     >>> cr.vmap(lambda x, y: (x * y).sum())(cr.ones((5, 3)), cr.ones((5, 3))).shape
     (5,)
     """
-    if chunk_size is not None and chunk_size < 1:
-        raise ConfigurationError(f"chunk_size is at least 1, not {chunk_size}")
+    chunk_size = checked_count_or_none("chunk_size", chunk_size)
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:

@@ -305,7 +305,7 @@ def test_a_wrong_target_gets_near_names(tmp_path: Path) -> None:
     [
         ({"categories": ["x"], "numbers": ["x"]}, ConfigurationError, "'x' is named in both numbers and categories"),
         ({"ignore": ["y"]}, DataError, "no column 'y'"),
-        ({"category_limit": 0}, ConfigurationError, "category_limit is at least 1"),
+        ({"category_limit": 0}, ConfigurationError, "category_limit is an integer of at least 1"),
         ({"decimal": ";"}, ConfigurationError, "decimal is '.' or ','"),
         ({"dates": ["x"]}, DataError, "expected dates such as 2024-05-31, got '1'"),
     ],

@@ -167,7 +167,7 @@ def test_floating_point_images_are_refused(folder: Path) -> None:
         ({"size": 0}, "size is"),
         ({"size": (3, 4, 5)}, "size is"),
         ({"channels": 2}, "channels is 1"),
-        ({"longest_side": 0}, "longest_side is at least 1"),
+        ({"longest_side": 0}, "longest_side is an integer of at least 1"),
     ],
 )
 def test_bad_options_are_named(folder: Path, options: Any, message: str) -> None:

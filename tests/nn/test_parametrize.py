@@ -118,7 +118,7 @@ def test_back_to_a_plain_parameter() -> None:
 def test_what_does_not_fit_is_told() -> None:
     with pytest.raises(ConfigurationError, match="Linear has no parameter 'wieght'"):
         weight_norm(nn.Linear(2, 2), "wieght")
-    with pytest.raises(ConfigurationError, match="n_power_iterations is at least 1"):
+    with pytest.raises(ConfigurationError, match="n_power_iterations is an integer of at least 1"):
         spectral_norm(nn.Linear(2, 2), n_power_iterations=0)
     with pytest.raises(ConfigurationError, match=r"Linear.weight is not parametrized"):
         remove_parametrizations(nn.Linear(2, 2), "weight")

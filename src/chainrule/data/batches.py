@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..counts import checked_count
 from ..errors import CheckpointError, ConfigurationError, DataError
 from ..records import dataclass
 from .nested import Array, Nested, common_length, map_leaves, to_arrays
@@ -49,8 +50,8 @@ class Batches:
         start: int = 0,
         weights: ArrayLike | None = None,
     ) -> None:
-        check_count("batch_size", batch_size, least=1)
-        check_count("epoch", epoch, least=0)
+        checked_count("batch_size", batch_size)
+        checked_count("epoch", epoch, least=0)
         self.arrays = to_arrays(arrays)
         self.length = common_length(self.arrays)
         self.batch_size = int(batch_size)
@@ -103,8 +104,8 @@ class Batches:
 
     def seek(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch; raises ConfigurationError where the epoch has no such batch."""
-        check_count("epoch", epoch, least=0)
-        check_count("start", batch, least=0)
+        checked_count("epoch", epoch, least=0)
+        checked_count("start", batch, least=0)
         if batch > len(self):
             raise ConfigurationError(f"there is no batch {batch} to start at: an epoch has {len(self)} batches")
         self.position = Position(int(epoch), int(batch))
@@ -177,9 +178,3 @@ def _shares(weights: ArrayLike, length: int, shuffle: bool) -> NDArray[np.float6
 def _read_only(view: Array) -> Array:
     view.flags.writeable = False
     return view
-
-
-def check_count(name: str, value: Any, least: int) -> None:
-    """Refuse what is no whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ConfigurationError(f"{name} is an integer of at least {least}, not {value!r}")

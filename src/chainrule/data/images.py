@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..counts import checked_count
 from ..errors import ConfigurationError, DataError
 from .decode import Size, decode, image_size, pillow
 
@@ -171,8 +172,7 @@ def check_options(size: Size | int | None, channels: int | None, longest_side: i
         raise ConfigurationError(f"size is (height, width) in pixels, or one number for both, not {size!r}")
     if channels not in (None, 1, 3):
         raise ConfigurationError(f"channels is 1 (gray), 3 (colour) or None (found out), not {channels!r}")
-    if longest_side < 1:
-        raise ConfigurationError(f"longest_side is at least 1 pixel, not {longest_side!r}")
+    checked_count("longest_side", longest_side)
 
 
 def _is_hidden(path: Path) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ..counts import checked_count
 from ..errors import ConfigurationError, DataError
 from .cells import ISO, NUMBER_WITH_COMMAS, CellRules, date_formats
 from .columns import CategoryColumn, DateColumn, IgnoredColumn, InputColumn, NumberColumn
@@ -49,8 +50,7 @@ class Wishes:
                 if name in seen:
                     raise ConfigurationError(f"column {name!r} is named in both {seen[name]} and {group}")
                 seen[name] = group
-        if self.category_limit < 1:
-            raise ConfigurationError(f"category_limit is at least 1, not {self.category_limit}")
+        checked_count("category_limit", self.category_limit)
 
 
 def infer_columns(table: Table, target: str | None, rules: CellRules, wishes: Wishes) -> list[InputColumn]:

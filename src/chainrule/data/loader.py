@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..counts import checked_count
 from ..errors import CheckpointError, ConfigurationError, DataError
-from .batches import Position, check_count
+from .batches import Position
 from .buckets import Bucketed, Buckets, Group, as_batch
 from .nested import Nested
 from .shuffle import Buffer, Taken, at_random, in_order, through_buffer
@@ -43,7 +44,7 @@ class Loader:
         augment: Iterable[Transform] = (),
         buckets: Buckets | None = None,
     ) -> None:
-        check_count("batch_size", batch_size, least=1)
+        checked_count("batch_size", batch_size)
         self.source = as_source(source)
         self.batch_size, self.seed, self.drop_last = int(batch_size), seed, bool(drop_last)
         self.shuffle = _checked_shuffle(shuffle, self.source)

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..errors import ConfigurationError, DataError
+from ..counts import checked_count
+from ..errors import DataError
 from .rows import Row, open_rows
 from .table import Cells, Table
 
@@ -60,8 +61,7 @@ def stream_table(
     start: how many rows to pass over first. Options and errors as in `read_table`; an error in a row comes when that
     row is reached.
     """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ConfigurationError(f"batch_size is an integer of at least 1, not {batch_size!r}")
+    batch_size = checked_count("batch_size", batch_size)
     file = existing_file(path)
     if file.suffix.lower() in PARQUET_SUFFIXES:
         from .parquet import stream_parquet

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ..errors import ConfigurationError, DataError
+from ..counts import checked_count
+from ..errors import DataError
 from .nested import Array, Nested, is_container, leaves, map_children, to_arrays
 
 
@@ -19,9 +20,7 @@ def stream(examples: Iterable[Nested], batch_size: int = 1) -> Iterator[Nested]:
     >>> [x.tolist() for x, y in stream(((n, n * n) for n in range(3)), batch_size=2)]
     [[0, 1], [2]]
     """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ConfigurationError(f"batch_size is an integer of at least 1, not {batch_size!r}")
-    return _batches(examples, batch_size)
+    return _batches(examples, checked_count("batch_size", batch_size))
 
 
 def _batches(examples: Iterable[Nested], batch_size: int) -> Iterator[Nested]:

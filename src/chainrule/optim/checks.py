@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..counts import checked_count
 from ..errors import ConfigurationError
 from ..tensor import Tensor
 
@@ -36,10 +37,9 @@ def between(name: str, number: float, low: float, high: float) -> None:
 
 
 def whole_and_positive(**numbers: Any) -> None:
-    """Every number given is a whole number, 1 or more."""
+    """Every number given is an integer of at least 1."""
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ConfigurationError(f"{name} must be a whole number, 1 or more, but is {number!r}")
+        checked_count(name, number)
 
 
 def one_of(name: str, given: Any, known: tuple[Any, ...]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..counts import checked_count
 from ..errors import ConfigurationError, DataError
 from ..interop.safetensors import load_file
 from ..ir.types import NumpyArray
@@ -109,8 +110,7 @@ def chosen_rows(data: Any, count: int | None) -> ProbeRows:
     inputs, targets = as_pair(data, "data")
     rows = np.arange(len(inputs))
     if count is not None and count < len(rows):
-        if count < 1:
-            raise ConfigurationError(f"probe is a number of examples of at least 1, not {count!r}")
+        count = checked_count("probe", count)
         rows = _in_turns(targets)[:count] if is_classes(targets) else rows * len(rows) // count
         rows = np.sort(rows[:count] if is_classes(targets) else np.arange(count) * len(inputs) // count)
     return ProbeRows(inputs[rows], targets[rows], rows.astype(np.int64))

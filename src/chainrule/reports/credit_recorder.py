@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..counts import checked_count, checked_count_or_none
 from ..errors import ConfigurationError
 from ..train import QuietRecorder, Recorded
 from .credit import BUDGET, TOLERANCE, CreditOptions, CreditTaker, ProbeRows, chosen_rows
@@ -44,9 +45,8 @@ class CreditRecorder(QuietRecorder):
         fit: bool = False,
         compile: bool | None = None,
     ) -> None:
-        if every < 1 or (stop is not None and stop < 1):
-            raise ConfigurationError(f"every and stop are numbers of weight updates of at least 1, not {every}, {stop}")
-        self.every, self.stop, self._probe = every, stop, probe
+        self.every, self.stop = checked_count("every", every), checked_count_or_none("stop", stop)
+        self._probe = probe
         self.options = CreditOptions(tolerance, budget, by_class, by_sample, fit, compile)
         self._taker: CreditTaker | None = None
         self._before: Floats = np.empty(0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..counts import checked_count
 from ..errors import ConfigurationError
 from ..ir.types import NumpyArray
 from ..train import QuietRecorder, Recorded
@@ -29,9 +30,7 @@ class FlowRecorder(QuietRecorder):
     name = "flow"
 
     def __init__(self, every: int = 50, probe: int | tuple[Any, Any] = 64) -> None:
-        if every < 2:
-            raise ConfigurationError(f"every is a number of weight updates of at least 2, not {every!r}")
-        self.every, self._probe = every, probe
+        self.every, self._probe = checked_count("every", every, least=2), probe
         self.rows: list[FlowRow] = []
         self._before: dict[str, NumpyArray] = {}
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..counts import checked_count_or_none
 from ..errors import ConfigurationError
 from ..optim import LBFGS, Optimizer
 from .feed import ArrayFeed, Feed
@@ -30,8 +31,7 @@ def check_trained(model: Any, optimizer: Any) -> None:
 def check_numbers(clip_norm: Any, checkpoint_seconds: Any, **counts: Any) -> None:
     """Numbers in their ranges; counts by their names: at least 1, or None."""
     for name, count in counts.items():
-        if count is not None and not (_is_number(count, int | np.integer) and count >= 1):
-            raise ConfigurationError(f"{name} is an integer of at least 1 or None, not {count!r}")
+        checked_count_or_none(name, count)
     if clip_norm is not None and not (_is_number(clip_norm, int | float | np.number) and clip_norm > 0):
         raise ConfigurationError(
             f"clip_norm is the largest length of the gradient, a number above 0, or None for any, not {clip_norm!r}"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..counts import checked_count
 from ..errors import ConfigurationError
 from ..records import dataclass
 from .metrics import METRICS
@@ -26,8 +27,7 @@ class EarlyStopping:
     restore_best: bool = True
 
     def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise ConfigurationError(f"patience is a number of epochs of at least 1, not {self.patience!r}")
+        checked_count("patience", self.patience)
         if self.mode not in (None, "min", "max"):
             raise ConfigurationError(f"mode is 'min', 'max' or None, not {self.mode!r}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..counts import checked_count, checked_count_or_none
 from ..errors import ConfigurationError, unknown_name
 from ..records import dataclass
 
@@ -34,10 +35,8 @@ def pace(
     """Batch size, order and number of passes of a mode; raises ConfigurationError on options that contradict it."""
     if mode not in MODES:
         raise unknown_name("mode", mode, MODES)
-    _check_positive("epochs", epochs)
-    if batch_size is not None:
-        _check_positive("batch_size", batch_size)
-    _check_positive("accumulate", accumulate)
+    epochs, accumulate = checked_count("epochs", epochs), checked_count("accumulate", accumulate)
+    batch_size = checked_count_or_none("batch_size", batch_size)
     if mode == "batch":
         return Pace(length or 1, bool(shuffle), epochs, -(-(length or 1) // accumulate))
     if mode == "stochastic":
@@ -60,8 +59,3 @@ def pace(
 def _gathered(batch_size: int, shuffle: bool, epochs: int, accumulate: int) -> Pace:
     """An update for so many batches together."""
     return Pace(batch_size * accumulate, shuffle, epochs, batch_size)
-
-
-def _check_positive(name: str, number: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ConfigurationError(f"{name} is an integer of at least 1, not {number!r}")

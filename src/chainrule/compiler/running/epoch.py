@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ConfigurationError, DataError, OutOfRangeError
+from ...counts import checked_count
+from ...errors import DataError, OutOfRangeError
 from ...ir.types import NumpyArray, as_dtype
 from ..machine.memory import address_of, aligned
 from ..machine.threads import pool
@@ -36,10 +37,8 @@ class Epoch:
             raise DataError(f"an epoch needs arrays with one row an example each, all as long, but has shapes {shapes}")
         for array in arrays:
             as_dtype(array.dtype)
-        if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
-            raise ConfigurationError(f"batch_size is an integer of at least 1, not {batch_size!r}")
         self.length = len(arrays[0])
-        self.programs, self.arrays, self.batch_size = programs, arrays, int(batch_size)
+        self.programs, self.arrays, self.batch_size = programs, arrays, checked_count("batch_size", batch_size)
         self.order = np.arange(self.length) if order is None else _row_numbers(order)
         if self.order.size and self.order.view(np.uint64).max() >= self.length:  # what is negative is large
             raise OutOfRangeError(f"order names rows from {self.order.min()} to {self.order.max()}, of {self.length}")

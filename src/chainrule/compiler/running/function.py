@@ -15,6 +15,7 @@ import numpy as np
 
 from ... import tree
 from ...capture import capture
+from ...counts import checked_count_or_none
 from ...errors import ConfigurationError
 from ...ir.build import current_trace, is_recording
 from ...ir.types import ArrayType, NumpyArray
@@ -68,12 +69,8 @@ class CompiledFunction:
     ) -> None:
         if not callable(function):
             raise ConfigurationError(f"compile takes a function, not {function!r}")
-        if threads is not None and (
-            isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1
-        ):
-            raise ConfigurationError(f"threads is an integer of at least 1 or None, not {threads!r}")
         functools.update_wrapper(self, function, updated=())
-        self.function, self.threads = function, threads
+        self.function, self.threads = function, checked_count_or_none("threads", threads)
         self.memory_limit = None if memory_limit is None else bytes_of(memory_limit)
         self._entries: dict[Any, list[Entry]] = {}
         self._by_kinds: dict[Any, Entry] = {}

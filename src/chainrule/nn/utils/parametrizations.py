@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ... import functions as f
+from ...counts import checked_count
 from ...errors import ConfigurationError
 from ...ir.types import normalize_axis
 from ...tensor import Tensor
@@ -98,8 +99,7 @@ def spectral_norm(
     >>> from chainrule import nn
     >>> layer = spectral_norm(nn.Linear(3, 2)).eval()
     """
-    if n_power_iterations < 1:
-        raise ConfigurationError(f"n_power_iterations is at least 1, not {n_power_iterations}")
+    n_power_iterations = checked_count("n_power_iterations", n_power_iterations)
     weight = getattr(module, name, None)
     if not isinstance(weight, Tensor):
         raise ConfigurationError(f"{type(module).__name__} has no parameter {name!r} to normalise")
