@@ -13,6 +13,7 @@ from ..ir.graph import Graph
 from ..ir.types import ArrayType, NumpyArray
 from .job import Job, Repeated
 from .machine import cache
+from .machine.garbage import nothing_collected
 from .machine.memory import address_of, aligned, dense
 from .machine.pieces import Pieces
 from .machine.runtime import Code, forks_wait
@@ -79,7 +80,7 @@ def compile_graph(
     if key is None or _nbytes(graph) > MOST_CONSTANTS:
         made = lowered(job)
         return Compiled(job, made.plan, made.constants, Code(made.text, made.is_tiny))
-    with Pieces() as pieces:
+    with nothing_collected(), Pieces() as pieces:
         made = lowered(job, pieces.look)
         objects = pieces.finish(made.program.module, made.is_tiny)
     cache.store(key, packed(made.plan, made.constants, objects))

@@ -192,9 +192,9 @@ class ProductKernel:
         c = f.at(panel.c, self.element, f.times(tile, plan.columns))
         rounds = product.k % UNROLLED == plan.sum_length % UNROLLED == 0
         kind = TileKind(self.element, rows, columns, b_whole=packed, rounds=rounds)
-        kind = replace(kind, paired=product.paired)
-        terms = Terms(block.length, block.adds)
         in_one = plan.sum_length >= product.k  # else the kernel goes from block to block of k
+        kind = replace(kind, paired=product.paired, whole_sums=in_one)
+        terms = Terms(block.length, block.adds)
         if task.kept is not None:
             number = f.add(tile, f.times(task.tiles[0], -1))
             kept = f.at(task.kept, self.element, f.times(number, plan.columns * plan.sum_length))

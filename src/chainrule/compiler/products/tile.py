@@ -43,6 +43,7 @@ class TileKind:
     b_whole: whether B may be read up to a whole vector beyond the columns.
     rounds: whether all sums are whole rounds of terms, so that no code for one alone is needed.
     paired: whether an element of A and of B is two numbers of bfloat16.
+    whole_sums: whether C never holds a sum over what came before, so that no code is needed that adds to it.
     """
 
     element: str
@@ -53,13 +54,14 @@ class TileKind:
     b_whole: bool = False
     rounds: bool = False
     paired: bool = False
+    whole_sums: bool = False
 
     @property
     def name(self) -> str:
         """The name of its function."""
         known = ("_lines" if self.a_row else "") + ("_rows" if self.a_step else "")
         marks = "_whole" * self.b_whole + "_rounds" * self.rounds + "_bfloat16" * self.paired
-        return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}"
+        return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}{'_sums' * self.whole_sums}"
 
     def knows(self, target: Target, strides: Strides) -> TileKind:
         """The kind whose function serves these strides, and as many others as can be."""
@@ -82,6 +84,8 @@ def call_tile(
 ) -> None:
     """Call the function of a kind of tile, which is written when it is first asked for. pointers: to A, B, C."""
     kind = kind.knows(target, strides)
+    adding = replace(kind, whole_sums=False)
+    kind = adding if adding.name in f.module.helpers else kind
     if f.module.is_new(kind.name):
         _write_function(f.module, target, kind)
     told = [strides.a_row, strides.a_step, strides.b_step, word(c_row)]
@@ -98,7 +102,7 @@ def _write_function(module: Module, target: Target, kind: TileKind) -> None:
     f = Function(module, kind.name, parameters, f"noinline {target.attributes}")
     f.promise_alone(c)
     strides = Strides(word(kind.a_row) if kind.a_row else a_row, word(kind.a_step) if kind.a_step else a_step, b_step)
-    write_tile(f, target, kind, (a, b, c), strides, c_row, Terms(length, adds))
+    write_tile(f, target, kind, (a, b, c), strides, c_row, Terms(length, const("i1", 0) if kind.whole_sums else adds))
     f.finish()
 
 

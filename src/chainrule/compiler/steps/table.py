@@ -134,6 +134,7 @@ def _write_share(module: Module, attributes: str) -> None:
         place = f.at(shares, "i64", f.times(loop.index, 2))
         f.store(begin, place)
         f.store(f.select(alone, first, end), f.at(place, "i64", 1))
+    f.mostly_calls()
     f.finish()
 
 
@@ -167,6 +168,7 @@ def _write_perform(module: Module, attributes: str, arities: Sequence[int]) -> N
                 f.store(address, f.at(addresses, "ptr", each.index))
             _dispatch(f, kernel, addresses, arity, arities, (begin, end))
         loop.carry(f.at(record, "i64", length))
+    f.mostly_calls()
     f.finish()
 
 

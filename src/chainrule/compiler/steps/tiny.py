@@ -14,7 +14,6 @@ from ..planning.program import Block, Call, Instruction, Pointer, Program, While
 from ..text.emit import Function, Module, Reg, word
 from ..text.module import name_of
 from .many import Batch, gather
-from .tiny_loops import written_out
 from .writer import StepWriter
 
 MOST_COST = 4_000.0
@@ -48,6 +47,8 @@ def write_body(program: Program, attributes: str) -> None:
     """Make the kernels part of whoever calls them, and add `body(ptr...)`: one parameter a place of the table."""
     module = program.module
     if not _has_while(program.instructions):
+        from .tiny_loops import written_out
+
         tasks = {call.kernel: call.tasks for call in _calls(program.instructions)}
         module.functions = [written_out(text, module, tasks.get(name_of(text))) for text in module.functions]
     module.functions = [_inside(text) for text in module.functions]
