@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import pickle
 from collections.abc import Callable
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import chainrule as cr
 from chainrule import records
 
 OPTIONS: list[dict[str, Any]] = [
@@ -131,3 +133,16 @@ def test_objects_are_pickled(made: Any) -> None:
 def test_an_error_of_a_call_names_the_class() -> None:
     with pytest.raises(TypeError, match=r"Base\.__init__\(\) missing 1 required positional argument: 'width'"):
         Base()  # type: ignore[call-arg]
+
+
+def public_classes() -> list[type]:
+    folders = (cr, cr.data, cr.train, cr.explain, cr.optim, cr.nn, cr.interop)
+    found = [getattr(folder, name) for folder in folders for name in folder.__all__]
+    return [each for each in found if isinstance(each, type) and dataclasses.is_dataclass(each)]
+
+
+def test_users_see_what_a_class_is_made_of():
+    assert len(public_classes()) > 20
+    for each in public_classes():
+        expected = [field.name for field in dataclasses.fields(each) if field.init]
+        assert list(inspect.signature(each).parameters) == expected, each

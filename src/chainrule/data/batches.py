@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..counts import checked_count
 from ..errors import CheckpointError, ConfigurationError, DataError
-from ..records import dataclass
 from .nested import Array, Nested, common_length, map_leaves, to_arrays
 from .order import draws, permutation
 from .weights import checked_weights

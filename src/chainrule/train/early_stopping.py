@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..counts import checked_count
 from ..errors import ConfigurationError
-from ..records import dataclass
 from .metrics import METRICS
 
 

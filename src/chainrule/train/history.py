@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..errors import unknown_name
-from ..records import dataclass
 
 Row = dict[str, Any]
 

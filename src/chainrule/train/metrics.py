@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ import numpy as np
 from .. import tree
 from ..errors import ConfigurationError, ShapeError, telling, unknown_name
 from ..ir.types import NumpyArray
-from ..records import dataclass
 from ..tensor import Tensor
 
 Sums = NumpyArray

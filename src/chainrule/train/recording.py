@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from .. import random
 from ..ir.types import NumpyArray
-from ..records import dataclass
 from .step import TrainingStep
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import nn
 from ..optim import Optimizer
-from ..records import dataclass
 from .history import History, Row
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from .. import nn, tree
 from ..autocast import autocast
 from ..errors import ConfigurationError, telling, unknown_name
 from ..optim import LBFGS, Optimizer, clip_grad_norm_
-from ..records import dataclass
 from ..tensor import Tensor
 from ..transforms import stop_gradient
 from .accumulate import accumulated
