@@ -46,7 +46,7 @@ class Run:
     @functools.cached_property
     def depends_on_more(self) -> bool:
         """Whether what came out can be differentiated also by something other than the fresh copies."""
-        if any(value.tracked and value.equation is not None for value in self.inputs):
+        if any(source.tracked for value in self.inputs if value.equation for source in value.equation.inputs):
             return True
         own = {id(value) for value in self.inputs}
         read = (value for equation in ancestors(self.outputs) for value in equation.inputs)
@@ -79,6 +79,7 @@ def _fresh(argument: Any) -> Value:
         raise GradientError(f"gradients are taken with respect to floats, but an argument is {value.type}; use argnums")
     if value.tracked or value.data is None:
         copy: Value = bind(ew.identity, value)
+        copy.tracked = True  # also that of a traced value through which no gradient flows: a buffer, what was detached
         return copy
     return leaf(value.data)
 

@@ -114,7 +114,7 @@ def test_equations_of_a_training_step() -> None:
     graph = training_step(2)
     changed = run_passes(graph)
     before, after = Counter(names(graph)), Counter(names(changed))
-    assert len(graph.equations) == 220 and len(changed.equations) == 163
+    assert len(graph.equations) == 226 and len(changed.equations) == 169
     assert before["power"] == 12 and after["power"] == 2  # the bias corrections of all parameters are one
     assert before["matmul"] == after["matmul"] == 8
     assert before["identity"] > 0 and after["identity"] == after["stop_gradient"] == 0

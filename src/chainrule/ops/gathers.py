@@ -12,7 +12,7 @@ from ..ir.graph import Value
 from ..ir.types import normalize_axis, promote
 from . import indexing
 from .arrays import argsort, moveaxis, permute_dims
-from .getitem import as_indices, move_block, wrap_negative
+from .getitem import as_indices, move_block, within_axis, wrap_negative
 from .operators import astype, broadcast, lift, reshape
 
 
@@ -28,7 +28,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Value:
 
 def _positions_along(x: Value, indices: Value, axis: int) -> Value:
     """For take_along_axis: the index of each wanted element in x laid out flat."""
-    wrapped = wrap_negative(indices, x.shape[axis])
+    wrapped = within_axis(indices, x.shape[axis], x.size)
     strides = np.cumprod((1, *x.shape[:0:-1]))[::-1]
     base = np.zeros((1,) * x.ndim, np.int64)
     for other, size in enumerate(indices.shape):

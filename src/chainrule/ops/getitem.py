@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DtypeError, OutOfRangeError, ShapeError, TraceError
-from ..ir.build import constant
+from ..ir.build import constant, splat
 from ..ir.graph import Value
 from ..ir.operand import MEANING
 from ..ir.types import Shape, bool_, broadcast_shapes, int64
@@ -205,7 +205,7 @@ def move_block(x: Value, width: int, destination: int) -> Value:
 def _linear_index(indices: list[Value], shape: Shape, sizes: Shape) -> Value:
     total: Value | None = None
     for index, size in zip(indices, sizes):
-        position = broadcast(wrap_negative(index, size), shape)
+        position = broadcast(within_axis(index, size, math.prod(sizes)), shape)
         total = position if total is None else total * size + position
     return constant(np.asarray(0)) if total is None else total
 
@@ -221,6 +221,19 @@ def wrap_negative(indices: Any, size: int) -> Value:
             return astype(value, int64)
     value = astype(value, int64)
     result: Value = ew.where(*common_mask(value < 0, value + size, value))
+    return result
+
+
+def within_axis(indices: Any, size: int, count: int) -> Value:
+    """As `wrap_negative`, for indices of which places among `count` elements laid out flat are made.
+
+    What is not known yet and lies outside its axis becomes -count: so the place is none, and not another row's.
+    """
+    value = wrap_negative(indices, size)
+    if value.data is not None or size == count:
+        return value
+    outside = ew.bitwise_or(value < 0, value >= size)
+    result: Value = ew.where(*common_mask(outside, splat(-count, value.type), value))
     return result
 
 

@@ -10,7 +10,7 @@ from ... import functions as f
 from ...control import scan
 from ...errors import ConfigurationError, ShapeError, TraceError, unknown_name
 from ...tensor import Tensor, asarray
-from .indices import check_range
+from .indices import check_range, none_wraps
 from .regression import REDUCTIONS, reduce
 
 NEVER = -1e30
@@ -89,7 +89,7 @@ def _labels(targets: Any, counts: Tensor, batch: int, single: bool) -> Tensor:
 def _losses(x: Tensor, labels: Tensor, times: Tensor, counts: Tensor, blank: int) -> Tensor:
     """(batch,): the forward recursion of the paper (6 to 8) in logarithms, over states blank, label, blank, ..."""
     time, batch, _ = x.shape
-    wide = f.astype(labels, "int64")
+    wide = f.astype(none_wraps(labels, x.shape[2]), "int64")
     states = 2 * wide.shape[1] + 1
     blanks = f.full_like(wide, blank)
     path = f.concat([f.reshape(f.stack([blanks, wide], 2), (batch, states - 1)), f.full((batch, 1), blank)], 1)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ... import functions as f
 from ...errors import ConfigurationError, ShapeError
 from ...tensor import Tensor, asarray
-from .indices import check_range
+from .indices import check_range, none_wraps
 from .regression import pair, reduce
 
 # -- two classes
@@ -61,7 +61,7 @@ def _labels(name: str, x: Tensor, y: Tensor, ignore_index: int) -> _Labels:
         return _Labels(y, None)
     wide = f.astype(y, "int64")
     counted = f.not_equal(wide, ignore_index)
-    return _Labels(f.where(counted, wide, 0), counted)
+    return _Labels(f.where(counted, none_wraps(wide, classes), 0), counted)
 
 
 def _classes_last(x: Tensor) -> Tensor:

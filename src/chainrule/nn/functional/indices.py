@@ -31,6 +31,15 @@ def check_range(name: str, what: str, indices: Tensor, count: int, meaning: str,
     return True
 
 
+def none_wraps(indices: Tensor, count: int) -> Tensor:
+    """In a program indices are checked only where they are used: there a negative one must not count from the end."""
+    if not indices.is_traced or indices.dtype.kind == "u":
+        return indices
+    wide = f.astype(indices, "int64")
+    result: Tensor = f.where(wide < 0, count, wide)
+    return result
+
+
 def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     """Ones at the indices along a new last axis, int64; num_classes -1 means the largest index plus one.
 
@@ -39,5 +48,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     indices = asarray(tensor)
     classes = int(indices.numpy().max(initial=-1)) + 1 if num_classes == -1 else num_classes
     check_range("one_hot", "index", indices, classes, f"there are {classes} classes")
+    if indices.is_traced and classes:
+        indices = f.take(f.arange(classes), none_wraps(indices, classes), 0)  # the same indices, but checked
     result: Tensor = f.one_hot(indices, classes, "int64")
     return result

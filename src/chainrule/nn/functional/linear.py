@@ -6,7 +6,7 @@ from typing import Any
 
 from ... import functions as f
 from ...tensor import Tensor, asarray, no_gradient
-from .indices import check_range
+from .indices import check_range, none_wraps
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
@@ -29,7 +29,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Tensor
     """
     indices, rows = asarray(input), asarray(weight)
     check_range("embedding", "index", indices, rows.shape[0], f"the table has {rows.shape[0]} rows")
-    picked: Tensor = f.take(rows, indices, 0)
+    picked: Tensor = f.take(rows, none_wraps(indices, rows.shape[0]), 0)
     if padding_idx is None:
         return picked
     mask = f.expand_dims(f.equal(indices, padding_idx % rows.shape[0]), -1)

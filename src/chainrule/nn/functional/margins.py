@@ -8,7 +8,7 @@ from typing import Any
 from ... import functions as f
 from ...errors import ConfigurationError, ShapeError
 from ...tensor import Tensor, asarray
-from .indices import check_range
+from .indices import check_range, none_wraps
 from .regression import pair, reduce
 from .similarity import pairwise_distance
 
@@ -26,7 +26,7 @@ def multi_margin_loss(
         raise ShapeError(f"multi_margin_loss needs (batch, classes) and (batch,), but was given {x.shape}, {y.shape}")
     classes = rows.shape[1]
     check_range("multi_margin_loss", "label", labels, classes, f"the network has {classes} outputs")
-    places = f.expand_dims(labels, 1)
+    places = f.expand_dims(none_wraps(labels, classes), 1)
     behind = f.relu(margin - f.take_along_axis(rows, places, 1) + rows)
     losses = behind * behind if p == 2 else behind
     if weight is not None:
