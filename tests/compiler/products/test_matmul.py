@@ -107,7 +107,7 @@ def test_tiles_fit_the_registers(registers: int) -> None:
 
 @pytest.mark.parametrize(
     ("m", "n", "k", "packed"),
-    [(64, 784, 512, ""), (128, 784, 512, "keep"), (64, 700, 700, "keep"), (64, 512, 256, ""), (64, 512, 512, "keep")],
+    [(64, 784, 512, ""), (128, 784, 512, ""), (256, 784, 512, "keep"), (64, 700, 700, "keep"), (64, 1024, 512, "keep")],
 )
 def test_few_rows_read_b_as_it_lies_unless_its_rows_meet(m: int, n: int, k: int, packed: str) -> None:
     target = Target("x86_64", "", "", 64, True)

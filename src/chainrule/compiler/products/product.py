@@ -25,13 +25,13 @@ PRIVATE_BYTES = 192 << 10  # what a task packs for itself
 MOST_TASKS = 16
 TASK_FLOPS = 1 << 18
 FEW_PRODUCTS = 8
-MEETING, FEW_ROWS = 2 << 10, 6
+MEETING, FEW_ROWS = 2 << 10, 8
 """So many bytes apart, or a multiple of it, more rows than so many push one another out of the first cache."""
 FAR, FEW_PANELS = 1 << 10, 3
 """Bytes between rows of B from which on packing pays, and panels of A that read it."""
 MEETING_FAR = 64 << 10  # bytes apart, or a multiple of it, rows meet in one place of the second cache
-FEW_MEETINGS, SHORT = 48, 64
-"""Rows of B that meet there, times panels that read them; rows of A up to which packing B is never made up for."""
+FEW_MEETINGS, SHORT = 1500, 128
+"""Panels that read B, times the square of how many of its rows meet there; rows of A that count as few."""
 RESTING = 256 << 10  # bytes of a B that stays in the second cache as it lies
 KEPT = 0.1
 COPIED, TURNED, SCATTERED, FETCHED = 0.3, 0.45, 1.5, 1.0
@@ -205,8 +205,9 @@ def _packing_of_b(product: Product, size: int, panels: int, known: bool) -> str:
 def _rests_as_it_lies(product: Product, size: int, panels: int) -> bool:
     """Whether panels find B in the second cache though it is not packed: whole lines that don't push one another out.
 
-    Packing takes a cycle an element, since lines of the third cache come no faster: a few rows of A do not make up for
-    it. More rows read B often: all of it must stay near, several rows in a page, or addresses are looked up again.
+    A few rows of A never make up for packing it: lines that come from beyond that cache for the first panel come no
+    sooner for a copy. Rows of B that meet there push one another out, the more the longer they are called for again.
+    More rows read B often: all of it must stay near, several rows in a page, or addresses are looked up again.
     """
     apart = product.b_k * size
     if apart % CACHE_LINE:
@@ -214,7 +215,8 @@ def _rests_as_it_lies(product: Product, size: int, panels: int) -> bool:
     if product.m > SHORT:
         return apart <= FAR and product.k * apart <= RESTING
     places = MEETING_FAR // math.gcd(MEETING_FAR, apart)
-    return panels * -(-min(product.k, LONGEST_BYTES // size) // places) <= FEW_MEETINGS
+    meeting = -(-min(product.k, LONGEST_BYTES // size) // places)
+    return panels * meeting**2 <= FEW_MEETINGS
 
 
 def _packing_of_a(product: Product, size: int, tiles: int) -> bool:
