@@ -18,7 +18,7 @@ from chainrule.cli.main import chainrule as command
 from chainrule.cli.networks import dense_spec
 from chainrule.cli.settings import Settings
 from chainrule.compiler.machine.peak import peak
-from chainrule.compiler.running.work import operations
+from chainrule.compiler.planning.work import operations
 from chainrule.errors import ConfigurationError
 from chainrule.passes import run_passes
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import random
 from ..compiler.machine import cache
+from ..compiler.planning.work import operations
 from ..compiler.running.function import CompiledFunction
-from ..compiler.running.work import operations
 from ..ir.types import NumpyArray
 from ..passes import run_passes
 from ..train.compiled import native_step

@@ -20,6 +20,7 @@ from .planning.place import Buffer, Kind
 from .planning.plan import PARALLEL_COST, Plan, plan_of
 from .planning.program import Program
 from .planning.unit import Unit
+from .planning.work import is_worth_long_code
 from .rewrites.known_sums import reuse_sums
 from .rewrites.loop_views import views_after_loops
 from .rewrites.loose import rewrite_loosely
@@ -122,7 +123,7 @@ class _Planned:
     def __init__(self, graph: Graph, in_place: dict[int, int], watcher: Callable[[Module], None] | None = None) -> None:
         target = processor()
         self.graph, self.watcher, self.is_large = graph, watcher, False
-        module = Module(target.has_fma, target.has_scaling, self._look, target.bfloat16)
+        module = Module(target.has_fma, target.has_scaling, self._look, target.bfloat16, is_worth_long_code(graph))
         self.lowering = Lowering(graph, module, target)
         self.inputs = [Buffer(v.dtype, v.size, Kind.SLOT, f"in{n}") for n, v in enumerate(graph.inputs)]
         self.outputs = [

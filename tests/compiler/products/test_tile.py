@@ -34,3 +34,9 @@ def test_only_tiles_of_long_sums_add_to_what_is_there() -> None:
 def test_a_program_that_has_the_longer_tile_has_no_other() -> None:
     found = tiles_of((140, 8192, 64), (140, 64, 64))
     assert not {name for name in found if name.removesuffix("_sums") != name and name.removesuffix("_sums") in found}
+
+
+def test_programs_of_many_small_products_have_short_rounds() -> None:
+    few, many = tiles_of((140, 64, 64)), tiles_of(*[(140, size, 64) for size in (48, 64, 80)])
+    assert few and all("_by4_" in name for name in few)
+    assert many and all("_by2_" in name for name in many)

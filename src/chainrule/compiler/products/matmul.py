@@ -16,7 +16,7 @@ from ..text.emit import Function, Reg, const, word
 from ..text.target import Target
 from .pack import PANELS_AT_ONCE, PackingOfA, PackingOfB, batch_offsets, packed_batch, scratch, split
 from .product import Plan, Product, equal_parts
-from .tile import UNROLLED, Strides, Terms, TileKind, call_tile, write_tile
+from .tile import UNROLLED, UNROLLED_WELL, Strides, Terms, TileKind, call_tile, write_tile
 
 Finish = Callable[[Reg, int, Reg], None]
 """(first row, rows, block of columns) -> writes what is done with them when their sums are whole."""
@@ -190,8 +190,9 @@ class ProductKernel:
         b = f.at(task.b, self.element, f.times(tile, plan.columns * (product.k if packed else 1)))
         b = f.at(b, self.element, f.times(block.b_row, b_step))
         c = f.at(panel.c, self.element, f.times(tile, plan.columns))
-        rounds = product.k % UNROLLED == plan.sum_length % UNROLLED == 0
-        kind = TileKind(self.element, rows, columns, b_whole=packed, rounds=rounds)
+        unrolled = UNROLLED_WELL if f.module.long_rounds else UNROLLED
+        rounds = product.k % unrolled == plan.sum_length % unrolled == 0
+        kind = TileKind(self.element, rows, columns, b_whole=packed, unrolled=unrolled, rounds=rounds)
         in_one = plan.sum_length >= product.k  # else the kernel goes from block to block of k
         kind = replace(kind, paired=product.paired, whole_sums=in_one)
         terms = Terms(block.length, block.adds)

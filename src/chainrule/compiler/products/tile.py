@@ -19,8 +19,13 @@ from ..text.fetch import CACHE_LINE, ask_for
 from ..text.target import Target
 from .tile_rows import rows_of
 
-UNROLLED = 4
-"""Terms in a round: what is done once a round would else take places that four instructions a cycle don't leave."""
+UNROLLED = 2
+"""Terms in a round."""
+UNROLLED_WELL = 4
+"""Where that is worth it: what is done once a round would else take places that four instructions a cycle don't leave.
+
+It is twice as much code, which takes twice as long to compile: for all products of a small network 60 ms.
+"""
 STRAIGHT = 16
 """Terms up to which a sum of known length is no loop."""
 AHEAD = 8
@@ -41,7 +46,7 @@ class TileKind:
     """rows by columns of C. a_row, a_step: the strides of A that its code knows, 1 or nothing.
 
     b_whole: whether B may be read up to a whole vector beyond the columns.
-    rounds: whether all sums are whole rounds of terms, so that no code for one alone is needed.
+    unrolled: terms in a round. rounds: whether all sums are whole rounds, so that no code for one term is needed.
     paired: whether an element of A and of B is two numbers of bfloat16.
     whole_sums: whether C never holds a sum over what came before, so that no code is needed that adds to it.
     """
@@ -52,6 +57,7 @@ class TileKind:
     a_row: int | None = None
     a_step: int | None = None
     b_whole: bool = False
+    unrolled: int = UNROLLED
     rounds: bool = False
     paired: bool = False
     whole_sums: bool = False
@@ -60,7 +66,8 @@ class TileKind:
     def name(self) -> str:
         """The name of its function."""
         known = ("_lines" if self.a_row else "") + ("_rows" if self.a_step else "")
-        marks = "_whole" * self.b_whole + "_rounds" * self.rounds + "_bfloat16" * self.paired
+        rounds = f"_by{self.unrolled}" + "_rounds" * self.rounds
+        marks = "_whole" * self.b_whole + rounds + "_bfloat16" * self.paired
         return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}{'_sums' * self.whole_sums}"
 
     def knows(self, target: Target, strides: Strides) -> TileKind:
@@ -149,15 +156,15 @@ class _Tile:
 
     def _loops(self, totals: list[Reg], terms: Terms, of_c: _RowsOfC) -> list[Reg]:
         """Several k in each round, then one by one."""
-        f, length = self.f, terms.length
+        f, length, unrolled = self.f, terms.length, self.kind.unrolled
         if is_literal(length):
-            middle = word(int(length.name) // UNROLLED * UNROLLED)
+            middle = word(int(length.name) // unrolled * unrolled)
         elif self.kind.rounds:
             middle = length
         else:
-            middle = f.binary("and", length, word(-UNROLLED))
+            middle = f.binary("and", length, word(-unrolled))
         carried, own = [*self.head, *totals, of_c.first], len(self.head) + len(totals)
-        for low, high, count in ((word(0), middle, UNROLLED), (middle, length, 1)):
+        for low, high, count in ((word(0), middle, unrolled), (middle, length, 1)):
             if low.name == high.name:
                 continue
             with f.loop(low, high, count, carried) as loop:

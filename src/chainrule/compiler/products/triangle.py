@@ -20,7 +20,7 @@ from .contraction import call_tiles, product_of
 from .matmul import ProductKernel, RowPanel, TermBlock, TileTask
 from .pack import PackingOfA
 from .product import Plan, Product, make_plan
-from .tile import UNROLLED
+from .tile import UNROLLED_WELL
 
 if TYPE_CHECKING:
     from ..planning.lowering import Lowering
@@ -101,8 +101,8 @@ class TriangleKernel(ProductKernel):
             return
         f, k = self.f, word(self.product.k)
         end = f.add(panel.row, panel.rows)
-        bound = f.add(end, UNROLLED - 1) if self.triangle.lower else panel.row
-        bound = f.minimum(f.binary("and", bound, word(-UNROLLED)), k)  # for tiles that go by whole rounds
+        bound = f.add(end, UNROLLED_WELL - 1) if self.triangle.lower else panel.row
+        bound = f.minimum(f.binary("and", bound, word(-UNROLLED_WELL)), k)  # for tiles that go by whole rounds
         start, stop = (word(0), bound) if self.triangle.lower else (bound, k)
         assert self.own_a is not None and isinstance(self.packing, _TriangleOfA)
         self.packing.copy(panel, self.own_a, (start, stop))

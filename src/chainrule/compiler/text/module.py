@@ -11,7 +11,10 @@ from .register import Reg
 
 
 class Module:
-    """Functions, globals and declarations, each written once. watcher: is told whenever a kernel has been written."""
+    """Functions, globals and declarations, each written once. watcher: is told whenever a kernel has been written.
+
+    long_rounds: whether loops that take most of the time may have twice as much code.
+    """
 
     def __init__(
         self,
@@ -19,8 +22,10 @@ class Module:
         has_scaling: bool = False,
         watcher: Callable[[Module], None] | None = None,
         bfloat16: str = "",
+        long_rounds: bool = False,
     ) -> None:
         self.has_fma, self.has_scaling, self.watcher, self.bfloat16 = has_fma, has_scaling, watcher, bfloat16
+        self.long_rounds = long_rounds
         self.functions: list[str] = []
         self.globals: dict[bytes, str] = {}
         self.declarations: dict[str, str] = {}

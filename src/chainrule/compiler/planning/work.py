@@ -6,6 +6,17 @@ import math
 
 from ...ir.graph import Equation, Graph, Value
 
+FEW_PRODUCTS = 2
+MUCH_WORK = 1 << 32
+
+
+def is_worth_long_code(graph: Graph) -> bool:
+    """Whether products should run a percent or two faster for code that LLVM takes twice as long to compile.
+
+    Where products are few that is soon done; where they are many it pays for itself if a step takes long.
+    """
+    return sum(_of(each) > 0 for each in graph.equations) <= FEW_PRODUCTS or operations(graph) >= MUCH_WORK
+
 
 def operations(graph: Graph) -> float:
     """Two for each product that is added up. Elementwise operations, which are few beside them, are not counted."""
