@@ -30,7 +30,7 @@ from ...tensor import Parameter, Tensor
 if TYPE_CHECKING:
     from .entry import Entry
 
-PAYS_OFF = 50.0
+PAYS_OFF = 100.0
 """A copy is made when the runs since the last one took so many times as long as it did, and looking at the cells."""
 MOST_BYTES = 1 << 25
 MOST_RUNS = 10_000
@@ -118,18 +118,19 @@ class Checker:
 
     # -- copies of cells
 
-    def _contents(self, every: bool) -> list[NumpyArray | None]:
+    def _contents(self, every: bool, over: Sequence[NumpyArray | None] = ()) -> list[NumpyArray | None]:
+        """What cells hold; of those that are written, or of all, a copy. over: copies that nobody needs any more."""
         cells = self.entry.cells
         found: list[NumpyArray | None] = []
-        for cell, written in zip(cells.cells, cells.is_written):
+        for cell, written, old in itertools.zip_longest(cells.cells, cells.is_written, over):
             value = cell.read()
             array = None if value is None else value.data
-            found.append(array if array is None or not (written or every) else np.array(array))
+            found.append(array if array is None or not (written or every) else _copied(array, old))
         return found
 
     def _take_copy(self) -> None:
         start = time.perf_counter()
-        self._copy = self._contents(every=False)
+        self._copy = self._contents(every=False, over=self._copy or ())
         self._log, self._bytes, self._seconds = [], 0, 0.0
         self._spare += self._lent
         self._lent = []
@@ -204,6 +205,14 @@ class Checker:
         )
         told_how, file = keep(saved, self.folder, "it")
         return NonFiniteError(f"{text}\nThe weights are as they were before this step. {told_how}", trail, file)
+
+
+def _copied(array: NumpyArray, old: NumpyArray | None) -> NumpyArray:
+    """A copy, in the memory of an old one if there is one: fresh pages cost more than what is written to them."""
+    if old is None or (old.shape, old.dtype, old.strides) != (array.shape, array.dtype, array.strides):
+        return np.array(array)
+    np.copyto(old, array)
+    return old
 
 
 def _is_finite(array: NumpyArray) -> bool:
