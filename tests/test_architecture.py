@@ -90,10 +90,8 @@ CLOSE_A_CIRCLE = {
     ("compiler.text.pair_instruction", "compiler.text.instructions"): "for its type: one is written with the others",
     ("compiler.nests.reduce", "compiler.nests.nest"): "for its type: a pass of a nest writes with it",
     ("compiler.nests.sweep", "compiler.nests.nest"): "for its type: a pass of a nest writes with it",
-    ("compiler.convolutions.ahead", "compiler.convolutions.channels"): "for its type: a part of a kernel, in its terms",
     ("compiler.convolutions.weight_sums", "compiler.convolutions.weights"): "for its type: the tile of the kernel",
     ("compiler.planning.lowering", "compiler.products.epilogue"): "for its type: it remembers the last product",
-    ("compiler.running.entry", "compiler.running.checked"): "for its type: an entry may have a checker, which runs it",
 }
 """(who, whom) -> why a file may import, in a function or for types, one that imports it in turn."""
 

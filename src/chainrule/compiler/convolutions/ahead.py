@@ -16,7 +16,10 @@ from .reach import Tile
 
 if TYPE_CHECKING:
     from ..planning.place import Place
-    from .channels import ChannelsKernel
+    from .window import Window
+
+At = tuple["Place", Reg]
+"""An array, and a pointer to the first place that counts."""
 
 FAR_BYTES = 1 << 19
 """Input and output of so many bytes are not all in the second cache."""
@@ -53,25 +56,29 @@ def _behind(f: Function, pointer: Reg, offset: Reg) -> Reg:
     return f.emit("ptr", f"getelementptr i8, ptr {pointer.name}, {offset}") if offset.name != "0" else pointer
 
 
-def shares_ahead(kernel: ChannelsKernel, f: Function, x: Reg, y: Reg, example: Reg, tile: Tile) -> list[Share]:
+def lie_far(*places: Place) -> bool:
+    """Whether arrays are so large together that what comes next is worth asking for."""
+    return sum(_nbytes(place) for place in places) >= FAR_BYTES
+
+
+def shares_ahead(
+    f: Function, x: At, y: At, windows: tuple[Window, Window], places: int, example: Reg, tile: Tile
+) -> list[Share]:
     """What a tile asks for of what the next task reads and writes: as much as it works on itself, for all channels.
 
-    x: the corner of what the tiles of a task meet; y: their first place; example: the first one of the tile.
+    x: from the corner of what the tiles of a task meet; y: from their first place. windows: along rows and columns;
+    places: how many a task has; example: the first one of the tile.
     """
-    if kernel.depthwise or kernel.fetches or _nbytes(kernel.x) + _nbytes(kernel.y) < FAR_BYTES:
-        return []
-    rows, columns, (_, _, row, column) = kernel.rows, kernel.columns, kernel.x.strides
+    (rows, columns), (_, _, row, column) = windows, x[0].strides
     newest = (rows.kernel - 1) * rows.dilation * row + (columns.kernel - 1) * columns.dilation * column
-    runs = [(kernel.y, y, 0, True)]
+    runs = [(*y, 0, True)]
     if rows.stride == columns.stride == 1:
-        runs.append((kernel.x, x, newest, False))
-    shares = [
-        _share(f, place, pointer, first + kernel.tile.places * place.strides[3], example, tile, write)
+        runs.append((*x, newest, False))
+    return [
+        _share(f, place, pointer, first + places * place.strides[3], example, tile, write)
         for place, pointer, first, write in runs
         if _is_run(place)
     ]
-    fewest = FEWEST_BYTES * kernel.vector_tiles * rows.kernel * kernel.channels
-    return [share for share in shares if share.size >= fewest]
 
 
 def _nbytes(place: Place) -> int:

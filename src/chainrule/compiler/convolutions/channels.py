@@ -15,7 +15,7 @@ from ..products.pack import split
 from ..text.emit import Function, Reg, bytes_of, const, element_type, vector_of, word
 from ..text.fetch import CACHE_LINE
 from ..text.tile import part
-from .ahead import Share, fetch, shares_ahead
+from .ahead import FEWEST_BYTES, Share, fetch, lie_far, shares_ahead
 from .reach import ONE_TAP, Reach, Run, Tile, choose_tile, column_runs, height_of
 from .window import Window, first_row, panels, taps_inside
 
@@ -102,8 +102,16 @@ class ChannelsKernel:
                 example = first_row(f, panel.index, height, self.examples)
                 here = f.at(x, self.element, f.times(example, steps[0]))
                 there = f.at(y, self.element, f.times(example, to[0]))
-                ahead = shares_ahead(self, f, x, y, example, Tile(reach.places, high, self.vectors, self.tile.by_tap))
+                ahead = self._ahead(f, x, y, example, Tile(reach.places, high, self.vectors, self.tile.by_tap))
                 self._channels(f, (weight, here, there), tiles, taps, reach, high, ahead)
+
+    def _ahead(self, f: Function, x: Reg, y: Reg, example: Reg, tile: Tile) -> list[Share]:
+        """What a tile asks for, where its shares are not too small to be worth it."""
+        if self.depthwise or self.fetches or not lie_far(self.x, self.y):
+            return []
+        windows, fewest = (self.rows, self.columns), FEWEST_BYTES * self.vector_tiles * self.rows.kernel * self.channels
+        shares = shares_ahead(f, (self.x, x), (self.y, y), windows, self.tile.places, example, tile)
+        return [share for share in shares if share.size >= fewest]
 
     def _channels(
         self,

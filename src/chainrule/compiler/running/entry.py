@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,9 +26,6 @@ from .cells import memory_of, updated_in_place
 from .forecast import MemoryForecast, bytes_by_kind
 from .outside import Outside
 
-if TYPE_CHECKING:
-    from .checked import Checker
-
 ERROR_CELL = ArrayType((8,), int64)
 SMALL = 1 << 14
 """Bytes of an argument up to which it is copied to where the last one lay: asking NumPy for an address costs more."""
@@ -37,6 +34,22 @@ KEPT = 1 << 12
 
 _runs = [0]
 _ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+class RunChecker(Protocol):
+    """Who looks at runs for NaN and infinity, as `checked.Checker` does."""
+
+    def before_call(self, arguments: Sequence[NumpyArray], numbers: Sequence[float]) -> None:
+        """Before one run."""
+
+    def before(self, logged: Callable[[], Iterator[Any]], size: int) -> None:
+        """Before one or many; logged: how to make them again."""
+
+    def after(self, results: Sequence[NumpyArray]) -> None:
+        """After them."""
+
+    def end(self) -> None:
+        """After the last for now."""
 
 
 class Entry:
@@ -91,7 +104,7 @@ class Entry:
         self._results = [_Result(self.table, *each) for each in zip(self.result_slots, self.result_kinds)]
         self._is_single = captured.result_structure == tree.LEAF
         self.steps: Any = None  # the repeated runs of it, once there are any
-        self.checker: Checker | None = None
+        self.checker: RunChecker | None = None
         self._alone: Callable[[int], None] = _ALONE(compiled.code.address("alone"))
         if plan.arena_bytes >= MUCH:
             pool().prepare(self.threads)  # it would need LLVM once more
