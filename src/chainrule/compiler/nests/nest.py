@@ -97,6 +97,8 @@ class Nest:
         self._hoist()
         self.sweep = Sweep(self) if sweeps(self) else None  # before any loop: it makes room for totals
         self._outer_loops(0, begin, end)
+        if any(operand.far for operand in self.stores.values()):
+            self.f.wait_for_far()
 
     def _outer_loops(self, depth: int, begin: Reg, end: Reg) -> None:
         if depth == len(self.outer):
@@ -253,6 +255,8 @@ class Nest:
         stride = operand.strides[self.lane_axis.inner] if self.lane_axis and lanes else 0
         if self.ragged and stride == 1:
             self.ragged.store(f, dtype, self._spread(value), address)
+        elif operand.far and lanes and lanes % self.vector_lanes == 0 and stride == 1:
+            f.store_far(self._spread(value), address, self.vector_lanes * dtype.itemsize)
         elif not lanes or stride == 1:
             f.store_elements(dtype, self._spread(value), address)
         else:

@@ -37,6 +37,7 @@ class Lowering:
         self.users = self._count_users()
         self.output_ids = {id(value) for value in graph.outputs}
         self.outside: set[int] = set()  # ids of the values that must lie in memory
+        self.far: set[int] = set()  # ids of the values that are read much later, see `far`
         self.finishable: Finishable | None = None  # the last product
 
     def _count_users(self) -> dict[int, list[Equation]]:

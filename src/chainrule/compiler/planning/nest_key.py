@@ -18,10 +18,11 @@ def nest_key(
     literals: Mapping[int, Any],
     stores: Mapping[int, tuple[int, Place]],
     order: Sequence[int],
+    marks: tuple[bool, ...] = (),
 ) -> Key:
     """None where a parameter can't be part of a key.
 
-    operands, stores: for each value (by id) the number of its pointer, and its place.
+    operands, stores: for each value (by id) the number of its pointer, and its place. marks: of those arrays.
     """
     number = {id(equation.outputs[0]): place for place, equation in enumerate(unit.members)}
 
@@ -41,7 +42,7 @@ def nest_key(
         inputs = tuple([source(each) for each in equation.inputs])
         return equation.primitive.name, params, inputs, value.dtype, value.shape, is_row, is_guest, kept
 
-    key = ("nest", unit.domain, unit.axes, tuple(order), *map(member, unit.members))
+    key = ("nest", unit.domain, unit.axes, tuple(order), marks, *map(member, unit.members))
     try:
         hash(key)
     except TypeError:

@@ -20,11 +20,15 @@ EXPENSIVE = frozenset(_EXPENSIVE.split())
 
 @dataclass(frozen=True)
 class Operand:
-    """An array that a nest reads or writes: its pointer, and its strides over the axes of the domain."""
+    """An array that a nest reads or writes: its pointer, and its strides over the axes of the domain.
+
+    far: whether whole vectors of it are written past the caches.
+    """
 
     place: Place
     strides: tuple[int, ...]
     pointer: Reg
+    far: bool = False
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def lower_behind(lowering: Lowering, unit: Unit, arrays: Arrays, literals: Mappi
         inputs, outputs = (arrays.operands(way, registers, steps) for way in ("in", "out"))
         Nest(f, part, inputs, literals, outputs, (0, 1), lowering.target.vector_bytes, joined=False).write(begin, end)
 
-    key = nest_key(unit, arrays.numbered("in"), literals, arrays.numbered("out"), ())
+    key = nest_key(unit, arrays.numbered("in"), literals, arrays.numbered("out"), (), arrays.marks)
     key = None if key is None else ("behind", product.m, columns, product.c_m, key)
     name = lowering.kernels.named(write, len(arrays.pointers), str(unit), key)
     _replace(lowering, ready, unit, arrays, _finisher(name, arrays, steps, columns), name, cost)

@@ -234,6 +234,15 @@ class Instructions:
         """Store a scalar or a vector of neighbours."""
         self.line(f"store {value}, ptr {pointer.name}, align {align or bytes_of(value.element)}")
 
+    def store_far(self, value: Reg, pointer: Reg, align: int) -> None:
+        """Store whole vectors past the caches. Before others may read them: `wait_for_far`."""
+        self.line(f"store {value}, ptr {pointer.name}, align {align}, !nontemporal !{{i32 1}}")
+
+    def wait_for_far(self) -> None:
+        """What went past the caches is there before what is written from here on: x86 promises it of other stores."""
+        self.module.declare("@llvm.x86.sse.sfence", "void @llvm.x86.sse.sfence()")
+        self.line("call void @llvm.x86.sse.sfence()")
+
     def load_elements(self, dtype: DType, lanes: int, pointer: Reg) -> Reg:
         """Neighbouring elements of an array: a bool is a byte in memory and i1 in a register."""
         value = self.load(vector_of(memory_type(dtype), lanes), pointer)

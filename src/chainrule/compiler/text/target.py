@@ -35,6 +35,11 @@ class Target:
         return self.vector_bytes == 64 and self.triple.startswith("x86_64")
 
     @property
+    def has_past_caches(self) -> bool:
+        """Whether it writes vectors past the caches: that pays where a line is fetched before it is written to."""
+        return self.triple.startswith("x86_64")
+
+    @property
     def attributes(self) -> str:
         """Attributes of every function."""
         bits = 8 * self.vector_bytes

@@ -10,6 +10,7 @@ from ...ir.graph import Value
 from ..nests.nest import Nest
 from ..planning.arrays import Arrays
 from ..planning.chains import parts_of_nest
+from ..planning.far import written_past
 from ..planning.nest_key import nest_key
 from ..planning.nest_plan import EXPENSIVE, spilled
 from ..planning.place import Kind, Place, splat_number
@@ -31,7 +32,7 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
     stores = _stores(lowering, unit, stored, order)
     own_memory = {key for key, place in stores.items() if lowering.wishes.get(key) is not place}
     note_overwritten(unit, operands, stores, own_memory)
-    arrays = Arrays(unit)
+    arrays = Arrays(unit, far=written_past(unit, stores, lowering.far))
     for value, place in operands.items():
         arrays.add("in", value, place)
     for value, place in stores.items():
@@ -46,7 +47,7 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
 
     if lower_behind(lowering, unit, arrays, literals, _cost(unit)):
         return
-    key = nest_key(unit, arrays.numbered("in"), literals, arrays.numbered("out"), order)
+    key = nest_key(unit, arrays.numbered("in"), literals, arrays.numbered("out"), order, arrays.marks)
     tasks = lowering.kernels.tasks_of(key, count_tasks)
     lowering.call(
         lambda f, registers, begin, end: nest(f, registers).write(begin, end),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...ir.graph import Value
 from ..planning.compute_again import compute_again, drop_unused, read_outside
+from ..planning.far import far_values
 from ..planning.group import Grouping
 from ..planning.lowering import Lowering
 from ..planning.parts import wish_parts
@@ -56,6 +57,8 @@ class _Schedule:
         drop_unused(units, self.graph)
         units = [unit for unit in units if unit.members]
         self.lowering.outside = read_outside(units, self.graph)
+        if self.lowering.outer is None and self.lowering.target.has_past_caches:
+            self.lowering.far = far_values(units, self.lowering.outside)
         for unit in units:
             lower_unit(self.lowering, unit)
         self._finish()
