@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,11 +33,13 @@ def vector_of(element: str, lanes: int) -> str:
     return f"<{lanes} x {element}>" if lanes else element
 
 
+@cache
 def element_of(type: str) -> str:
     """The element type of a vector type, or the scalar type itself."""
     return type.rstrip(">").split(" x ")[1] if type.startswith("<") else type
 
 
+@cache
 def lanes_of(type: str) -> int:
     """How many lanes a vector type has; 0 for a scalar."""
     return int(type[1:].split(" ")[0]) if type.startswith("<") else 0
@@ -62,10 +66,17 @@ class Reg:
         return lanes_of(self.type)
 
 
+def _rounded(number: Any) -> float:
+    """The nearest number of float32."""
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", number))[0])
+    except OverflowError:
+        return math.copysign(math.inf, number)
+
+
 def _literal(element: str, number: Any) -> str:
     if element == "float":
-        with np.errstate(over="ignore"):
-            number = float(np.float32(number))
+        number = _rounded(number)
     if element in ("float", "double"):
         return f"0x{struct.unpack('<Q', struct.pack('<d', float(number)))[0]:016X}"
     if getattr(number, "dtype", None) is not None and number.dtype.kind == "V":  # bfloat16: its bits
