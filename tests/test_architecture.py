@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("tensor", "transforms", "trace", "functions", "dtypes"),
         *("creation", "data_types", "namespace", "linalg", "fft"),
         *("captured", "captured_module", "capture", "capture_told", "closure", "repeated"),
-        *("control", "random", "custom_gradient", "custom_check", "custom_call", "vmap", "recompute"),
+        *("control", "random", "custom_gradient", "vmap", "recompute"),
         *("jacobian", "wirtinger", "per_sample"),
         *("gradient_check", "gradient_comparison", "differences", "autocast"),
     ),

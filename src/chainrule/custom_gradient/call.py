@@ -8,16 +8,16 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import tree
-from .errors import GradientError
-from .ir.build import adopted, current_trace, is_recording
-from .ir.graph import Value
-from .ir.primitive import every
-from .ir.types import is_real_float
-from .ops.custom import custom_gradient as primitive
-from .ops.operators import astype, lift
-from .records import dataclass
-from .tensor import Tensor, unwrap, wrap
+from .. import tree
+from ..errors import GradientError
+from ..ir.build import adopted, current_trace, is_recording
+from ..ir.graph import Value
+from ..ir.primitive import every
+from ..ir.types import is_real_float
+from ..ops.custom import custom_gradient as primitive
+from ..ops.operators import astype, lift
+from ..records import dataclass
+from ..tensor import Tensor, unwrap, wrap
 
 Function = Callable[..., Any]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from . import differences, tree
-from .custom_call import Call, is_input, run
-from .errors import ChainruleError, GradientMismatchError, TraceError
-from .ir.build import constant, leaf, recording, tracing
-from .ir.types import ArrayType, NumpyArray, float64
-from .ops.samples import spread
-from .tensor import Tensor, wrap
+from .. import differences, tree
+from ..errors import ChainruleError, GradientMismatchError, TraceError
+from ..ir.build import constant, leaf, recording, tracing
+from ..ir.types import ArrayType, NumpyArray, float64
+from ..ops.samples import spread
+from ..tensor import Tensor, wrap
+from .call import Call, is_input, run
 
 Function = Callable[..., Any]
 Arrays = list[NumpyArray]

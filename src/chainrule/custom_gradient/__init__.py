@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import Any, overload
 
-from . import tree
-from .custom_call import run
-from .custom_check import check_call
-from .ir.build import is_recording
+from .. import tree
+from ..ir.build import is_recording
+from .call import run
+from .check import check_call
 
 Function = Callable[..., Any]
 
