@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("captured", "captured_module", "capture", "capture_told", "closure", "repeated"),
         *("control", "random", "custom_gradient", "vmap", "recompute"),
         *("jacobian", "wirtinger", "per_sample"),
-        *("gradient_check", "gradient_comparison", "differences", "autocast"),
+        *("gradient_check", "differences", "autocast"),
     ),
     ("finite",),
     ("passes", "reference", "compiler", "dispatch"),

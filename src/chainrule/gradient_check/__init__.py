@@ -6,11 +6,11 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import random
-from .functions import astype
-from .gradient_comparison import FIRST_STEP, Check, Checked, GradientReport, is_float
-from .ir.types import float64
-from .tensor import asarray
+from .. import random
+from ..functions import astype
+from ..ir.types import float64
+from ..tensor import asarray
+from .comparison import FIRST_STEP, Check, Checked, GradientReport, is_float
 
 __all__ = ["Checked", "GradientReport", "check_gradients", "check_module"]
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from . import differences, tree
-from .counts import checked_count
-from .errors import GradientError, GradientMismatchError
-from .functions import astype
-from .functions import sum as total_of
-from .ir.types import NumpyArray, float64
-from .tensor import Tensor, asarray
-from .transforms import grad, no_grad
+from .. import differences, tree
+from ..counts import checked_count
+from ..errors import GradientError, GradientMismatchError
+from ..functions import astype
+from ..functions import sum as total_of
+from ..ir.types import NumpyArray, float64
+from ..tensor import Tensor, asarray
+from ..transforms import grad, no_grad
 
 Arrays = list[NumpyArray]
 Scalar = Callable[[list[Tensor]], Tensor]
