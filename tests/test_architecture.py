@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("tensor", "transforms", "trace", "functions", "dtypes"),
         *("creation", "data_types", "namespace", "linalg", "fft"),
-        *("captured", "captured_module", "capture", "capture_told", "closure", "repeated"),
+        *("captured", "captured_module", "capture", "capturing", "capture_told", "closure", "repeated", "surroundings"),
         *("control", "random", "custom_gradient", "vmap", "recompute"),
         *("jacobian", "wirtinger", "per_sample"),
         *("gradient_check", "differences", "autocast"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from .capture import Capture
+from .capturing import Capture
 from .ir.build import current_trace
 
 

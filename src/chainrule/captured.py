@@ -11,6 +11,7 @@ from .captured_module import CHANGES, ModuleGuard
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType, NumpyArray
 from .records import dataclass
+from .surroundings.places import Places
 from .tensor import Tensor, wrap
 
 LOOKED_AT = (
@@ -105,8 +106,9 @@ class Guard:
 class Guards:
     """All guards of a program, asked at each call: sorted, so that asking costs little."""
 
-    def __init__(self, every: Sequence[Guard | ModuleGuard]) -> None:
-        self.every = tuple(every)
+    def __init__(self, every: Sequence[Guard | ModuleGuard], places: Places) -> None:
+        """places: what the code reads outside itself."""
+        self.every, self.places = tuple(every), places
         self._seen = -1  # of the changes to modules, when they were asked last
         self._modules = [guard for guard in every if isinstance(guard, ModuleGuard)]
         guards = [guard for guard in every if isinstance(guard, Guard)]
@@ -131,6 +133,7 @@ class Guards:
             and [where.get(key) for where, key in self._options] == self._options_then
             and all(guard.holds for guard in self._others)
             and (self._seen == CHANGES[0] or self._modules_hold())
+            and self.places.hold
         )
 
     def _modules_hold(self) -> bool:
@@ -143,7 +146,7 @@ class Guards:
     @property
     def broken(self) -> list[str]:
         """What is no longer as it was."""
-        return [guard.name for guard in self.every if not guard.holds]
+        return [*(guard.name for guard in self.every if not guard.holds), *self.places.broken]
 
 
 _training = operator.attrgetter("training")

@@ -14,8 +14,9 @@ from types import CodeType, FrameType
 from typing import Any
 
 from .. import autodiff
-from ..capture import Capture, capture
+from ..capture import capture
 from ..captured import Captured
+from ..capturing import Capture
 from ..ir.graph import Equation, Value
 from ..nn import Module
 from ..source import PACKAGE_FOLDER

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import functions as f
 from .. import tree
-from ..capture import Capture
+from ..capturing import Capture
 from ..control import scan
 from ..ir.build import current_trace
 from ..repeated import UnrepeatableError, repeated

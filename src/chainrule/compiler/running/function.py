@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from .epoch import Epoch
     from .profile import KernelTime
 
+MOST_PROGRAMS = 8
+"""That are kept for calls of one kind: those whose guards were the last to hold."""
+
 __all__ = ["CompiledFunction", "RecompileWarning"]
 
 
@@ -172,6 +175,7 @@ class CompiledFunction:
         for entry in found:
             if entry.holds:
                 return entry, arrays
+        broken = found[-1:]
         given = [kind if isinstance(kind, ArrayType) else leaf for kind, leaf in zip(call.pattern, leaves)]
         positional, named = tree.unflatten(structure, given)
         tracked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not is_array(leaf)]
@@ -182,7 +186,8 @@ class CompiledFunction:
 
             entry.checker = Checker(entry, self._names(entry, args, kwargs), self.folder)
         found.append(entry)
-        self._reasons.tell(call, found[:-1], (tuple(args), kwargs), expected)
+        del found[:-MOST_PROGRAMS]
+        self._reasons.tell(call, broken, (tuple(args), kwargs), expected)
         return entry, arrays
 
     def _names(self, entry: Entry, args: Any, kwargs: Any) -> Names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,14 @@ from ...records import dataclass
 from ...source import user_source
 from ...tensor import Tensor
 from .entry import Entry
+
+OFTEN = 8
+"""How often the same may have changed before the way out is told."""
+
+ADVICE = (
+    "Each time takes far longer than a call. Give what changes so often as an argument that is an array, or keep it in "
+    "a tensor that is assigned to (t.assign(...)): both are read anew at each call"
+)
 
 
 class RecompileWarning(UserWarning):
@@ -35,22 +44,31 @@ class Reasons:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self._told: set[str] = set()
+        self._broken: Counter[str] = Counter()
         self._last: Call | None = None
 
     def tell(self, call: Call, entries: Sequence[Entry], arguments: Any, expected: bool) -> None:
         """Warn that a program was compiled for `call`, unless it is the first, or only its shapes are new as expected.
 
-        entries: the programs there were for such calls, whose guards no longer hold.
+        entries: the last program for such calls, if there was one: its guards no longer hold.
         """
         last, self._last = self._last, call
         kind, reason = _guard(entries) if entries else self._difference(last, call, arguments)
-        if not kind or (expected and kind == "shape") or kind in self._told:
+        if not kind or (expected and kind == "shape"):
             return
-        self._told.add(kind)
+        if entries:
+            self._broken[kind] += 1
+        if kind not in self._told:
+            self._told.add(kind)
+            self._warn("compiled again", f"{reason}. This is said once")
+        elif self._broken[kind] == OFTEN:
+            self._warn("compiled again and again", f"{reason}, {OFTEN} times by now. {ADVICE}")
+
+    def _warn(self, what: str, why: str) -> None:
         source = user_source()
         name = getattr(self.function, "__name__", "a function")
-        text = f"{name} is compiled again{f' at {source}' if source else ''}: {reason}. This is said once"
         file, line = (source.file, source.line) if source else ("chainrule", 0)
+        text = f"{name} is {what}{f' at {source}' if source else ''}: {why}"
         warnings.warn_explicit(text, RecompileWarning, file, line)
 
     def _difference(self, last: Call | None, call: Call, arguments: Any) -> tuple[str, str]:

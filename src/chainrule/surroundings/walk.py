@@ -1,0 +1,271 @@
+"""The walk from a function through all that its code reads outside itself, on into functions that it names."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
+from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..tensor import Tensor
+from .code import Path, reads_of
+from .foreign import is_foreign_class, is_foreign_function, is_foreign_module, is_ours
+from .places import MISSING, Elements, Kind, Place, contents
+
+MOST_ITEMS = 1000
+"""A container with more of them is known by being the same one."""
+
+NOT_CALLED = {"__init__", "__new__", "__post_init__", "__repr__", "__str__", "__hash__", "__setattr__", "__del__"}
+"""Methods with a meaning of their own in Python that do not run just because there is an object."""
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, Tensor, np.generic)
+
+
+class Walk:
+    """All places that have been found, and what of them has been walked through."""
+
+    def __init__(self) -> None:
+        self._found: dict[Any, Place] = {}
+        self._seen: dict[Any, Any] = {}  # what was walked through is kept, so that no id is used twice
+        self._loose: set[str] = set()
+        self._objects: list[Any] = []
+        self._modules: set[int] = set()  # ids of modules with a guard of their own
+        self._done: dict[int, set[str]] = {}
+
+    # -- where it begins
+
+    def start(self, function: Any, positional: Sequence[Any], named: Mapping[str, Any]) -> None:
+        """From a function about to be called on these arguments."""
+        while isinstance(function, functools.partial | MethodType):
+            if isinstance(function, MethodType):
+                positional, function = (function.__self__, *positional), function.__func__
+            else:
+                self._follow_all((*function.args, *function.keywords.values()))
+                positional, named = (*function.args, *positional), {**function.keywords, **named}
+                function = function.func
+        self._follow_all(tree.leaves([positional, dict(named)]))
+        if isinstance(function, FunctionType):
+            names = function.__code__.co_varnames[: function.__code__.co_argcount]
+            known = {**named, **dict(zip(names, positional))}
+            self._function(function, {name: each for name, each in known.items() if not _is_rebuilt(each)})
+            self._follow(getattr(function, "__wrapped__", MISSING))
+        else:
+            self._follow(function)
+        self._finish()
+
+    def module(self, module: Any) -> None:
+        """From a module about to be called. Its attributes have a guard of their own; what they hold has none."""
+        if id(module) not in self._modules and not is_foreign_class(type(module)):
+            self._modules.add(id(module))
+            self._attribute(module, "forward")
+            self._finish()
+
+    @property
+    def places(self) -> list[Place]:
+        """Those found."""
+        return list(self._found.values())
+
+    def _finish(self) -> None:
+        """Look for attributes whose owner is not known in every object that was found, until no more are found."""
+        at = (-1, 0)
+        while at != (len(self._loose), len(self._objects)):
+            at = (len(self._loose), len(self._objects))
+            for each in list(self._objects):
+                done = self._done.setdefault(id(each), set())
+                for name in self._loose - done:
+                    done.add(name)
+                    self._follow(self._attribute(each, name))
+
+    # -- functions
+
+    def _function(self, function: FunctionType, known: Mapping[str, Any]) -> None:
+        """What a function reads. known: what parameters of it are."""
+        key = (id(function), *((name, id(each)) for name, each in known.items()))
+        if key in self._seen:
+            return
+        self._seen[key] = (function, [each for each in known.values() if not isinstance(each, Tensor)])
+        self._follow_all((*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()))
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
+        if is_foreign_function(function):  # that of a library: it may hold what the user gave it
+            self._follow_all(_held(cell) for cell in cells.values())
+            return
+        reads = reads_of(function.__code__)
+        self._loose |= reads.loose
+        for read in reads.names:
+            match read.kind:
+                case "global":
+                    found = self._item(function.__globals__, read.name, f"the global {read.name}")
+                case "cell":
+                    found = self._cell(cells.get(read.name), read.name)
+                case "module":
+                    found = sys.modules.get(read.name, MISSING)
+                case _:
+                    found = known.get(read.name, MISSING)
+                    if found is MISSING:
+                        self._loose.update(str(key) for kind, key in read.path if kind == "attribute")
+            self._along(found, read.path)
+
+    def _methods(self, owner: Any, name: str) -> bool:
+        """Go into the methods of this name of an object or class; whether there are any."""
+        kind = owner if isinstance(owner, type) else type(owner)
+        every = [vars(each)[name] for each in kind.__mro__ if name in vars(each)]
+        codes = [(static, code) for static in every for code in _codes(static)]
+        for static, code in codes:
+            first = kind if isinstance(static, classmethod) else owner
+            unknown = isinstance(static, staticmethod) or (first is kind and not isinstance(static, classmethod))
+            self._function(code, {} if unknown else dict.fromkeys(code.__code__.co_varnames[:1], first))
+        return bool(codes)
+
+    # -- what was found
+
+    def _along(self, found: Any, path: Path) -> None:
+        for kind, key in path:
+            if kind == "attribute":
+                found = self._attribute(found, key)
+            elif type(found) is dict and key in found:
+                found = self._item(found, key, f"the item {key!r} of a dict")
+            else:
+                break
+        self._follow(found)
+
+    def _attribute(self, owner: Any, name: str) -> Any:
+        """What an object has under a name, with its place; what else it is is followed at once."""
+        if owner is MISSING:
+            return MISSING
+        if isinstance(owner, ModuleType):
+            return MISSING if is_foreign_module(owner) else self._item(vars(owner), name, f"{owner.__name__}.{name}")
+        if isinstance(owner, _PLAIN) or _is_container(owner):
+            self._follow(owner)
+            return MISSING
+        self._object(owner)
+        static = inspect.getattr_static(owner, name, MISSING)
+        own = name in getattr(owner, "__dict__", ())
+        if static is MISSING or (self._methods(owner, name) and not own):
+            return MISSING
+        in_place = own or not hasattr(type(static), "__get__")
+        if not in_place and not isinstance(static, MemberDescriptorType):
+            self._follow(static)
+            return MISSING
+        found = getattr(owner, name, MISSING)
+        if id(owner) not in self._modules or name not in vars(owner):
+            self._place(_attribute_name(owner, name), Kind.ATTRIBUTE, owner, name, found)
+        return found
+
+    def _item(self, where: dict[Any, Any], key: Any, name: str) -> Any:
+        found = where.get(key, MISSING)
+        if not (isinstance(found, ModuleType) and is_foreign_module(found)):
+            self._place(name, Kind.ITEM, where, key, found)
+        return found
+
+    def _cell(self, cell: Any, name: str) -> Any:
+        if cell is None:
+            return MISSING
+        found = _held(cell)
+        self._place(f"the variable {name} around the function", Kind.CELL, cell, None, found)
+        return found
+
+    def _place(self, name: str, kind: Kind, where: Any, key: Any, then: Any) -> None:
+        if then is not MISSING:
+            self._found.setdefault((kind, id(where), key), Place(name, kind, where, key, then))
+
+    def _follow_all(self, found: Iterable[Any]) -> None:
+        for each in found:
+            self._follow(each)
+
+    def _follow(self, found: Any) -> None:
+        """Go on from something that is read as a whole."""
+        if found is MISSING or isinstance(found, _PLAIN) or id(found) in self._seen:
+            return
+        self._seen[id(found)] = found
+        if isinstance(found, np.ndarray):
+            self._place("a NumPy array that it reads", Kind.ARRAY, found, None, Elements(found))
+        elif _is_container(found):
+            self._container(found)
+        elif isinstance(found, FunctionType):
+            self._function(found, {})
+            self._follow(getattr(found, "__wrapped__", MISSING))
+        elif isinstance(found, MethodType):
+            self._follow(found.__self__)
+            self._methods(found.__self__, found.__name__)
+        elif isinstance(found, functools.partial):
+            self._follow_all((found.func, *found.args, *found.keywords.values()))
+        else:
+            self._object(found)
+
+    def _container(self, found: Any) -> None:
+        if len(found) > MOST_ITEMS:
+            return
+        if not isinstance(found, tuple | frozenset):
+            name = f"a {type(found).__name__} that it reads"
+            self._place(name, Kind.CONTENTS, found, None, contents(found))
+        self._follow_all(list(found.values()) if isinstance(found, dict) else list(found))
+
+    def _object(self, found: Any) -> None:
+        """An object or a class: attributes of it may be read by way of a local variable."""
+        if id(found) in self._done or (isinstance(found, ModuleType) and is_foreign_module(found)):
+            return
+        self._done[id(found)] = set()
+        self._seen[id(found)] = found
+        self._follow(inspect.getattr_static(found, "__wrapped__", MISSING))
+        kind = found if isinstance(found, type) else type(found)
+        if isinstance(found, type) and is_foreign_class(kind):
+            return
+        if is_ours(kind):
+            self._follow_all(each for each in _vars(found) if _is_function(each))
+            return
+        self._objects.append(found)
+        for each in kind.__mro__:
+            if not is_foreign_class(each):
+                for name in list(vars(each)):
+                    runs = isinstance(found, type) or name not in NOT_CALLED
+                    if runs and name.startswith("__") and name.endswith("__"):
+                        self._methods(found, name)
+
+
+def _is_rebuilt(argument: Any) -> bool:
+    """Whether the function gets another one than the caller gave, of which each part is known by itself."""
+    return _is_container(argument) or is_dataclass(argument)
+
+
+def _attribute_name(owner: Any, name: str) -> str:
+    of = owner.__name__ if isinstance(owner, type) else type(owner).__name__
+    return f"the attribute {name!r} of {of}"
+
+
+def _held(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it is empty as yet
+        return MISSING
+
+
+def _vars(found: Any) -> list[Any]:
+    return list(getattr(found, "__dict__", {}).values())
+
+
+def _is_container(found: Any) -> bool:
+    return isinstance(found, np.ndarray | list | tuple | dict | set | frozenset)
+
+
+def _is_function(found: Any) -> bool:
+    """Whether it is one that a user may have given to an object of this package."""
+    if isinstance(found, FunctionType | MethodType | functools.partial):
+        return True
+    return callable(found) and not isinstance(found, Tensor | type) and not is_ours(type(found))
+
+
+def _codes(static: Any) -> list[FunctionType]:
+    """The functions behind what a class has under a name: a method, a property, a compiled function."""
+    if isinstance(static, property):
+        static = static.fget
+    elif not isinstance(static, FunctionType) and is_foreign_class(type(static)):
+        inner = getattr(static, "__dict__", {})
+        static = next((inner[name] for name in ("func", "function", "__wrapped__") if name in inner), None)
+    static = static.__func__ if isinstance(static, staticmethod | classmethod) else static
+    return [static] if isinstance(static, FunctionType) and static.__code__.co_filename != "<string>" else []
