@@ -22,11 +22,8 @@ def compile(
     The function is traced once for each combination of shapes and element types of its arguments. Tensors that it reads
     or writes outside itself (parameters, moments, running statistics, random state) are read anew at each call and
     updated in place. Python numbers, strings and bools among the arguments are part of the program: another value
-    compiles again, with a `RecompileWarning`. Numbers, NumPy arrays and plain objects that it finds around itself
-    (globals, closures) are taken as they are when it is traced: what changes belongs among the arguments, in a tensor
-    that is assigned to, or in a module, whose parts and options are watched. threads: how many to use at most; all
-    cores by default. The result has the same bits for any number of threads. `epoch` of the result runs it over whole
-    arrays in one native call.
+    compiles again, with a `RecompileWarning`. threads: how many to use at most; all cores by default. The result has
+    the same bits for any number of threads. `epoch` of the result runs it over whole arrays in one native call.
     check_finite: look for NaN and infinity in results and in what is written; the first is a NonFiniteError that tells
     the operation that made it, with your line, what it was given, which example it comes from, and a file that replays
     the step. Weights are then as they were before that step. Calls look at weights now and then only: `check()` of the
@@ -35,6 +32,15 @@ def compile(
     included (what `memory` of the result tells). As few parts of the forward pass as it takes are computed again for
     the gradients instead of being kept: the same numbers but for the last bits of sums that another program may take
     in another order. A ConfigurationError where that is not enough.
+
+    What the code of the function, and of your functions that it calls, reads around itself by name counts as it is at
+    each call, as it does eagerly: numbers, strings, functions, tensors, NumPy arrays, lists, dicts and plain objects in
+    globals, closures, defaults and attributes, and the parts and options of modules. A change compiles again. What
+    changes from call to call belongs among the arguments as an array, or in a tensor that is assigned to. A NumPy array
+    is compared at each call, which takes time where it is large; a tensor is not. Not seen are: what has no name in
+    the code (files, the environment, random numbers of Python and NumPy, `globals()[name]`), containers of more than
+    1000 items, code of installed packages, other methods put into a class, and what the function itself changes in a
+    list, dict or set or puts in place of anything but a number.
 
     Python threads that call one compiled function take turns: each call is a whole step. Functions of their own that
     train the same tensors at the same time don't wait for each other: each call reads what is there and writes it back,
