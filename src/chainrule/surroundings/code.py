@@ -5,9 +5,10 @@ from __future__ import annotations
 import dis
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import CodeType
 from typing import Any
+
+from ..records import dataclass
 
 Path = tuple[tuple[str, Any], ...]
 """("attribute", its name) or ("item", its key), one after the other."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from ..errors import TraceError
 from ..ir.types import NumpyArray
+from ..records import dataclass
 from ..tensor import Tensor
 
 PIECE = 1 << 20
