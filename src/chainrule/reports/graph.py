@@ -50,7 +50,7 @@ class ProgramGraph:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a page that stands alone."""
         target = Path(path)
-        write_text(target, Document(f"The graph of {self.name}", [self.section()]).text())
+        write_text(target, Document(f"The graph of {self.name}", [self.section(title="Forward and backward")]).text())
         return target
 
     def _repr_html_(self) -> str:

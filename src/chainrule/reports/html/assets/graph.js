@@ -188,6 +188,12 @@ chainrule.view("[data-graph]", (root) => {
     unfold: () => { openMore(Math.max(40, 3 * canvas.querySelectorAll(".node").length)); redraw(chosen); },
   };
   root.querySelectorAll("[data-do]").forEach((button) => button.addEventListener("click", actions[button.dataset.do]));
-  phase.addEventListener("change", draw);
-  openMore(AT_FIRST); draw();
+  // The highest box is in sight at first, on a phone too.
+  const begin = () => {
+    draw();
+    const top = (shape) => shape.getBoundingClientRect().y, shapes = [...canvas.querySelectorAll(".node")];
+    if (shapes.length) center(shapes.reduce((first, each) => (top(each) < top(first) ? each : first)));
+  };
+  phase.addEventListener("change", begin);
+  openMore(AT_FIRST); begin();
 });
