@@ -70,3 +70,21 @@ def test_nothing_flows_on_to_what_was_cut_off() -> None:
 
     np.testing.assert_allclose(step(X), 4 * X * X, 1e-6)
     np.testing.assert_allclose(weight.grad, 4 * X * X, 1e-6)  # of the product alone: slope is a constant there
+
+
+def test_tensors_made_of_arguments() -> None:
+    """A function given arrays makes tensors of them; compiled these are copies of traced values."""
+
+    def slope(x: Any) -> Any:
+        weight = cr.tensor(x, requires_grad=True)
+        copy = cr.tensor(weight, dtype="float64")
+        copy += 1
+        ((weight**3).sum() + (copy * weight).sum()).backward()
+        return weight.grad, copy, x * 1
+
+    for call in (slope, cr.compile(slope)):
+        found, copy, argument = call(X)
+        np.testing.assert_allclose(found, 3 * X**2 + X + 1, 1e-6)
+        assert copy.dtype == cr.float64 and not copy.requires_grad
+        np.testing.assert_allclose(copy, X + 1.0, 1e-6)
+        np.testing.assert_array_equal(argument, X)

@@ -120,3 +120,10 @@ def test_what_does_not_fit(x: tuple[int, ...], w: tuple[int, ...], options: dict
 def test_padding_same_needs_stride_one() -> None:
     with pytest.raises(ChainruleError, match="stride 1"):
         F.conv1d(np.zeros((1, 1, 5)), np.zeros((1, 1, 3)), stride=2, padding="same")
+
+
+def test_no_output_channels_have_gradients_of_zeros() -> None:
+    x, w = np.ones((2, 3, 4, 4)), np.ones((0, 3, 3, 3))
+    for_x, for_w = cr.grad(lambda x, w: F.conv2d(x, w, padding=1).sum(), (0, 1))(x, w)
+    np.testing.assert_array_equal(for_x, np.zeros(x.shape))
+    assert for_w.shape == w.shape

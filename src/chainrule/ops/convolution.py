@@ -95,7 +95,7 @@ def _convolution(x: NumpyArray, weight: NumpyArray, **params: Any) -> NumpyArray
 def _rows_of(g: NumpyArray, groups: int) -> NumpyArray:
     """A cotangent as (groups, channels of a group, batch and places)."""
     channels_first = np.ascontiguousarray(np.swapaxes(g, 0, 1))
-    return channels_first.reshape(groups, g.shape[1] // groups, math.prod(g.shape) // max(g.shape[1], 1))
+    return channels_first.reshape(groups, g.shape[1] // groups, g.shape[0] * math.prod(g.shape[2:]))
 
 
 def _weight_gradient(x: NumpyArray, g: NumpyArray, *, kernel: Shape, **params: Any) -> NumpyArray:

@@ -357,7 +357,10 @@ def lifted(function: Callable[..., Any], name: str | None = None, doc: str | Non
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor holding a copy of `data`: Python floats become float32, integers int64, NumPy arrays keep their type."""
-    return Tensor(data, dtype, requires_grad)
+    if not isinstance(data, Tensor) or not data.is_traced:
+        return Tensor(data, dtype, requires_grad)
+    copy = no_gradient(data if dtype is None else data.astype(dtype))  # a function given arrays does so eagerly, too
+    return copy.requires_grad_() if requires_grad else copy
 
 
 def asarray(data: Any, dtype: Any = None) -> Tensor:
