@@ -222,3 +222,23 @@ def test_an_index_out_of_range_is_an_error_and_the_next_call_works() -> None:
     with pytest.raises(cr.errors.OutOfRangeError):
         call(X, np.int64([0, 7]))
     assert call(X, np.int64([0, 2])).tolist() == [1, 3]
+
+
+def test_a_schedule_inside_is_refused_and_works_outside() -> None:
+    weight = cr.tensor([1.0], requires_grad=True)
+    optimizer = cr.optim.SGD([weight], lr=1.0)
+    schedule = cr.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        weight.sum().backward()
+        optimizer.step()
+
+    with pytest.raises(TraceError, match="call it after the compiled function"):
+        cr.compile(lambda: (step(), schedule.step()))()
+    assert weight.item() == 1 and optimizer.param_groups[0]["lr"] == 1
+    call = cr.compile(step)
+    for _ in range(3):
+        call()
+        schedule.step()
+    assert weight.item() == 1 - (1 + 0.5 + 0.25)

@@ -167,7 +167,6 @@ def test_a_branch_on_a_traced_value_names_the_line() -> None:
         lambda x: np.asarray(x),
         lambda x: 1.0 in x,
         lambda x: x[x > 0],
-        lambda x: cr.tensor(x),
         lambda x: cr.zeros(3).assign(x),
         lambda x: f"{x[0]:.3f}",
         lambda x: not x[0],

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import ConfigurationError
-from ...tensor import Tensor
+from ...errors import ConfigurationError, TraceError
+from ...tensor import Tensor, in_trace
 from ..optimizer import Group, Optimizer
 
 _ROUNDING = 1e-6  # of a rate kept as a float32 tensor
@@ -100,7 +100,12 @@ class LRScheduler:
     # -- what a user calls
 
     def step(self, epoch: float | None = None) -> None:
-        """Go on to the next epoch, or to the one given, and set the learning rates."""
+        """Go on to the next epoch, or to the one given, and set the learning rates. Raises TraceError in a trace."""
+        if in_trace():
+            raise TraceError(
+                f"{type(self).__name__}.step() in a compiled function would be done once, while it is traced, and not "
+                "at each call; call it after the compiled function, which reads the learning rate anew each time"
+            )
         groups = self.optimizer.param_groups
         if len(groups) != len(self.base_lrs):
             raise ConfigurationError(
