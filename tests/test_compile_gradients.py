@@ -10,6 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.errors import NoGradientError
 
 X = np.array([0.5, -1.0, 2.0], np.float32)
 BUFFER = cr.tensor([0.3, 0.7, -0.2])
@@ -88,3 +89,16 @@ def test_tensors_made_of_arguments() -> None:
         assert copy.dtype == cr.float64 and not copy.requires_grad
         np.testing.assert_allclose(copy, X + 1.0, 1e-6)
         np.testing.assert_array_equal(argument, X)
+
+
+def test_a_loss_that_no_weight_led_to_is_an_error_as_it_is_eagerly() -> None:
+    model = nn.Linear(3, 2)
+
+    def step(inputs: cr.Tensor) -> cr.Tensor:
+        loss = (inputs * inputs).sum() + model(inputs).detach().sum()
+        loss.backward()
+        return loss
+
+    for call in (step, cr.compile(step)):
+        with pytest.raises(NoGradientError, match="does not depend on anything that requires a gradient"):
+            call(cr.tensor(np.ones((2, 3), np.float32)))

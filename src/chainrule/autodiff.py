@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .errors import GradientError, ShapeError
+from .errors import GradientError, NoGradientError, ShapeError
 from .ir.build import adopted, current_trace, deriving, splat, zeros_like
 from .ir.graph import Equation, Value
 from .ir.operand import MEANING
@@ -151,13 +151,16 @@ def _checked(equation: Equation, position: int, contribution: Value) -> Value:
     return contribution
 
 
+NOTHING_REQUIRES = (
+    "backward() was called on a tensor that does not depend on anything that requires a gradient: "
+    "set requires_grad=True on what you differentiate, and compute it outside no_grad()"
+)
+
+
 def leaf_gradients(output: Value, cotangent: Value | None = None) -> list[tuple[Value, Value]]:
     """Every value that requires a gradient and that nothing computed, with its cotangent."""
     if not output.tracked:
-        raise GradientError(
-            "backward() was called on a tensor that does not depend on anything that requires a gradient: "
-            "set requires_grad=True on what you differentiate, and compute it outside no_grad()"
-        )
+        raise NoGradientError(NOTHING_REQUIRES)
     leaves: dict[int, Value] = {id(output): output} if output.is_leaf else {}
     for equation in ancestors([output]):
         leaves.update((id(value), value) for value in equation.inputs if value.is_leaf and value.tracked)

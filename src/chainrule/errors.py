@@ -48,6 +48,10 @@ class GradientError(EngineError, ValueError):
     """A gradient was asked for where none is defined."""
 
 
+class NoGradientError(GradientError):
+    """Nothing that led to a tensor requires a gradient."""
+
+
 class GradientMismatchError(EngineError, AssertionError):
     """A gradient differs from central differences."""
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol, Self
 
 import numpy as np
 
-from ..errors import DtypeError, GradientError, ShapeError
+from ..errors import DtypeError, GradientError, NoGradientError, ShapeError
 from ..ir.build import current_trace, is_recording, recording
 from ..ir.graph import Value
 from ..ir.operand import MEANING
@@ -44,6 +44,10 @@ def watcher() -> Watcher | None:
     """The capture under way in this thread, if any."""
     found: Any = current_trace()
     return found if getattr(found, "watches", False) else None
+
+
+def _owner_of(leaf: Value) -> Tensor | None:
+    return leaf.owner() if isinstance(leaf, Content) else None
 
 
 class Tensor(TensorChange):
@@ -225,16 +229,19 @@ class Tensor(TensorChange):
 
         gradient: cotangent of this tensor, of its shape; may be left out for a single element (a loss).
         create_graph: record the backward pass, so that the gradients can be differentiated again.
-        Raises GradientError where nothing that led here requires a gradient.
+        Raises NoGradientError where nothing that led here requires a gradient.
         """
-        from ..autodiff import leaf_gradients
+        from ..autodiff import NOTHING_REQUIRES, leaf_gradients
 
         with recording(create_graph):
             cotangent = None if gradient is None else lift(unwrap(self._weak(gradient)))
-            for content, gradient_value in leaf_gradients(self._value, cotangent):
-                owner = content.owner() if isinstance(content, Content) else None
+            found = leaf_gradients(self._value, cotangent)
+            owned = [(_owner_of(content), gradient) for content, gradient in found]
+            if watcher() is not None and all(owner is None for owner, _ in owned):
+                raise NoGradientError(NOTHING_REQUIRES)  # only arguments led here: a trace follows them all the same
+            for owner, gradient in owned:
                 if owner is not None:
-                    owner._accumulate(gradient_value)
+                    owner._accumulate(gradient)
 
     def _accumulate(self, gradient: Value) -> None:
         before = self.grad

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import nn, tree
 from ..autocast import autocast
-from ..errors import ConfigurationError, telling, unknown_name
+from ..errors import ConfigurationError, NoGradientError, telling, unknown_name
 from ..optim import LBFGS, Optimizer, clip_grad_norm_
 from ..tensor import Tensor
 from ..transforms import stop_gradient
@@ -62,6 +62,13 @@ def _checked_error(given: Any) -> Tensor:
     return given
 
 
+def _backward(loss: Tensor) -> None:
+    try:
+        loss.backward()
+    except NoGradientError as error:
+        raise ConfigurationError(NO_WEIGHT) from error
+
+
 @dataclass
 class TrainingStep:
     """What happens to the weights when the network sees a batch of examples.
@@ -91,7 +98,7 @@ class TrainingStep:
         if self.rows is None or len(inputs) <= self.rows:
             outputs = self.outputs(inputs)  # 1. forward pass: the prediction
             loss = self.error(outputs, targets, weights)  # 2. loss: the error of the prediction
-            loss.backward()  # 3. backward pass, from the output to the input, by the chain rule
+            _backward(loss)  # 3. backward pass, from the output to the input, by the chain rule
         else:
             batch = (inputs, targets) if weights is None else (inputs, targets, weights)
             loss, outputs = accumulated(self._of_a_part(batch), batch, self.rows)  # 1. to 3. for part after part
@@ -110,7 +117,7 @@ class TrainingStep:
             outputs = self.outputs(inputs)
             share = len(inputs) / length if total is None else mass(self.loss, targets, floats(weights)) / total
             loss = self.error(outputs, targets, weights) * share
-            loss.backward()
+            _backward(loss)
             return stop_gradient(loss), tree.map(stop_gradient, outputs)
 
         return part
