@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -184,6 +184,19 @@ def test_any_nest_of_arguments_and_results() -> None:
     found = cr.compile(function)(*arguments, scale=2.0)
     assert type(found["rest"][1][1]) is Pair
     assert_same(found, function(*arguments, scale=2.0))
+
+
+def test_fields_that_are_set_later_count_as_they_are() -> None:
+    @dataclass
+    class Batch:
+        inputs: Any
+        scale: float = field(default=1.0, init=False)
+
+    call = cr.compile(lambda batch: batch.inputs * batch.scale)
+    batch = Batch(np.float32([1, 2]))
+    for scale in (3.0, 5.0):
+        batch.scale = scale
+        np.testing.assert_array_equal(call(batch).numpy(), np.float32([1, 2]) * np.float32(scale))
 
 
 def test_results_are_new_each_time() -> None:

@@ -63,6 +63,13 @@ TREES: list[tuple[Any, list[int]]] = [
 ]
 
 
+def test_what_is_set_later_is_kept() -> None:
+    layer = Layer(1, 2)
+    object.__setattr__(layer, "made", 7)
+    new = tree.map(lambda leaf: -leaf, layer)
+    assert (new.weight, new.bias, new.made) == (-1, -2, 7)
+
+
 @pytest.mark.parametrize(("example", "leaves"), TREES, ids=lambda each: type(each).__name__)
 def test_flatten_and_build_anew(example: Any, leaves: list[int]) -> None:
     found, structure = tree.flatten(example)

@@ -75,8 +75,23 @@ def children_of(tree: Any) -> Children | None:
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         names = tuple(field.name for field in dataclasses.fields(tree) if field.init)
         values = tuple(getattr(tree, name) for name in names)
-        return Children(names, values, lambda new: dataclasses.replace(tree, **dict(zip(names, new))))
+        return Children(names, values, lambda new: _dataclass_like(tree, dict(zip(names, new))))
     return None
+
+
+def set_later(example: Any) -> dict[str, Any]:
+    """Fields of a dataclass that are no arguments and that nothing computes: no children, but kept as they are."""
+    if hasattr(example, "__post_init__"):
+        return {}
+    fields = [field for field in dataclasses.fields(example) if not field.init]
+    return {field.name: getattr(example, field.name) for field in fields if hasattr(example, field.name)}
+
+
+def _dataclass_like(example: Any, values: dict[str, Any]) -> Any:
+    new = dataclasses.replace(example, **values)
+    for name, value in set_later(example).items():
+        object.__setattr__(new, name, value)
+    return new
 
 
 def _dict_like(example: dict[Any, Any], items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:

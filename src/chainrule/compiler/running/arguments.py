@@ -45,7 +45,9 @@ def held_by(containers: Any) -> tuple[Any, ...]:
     if children is None:
         return ()
     found: list[Any] = []
-    if not isinstance(containers, dict | list | tuple) and not is_dataclass(containers):
+    if is_dataclass(containers):
+        found += [(name, _held(each)) for name, each in tree.set_later(containers).items()]
+    elif not isinstance(containers, dict | list | tuple):
         found.append(_own(containers, children.values))
     for value in children.values:
         found += held_by(value)
