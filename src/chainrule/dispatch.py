@@ -46,7 +46,10 @@ def compile(
     train the same tensors at the same time don't wait for each other: each call reads what is there and writes it back,
     so that updates may be lost or mixed (hold a lock, or call one function, for whole steps); nothing worse happens.
 
-    Raises TraceError where the function asks for the elements of an array while it is traced.
+    Raises TraceError where the function asks for the elements of an array while it is traced, OutOfRangeError for an
+    index outside its axis (with what holds it, and your line). A program meets such an index while it runs: what it
+    updates in place is then updated all the same, with index 0 in its place, so go on from a checkpoint. Nothing is
+    raised for a singular matrix, which eagerly is a LinearAlgebraError: its results are NaN or infinite.
 
     >>> import chainrule as cr
     >>> @cr.compile

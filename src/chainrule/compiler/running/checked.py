@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from ...finite.trail import follow, is_bad
 from ...ir.types import NumpyArray, is_real_float
 from ...records import dataclass
 from ...tensor import Parameter, Tensor
+from .given import Logged, Step
 
 if TYPE_CHECKING:
     from .entry import Entry
@@ -52,16 +53,6 @@ class Names:
         return f"the gradient of {name}" if isinstance(cell, GradientCell) else name
 
 
-@dataclass(frozen=True)
-class _Step:
-    arguments: Sequence[NumpyArray]
-    numbers: Sequence[float]
-    rows: NumpyArray | None = None  # which examples of the data they are
-
-
-Logged = Callable[[], Iterator[_Step]]
-
-
 class Checker:
     """The checks of one program. folder: where a step that fails is saved."""
 
@@ -80,7 +71,7 @@ class Checker:
     def before_call(self, arguments: Sequence[NumpyArray], numbers: Sequence[float]) -> None:
         """Before one run; it is logged with copies of its arguments, which the caller may change."""
         kept: list[NumpyArray] = []
-        step = _Step(kept, list(numbers))
+        step = Step(kept, list(numbers))
         self.before(lambda: iter([step]), sum(array.nbytes for array in arguments))
         kept += self._spare.pop() if self._spare else map(np.empty_like, arguments)
         for copy, array in zip(kept, arguments):
@@ -181,7 +172,7 @@ class Checker:
             "the arrays it was given have been changed since"
         )
 
-    def _error(self, step: _Step, before: Sequence[NumpyArray | None]) -> NonFiniteError:
+    def _error(self, step: Step, before: Sequence[NumpyArray | None]) -> NonFiniteError:
         captured, names = self.entry.captured, self.names
         read = [array for array, _ in zip(before, captured.cells)]
         numbers = [np.float64(number) for number in step.numbers]
@@ -221,17 +212,6 @@ def _is_finite(array: NumpyArray) -> bool:
         return math.isfinite(array.item())
     with np.errstate(all="ignore"):
         return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
-
-
-def logged_steps(arrays: Sequence[NumpyArray], order: NumpyArray, rows: int, numbers: NumpyArray) -> Logged:
-    """Runs over rows of arrays. numbers: (runs, options)."""
-
-    def steps() -> Iterator[_Step]:
-        for number, options in enumerate(numbers.tolist()):
-            chosen = order[number * rows : (number + 1) * rows]
-            yield _Step([array[chosen] for array in arrays], options, chosen)
-
-    return steps
 
 
 def cell_names(function: Any) -> dict[int, str]:

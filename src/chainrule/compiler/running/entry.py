@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
 from ... import tree
 from ...captured import Captured
-from ...errors import ConfigurationError, OutOfRangeError
+from ...errors import ConfigurationError
 from ...ir.graph import Value
 from ...ir.types import ArrayType, NumpyArray, int64
 from ...tensor import Tensor, wrap
@@ -24,6 +24,7 @@ from ..machine.threads import pool
 from ..planning.plan import PARALLEL_COST
 from .cells import memory_of, updated_in_place
 from .forecast import MemoryForecast, bytes_by_kind
+from .given import Logged, Step
 from .outside import Outside
 
 ERROR_CELL = ArrayType((8,), int64)
@@ -105,6 +106,7 @@ class Entry:
         self._is_single = captured.result_structure == tree.LEAF
         self.steps: Any = None  # the repeated runs of it, once there are any
         self.checker: RunChecker | None = None
+        self.argument_names: Sequence[str] = ()  # what messages call them
         self._alone: Callable[[int], None] = _ALONE(compiled.code.address("alone"))
         if plan.arena_bytes >= MUCH:
             pool().prepare(self.threads)  # it would need LLVM once more
@@ -143,7 +145,9 @@ class Entry:
             else:
                 pool().run(self.compiled.address, self.table_address, self.threads)
         finally:  # Ctrl-C is raised as native code returns
-            self.leave()
+            failed = self.leave()
+        if failed:
+            self.raise_out_of_range(lambda: iter([Step(arrays, numbers)]))
         return results
 
     def wrapped(self, results: Sequence[NumpyArray]) -> Any:
@@ -168,14 +172,19 @@ class Entry:
                 self.table[slot] = address
         return changed
 
-    def leave(self) -> None:
-        """After a run: cells show what was written; an index out of range is an error."""
+    def leave(self) -> bool:
+        """After a run: cells show what was written. Gives whether an index lay out of range."""
         self.cells.after(self.captured.cleared)
-        if self.compiled.plan.errors is not None and self.errors[0]:
-            self.errors[:] = 0
-            raise OutOfRangeError(
-                "an index lies outside its axis in a compiled function; call the function without compile to see which"
-            )
+        if self.compiled.plan.errors is None or not self.errors[0]:
+            return False
+        self.errors[:] = 0
+        return True
+
+    def raise_out_of_range(self, given: Logged) -> NoReturn:
+        """given: how to make again what the runs were given of which one met an index out of range."""
+        from .out_of_range import out_of_range
+
+        raise out_of_range(self.captured, self.argument_names, given())
 
     def show(self, *stages: str) -> str:
         """What it became, as text: the stages `graph`, `groups`, `buffers`, `kernels`, or those that are named."""

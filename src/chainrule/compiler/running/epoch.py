@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from ...ir.types import NumpyArray, as_dtype
 from ..machine.memory import address_of, aligned
 from ..machine.threads import pool
 from ..planning.plan import HEAD
-from .checked import logged_steps
 from .entry import Entry
+from .given import Logged, Step, logged_steps
 
 SECONDS_A_CALL = 0.05
 """How long native code runs before Python looks for Ctrl-C."""
@@ -125,12 +126,14 @@ class Steps:
         while done < count:
             steps = min(self.at_once(), count - done)
             if self.entry.checker is None:
-                self._call(words, self._places, 0, done, steps, first)
+                given = partial(self._given, arrays, order[first + done * self.rows :], None, steps)
+                self._call(words, self._places, 0, done, steps, given, first)
             else:
                 numbers = np.tile(np.array(self.entry.numbers), (steps, 1))
                 rest = order[first + done * self.rows :], [result[done:] for result in results]
                 with self._checked(arrays, rest[0], numbers, rest[1], steps):
-                    self._call(words, self._places, 0, done, steps, first)
+                    given = partial(self._given, arrays, rest[0], numbers, steps)
+                    self._call(words, self._places, 0, done, steps, given, first)
             done += steps
         return results
 
@@ -143,12 +146,21 @@ class Steps:
         places = [first + 8 * number for number in range(numbers.shape[1])]
         results = self._room(count)
         words = self._words(arrays, order, results)
+        given = partial(self._given, arrays, order, numbers, count)
         if self.entry.checker is None:
-            self._call(words, places, 8 * len(places), 0, count)
+            self._call(words, places, 8 * len(places), 0, count, given)
         else:
             with self._checked(arrays, order, numbers, results, count):
-                self._call(words, places, 8 * len(places), 0, count)
+                self._call(words, places, 8 * len(places), 0, count, given)
         return results
+
+    def _given(
+        self, arrays: Sequence[NumpyArray], order: NumpyArray, numbers: NumpyArray | None, count: int
+    ) -> Iterator[Step]:
+        """What the next `count` steps are given. numbers: (count, options); None: those of the program now."""
+        if numbers is None:
+            numbers = np.tile(np.array(self.entry.numbers), (count, 1))
+        return logged_steps(arrays, order[: count * self.rows], self.rows, numbers)()
 
     @contextmanager
     def _checked(
@@ -193,11 +205,12 @@ class Steps:
         stride: int,
         done: int,
         steps: int,
+        given: Logged,
         first: int = 0,
     ) -> None:
         """Steps `done` to `done + steps` over rows from `first` on.
 
-        numbers: where those of the first step lie; stride: bytes to those of the next.
+        numbers: where those of the first step lie; stride: bytes to those of the next. given: what the steps are given.
         """
         entry, (order, arrays, results) = self.entry, words
         entry.enter()
@@ -213,4 +226,6 @@ class Steps:
         finally:  # Ctrl-C is raised as native code returns
             for slot, address in zip(entry.number_slots, self._places):
                 entry.table[slot] = address
-            entry.leave()
+            failed = entry.leave()
+        if failed:
+            entry.raise_out_of_range(given)

@@ -180,28 +180,35 @@ class CompiledFunction:
         positional, named = tree.unflatten(structure, given)
         tracked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not is_array(leaf)]
         entry = Entry(capture(self.function, positional, named), self.threads, tracked, self.memory_limit)
+        entry.argument_names = self._argument_names(args, kwargs)
         if self.check_finite:
             with forks_wait:
                 from .checked import Checker
 
-            entry.checker = Checker(entry, self._names(entry, args, kwargs), self.folder)
+            entry.checker = Checker(entry, self._names(entry), self.folder)
         found.append(entry)
         del found[:-MOST_PROGRAMS]
         self._reasons.tell(call, broken, (tuple(args), kwargs), expected)
         return entry, arrays
 
-    def _names(self, entry: Entry, args: Any, kwargs: Any) -> Names:
+    def _argument_names(self, args: Any, kwargs: Any) -> list[str]:
+        """What the arrays among the arguments are called in messages."""
+        parameters = parameters_of(self.function)
+        leaves = tree.flatten_with_paths((tuple(args), kwargs))
+        return [argument_name(path, parameters) for path, leaf in leaves if is_array(leaf)]
+
+    def _names(self, entry: Entry) -> Names:
         """What arguments, results and cells are called in messages."""
         from .checked import Names, cell_names
 
         name = getattr(self.function, "__name__", "the function")
-        parameters = parameters_of(self.function)
-        leaves = tree.flatten_with_paths((tuple(args), kwargs))
-        arguments = [argument_name(path, parameters) for path, leaf in leaves if is_array(leaf)]
         count = entry.captured.result_count
         numbered = (
             [f"the result of {name}"] if count == 1 else [f"result {number} of {name}" for number in range(count)]
         )
         return Names(
-            name, arguments, [*self.result_names, *numbered[len(self.result_names) :]], cell_names(self.function)
+            name,
+            entry.argument_names,
+            [*self.result_names, *numbered[len(self.result_names) :]],
+            cell_names(self.function),
         )

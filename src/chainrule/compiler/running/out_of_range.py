@@ -1,0 +1,176 @@
+"""An index that a program found to lie outside its axis: which it is, whose, and on which line it is used.
+
+The program itself only tells that there was one, since more would cost every run. So what indices are computed from is
+run again in NumPy, once there is an error to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from ...captured import Captured
+from ...errors import OutOfRangeError
+from ...ir.build import evaluate
+from ...ir.graph import Equation, Graph, Value
+from ...ir.types import NumpyArray
+from ...ir.walk import bodies
+from ...records import dataclass
+from ...source import SourceLine
+from .given import Step
+
+CHECKED = ("gather", "scatter_add")
+"""The primitives that take indices; the second operand of each."""
+NOT_FOUND = "an index lies outside its axis; call the function without compile to see which"
+ALREADY_WRITTEN = (
+    "What the function updates in place (weights, moments) was updated in this run all the same, with index 0 instead "
+    "of this one: go on from a checkpoint, or from new weights"
+)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An index out of range. given: what holds it, and where; expected: what would be right; both as text."""
+
+    given: str
+    expected: str
+    source: SourceLine | None
+
+
+def out_of_range(captured: Captured, names: Sequence[str], given: Iterable[Step]) -> OutOfRangeError:
+    """The error to raise. names: of the arguments; given: what the runs were given of which one failed."""
+    found = next(filter(None, (_find(captured, names, step) for step in given)), None)
+    told = NOT_FOUND if found is None else f"an index lies outside its axis: {found.given}; {found.expected}"
+    error = OutOfRangeError(f"{told}\n{ALREADY_WRITTEN}" if captured.written else told)
+    if found is not None and found.source is not None:
+        error.args = (f"{told}\n  at {found.source}" + f"\n{ALREADY_WRITTEN}" * bool(captured.written),)
+    return error
+
+
+def _find(captured: Captured, names: Sequence[str], step: Step) -> _Found | None:
+    graph, search = captured.graph, _Search(captured, names, step)
+    for equation in graph.equations:
+        if id(equation) not in search.needed:
+            continue
+        found = search.wrong_index(equation) if equation.primitive.name in CHECKED else None
+        if found is not None:
+            return found
+        try:
+            search.compute(equation)
+        except OutOfRangeError as error:  # in the body of a loop, or a branch
+            return _inside(equation, error)
+    return None
+
+
+def _inside(equation: Equation, error: OutOfRangeError) -> _Found:
+    """What is known of an index in the body of a loop. Of one along several axes the number would not be the user's."""
+    inner = [each for body in bodies(equation) for each in _checked(body)]
+    lines = {each.source for each in inner}
+    several = any(_whole(each.inputs[0]).shape != each.inputs[0].shape for each in inner)
+    given = "one of several axes" if several else str(error.args[0]).partition("\n")[0]
+    return _Found(given, f"in {equation.primitive.name}", lines.pop() if len(lines) == 1 else equation.source)
+
+
+def _checked(graph: Graph) -> Iterator[Equation]:
+    """The equations with indices in a graph and in the bodies of its loops."""
+    for equation in graph.equations:
+        if equation.primitive.name in CHECKED:
+            yield equation
+        for body in bodies(equation):
+            yield from _checked(body)
+
+
+class _Search:
+    """One step made again in NumPy, as far as indices follow from it."""
+
+    def __init__(self, captured: Captured, names: Sequence[str], step: Step) -> None:
+        cells = [cell.read() for cell in captured.cells]
+        held = [np.zeros(()) if value is None or value.data is None else value.data for value in cells]
+        given = [*step.arguments, *held, *map(np.float64, step.numbers)]
+        self.step, self.inputs = step, captured.graph.inputs
+        self.arrays: dict[int, NumpyArray] = {id(value): np.asarray(array) for value, array in zip(self.inputs, given)}
+        outside = ["a tensor outside the function"] * (len(self.inputs) - len(names))
+        self.names = [*names, *outside]
+        self.needed = _needed(captured.graph)
+
+    def array(self, value: Value) -> NumpyArray:
+        known = self.arrays.get(id(value), value.data)
+        assert known is not None
+        return known
+
+    def compute(self, equation: Equation) -> None:
+        """Its outputs, if indices follow from them."""
+        if self.needed[id(equation)]:
+            types = tuple(value.type for value in equation.outputs)
+            arrays = [self.array(value) for value in equation.inputs]
+            results = evaluate(equation.primitive, arrays, dict(equation.params), types)
+            self.arrays.update((id(value), result) for value, result in zip(equation.outputs, results))
+
+    def wrong_index(self, equation: Equation) -> _Found | None:
+        """The first index of a gather or scatter_add that lies outside."""
+        table, value = equation.inputs[:2]
+        indices, size = self.array(value), table.shape[0]
+        wrong = np.flatnonzero((indices < 0) | (indices >= size))
+        if not wrong.size:
+            return None
+        whole = _whole(table)
+        parts = list(self._sources(value, int(wrong[0])))
+        number = indices.ravel()[wrong[0]]
+        given = ", ".join(parts) or f"{number} at position {_place(wrong[0], indices.shape)} of the indices"
+        if whole.shape != table.shape:
+            expected = f"the array has shape {whole.shape}"
+        else:
+            expected = f"expected 0 to {size - 1}" if size else "the axis has no elements"
+        return _Found(given, f"{expected} ({equation.primitive.name})", equation.source)
+
+    def _sources(self, value: Value, place: int) -> Iterator[str]:
+        """What the integers hold, of those that the function was given, from which an index at this place follows."""
+        behind = _behind(value)
+        for source, name in zip(self.inputs, self.names):
+            if id(source) in behind and source.dtype.kind in "iu" and source.size == value.size:
+                number = self.array(source).ravel()[place]
+                yield f"{name} holds {number} at position {_place(place, source.shape)}{self._row(source, place)}"
+
+    def _row(self, source: Value, place: int) -> str:
+        rows = self.step.rows
+        if rows is None or not source.ndim or source.shape[0] != len(rows):
+            return ""
+        row = int(rows[np.unravel_index(place, source.shape)[0]])
+        return f" of its batch, which is row {row} of the data"
+
+
+def _place(flat: int, shape: Sequence[int]) -> str:
+    return str(tuple(map(int, np.unravel_index(flat, tuple(shape)))))
+
+
+def _whole(table: Value) -> Value:
+    """The array as it was before it was laid out flat to be indexed along several axes; itself where it was not."""
+    equation = table.equation
+    return table if equation is None or equation.primitive.name != "reshape" else equation.inputs[0]
+
+
+def _behind(value: Value) -> set[int]:
+    """By id, every value from which this one follows."""
+    found, waiting = set(), [value]
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in found:
+            found.add(id(each))
+            waiting += each.equation.inputs if each.equation is not None else ()
+    return found
+
+
+def _needed(graph: Graph) -> dict[int, bool]:
+    """By id, the equations to look at: those with indices, and those from which indices follow, which are computed."""
+    wanted: set[int] = set()
+    needed: dict[int, bool] = {}
+    for equation in reversed(graph.equations):
+        is_read = any(id(value) in wanted for value in equation.outputs)
+        has_indices = equation.primitive.name in CHECKED
+        has_body = any(True for body in bodies(equation) for _ in _checked(body))
+        if not (is_read or has_indices or has_body):
+            continue
+        needed[id(equation)] = is_read or has_body
+        wanted |= {id(value) for value in (equation.inputs if is_read or has_body else equation.inputs[1:2])}
+    return needed
