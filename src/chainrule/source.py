@@ -9,7 +9,8 @@ from types import FrameType
 from typing import NamedTuple
 
 PACKAGE_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
-INTERNAL_FOLDERS = (PACKAGE_FOLDER, "<frozen", os.path.dirname(os.path.abspath(os.__file__)) + os.sep + "functools")
+_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+INTERNAL_FOLDERS = (PACKAGE_FOLDER, "<frozen", _LIBRARY + "functools.py", _LIBRARY + "copy.py")
 
 
 class SourceLine(NamedTuple):

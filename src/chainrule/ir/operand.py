@@ -19,7 +19,7 @@ class Operand:
 
     __slots__ = ()
     __array_priority__ = 1000  # NumPy leaves `array + operand` to the operand
-    __array_ufunc__ = None
+    __array_ufunc__: Any = None
 
     def _operator(self, name: str, *operands: Any) -> Self:
         result: Self = MEANING[name](*operands)

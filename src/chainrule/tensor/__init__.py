@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol, Self
 
 import numpy as np
 
-from ..errors import DtypeError, GradientError, NoGradientError, ShapeError
+from ..errors import DtypeError, GradientError, NoGradientError, ShapeError, TraceError
 from ..ir.build import current_trace, is_recording, recording
 from ..ir.graph import Value
 from ..ir.operand import MEANING
@@ -268,7 +268,11 @@ class Tensor(TensorChange):
         return result
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        copy = type(self)(self.numpy(), requires_grad=self.requires_grad)
+        if self.is_traced:
+            raise TraceError(
+                "copy was given a traced value: use x.clone(), which gradients pass through, or x.detach()"
+            )
+        copy = type(self)(self._array("copy"), requires_grad=self.requires_grad)
         copy.grad = None if self.grad is None else Tensor(self.grad.numpy())
         memo[id(self)] = copy
         return copy

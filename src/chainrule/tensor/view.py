@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from .. import tree
 from ..errors import DtypeError, ShapeError, TraceError
 from ..ir.types import DType, NumpyArray, Shape, is_bfloat16
 from ..ops.composite import require_processor
 from .contents import Holder
 from .methods import ArrayMethods
+from .numpy_calls import operator_of, refusal, shown
 
 if TYPE_CHECKING:
     from . import Tensor
@@ -23,10 +25,10 @@ TRACED = (
     "cr.scan or cr.while_loop; to look at values, run the function without tracing or compiling it"
 )
 BRANCH = (
-    "a Python `if`, `while`, `and`, `or`, `not` or `assert` asked a traced value whether it is true. Its elements are "
-    "not known while the program is traced, so both ways must be part of the program: use cr.where(condition, x, y) to "
-    "choose between arrays, cr.cond to choose between computations, cr.scan or cr.while_loop for loops, and &, | and ~ "
-    "for `and`, `or` and `not`"
+    "a Python `if`, `while`, `and`, `or`, `not` or `assert` (or `max`, `min`, `sorted`) asked a traced value whether "
+    "it is true. Its elements are not known while the program is traced, so both ways must be part of the program: use "
+    "cr.where(condition, x, y) to choose between arrays, cr.cond to choose between computations, cr.scan or "
+    "cr.while_loop for loops, &, | and ~ for `and`, `or` and `not`, and cr.maximum for `max`"
 )
 
 
@@ -93,9 +95,12 @@ class TensorView(Holder, ArrayMethods):
 
     def item(self) -> Any:
         """The one element as a Python number."""
+        return self._one("item()")
+
+    def _one(self, what: str) -> Any:
         if self.size != 1:
-            raise ShapeError(f"item() needs a tensor of one element, but this one is {self._value.type}")
-        return self._array("item()").reshape(()).item()
+            raise ShapeError(f"{what} needs a tensor of one element, but this one is {self._value.type}")
+        return self._array(what).reshape(()).item()
 
     def tolist(self) -> Any:
         """The elements as nested Python lists."""
@@ -105,6 +110,23 @@ class TensorView(Holder, ArrayMethods):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumpyArray:
         return np.array(self.numpy(), dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        reflected = operator_of(ufunc, method, inputs, options)
+        if reflected is not None:
+            return getattr(inputs[1], reflected)(inputs[0])
+        name = f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method}"
+        raise refusal(ufunc, name, any(isinstance(each, TensorView) and each.is_traced for each in inputs))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        try:
+            return function._implementation(*args, **options)
+        except TypeError as error:
+            leaves = tree.flatten((args, options))[0]
+            if any(isinstance(leaf, TensorView) and leaf.is_traced for leaf in leaves):
+                raise refusal(function, shown(function), True) from None
+            error.add_note(str(refusal(function, shown(function), False)))
+            raise
 
     def __dlpack__(
         self,
@@ -149,18 +171,18 @@ class TensorView(Holder, ArrayMethods):
         return bool(self.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._one("float()"))
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._one("complex()"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._one("int()"))
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu" or self.size != 1:
             raise DtypeError(f"only a single integer can be used as an index, but this tensor is {self._value.type}")
-        return int(self.item())
+        return int(self._one("range() or an index of Python"))
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -172,10 +194,10 @@ class TensorView(Holder, ArrayMethods):
         return (rows[index] for index in range(len(self)))
 
     def __contains__(self, number: Any) -> bool:
-        return bool((self.numpy() == number).any())
+        return bool((self._array("`in`") == number).any())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.size == 1 else str(self)
+        return format(self._one("a format like {x:.3f}"), spec) if spec and self.size == 1 else str(self)
 
     def __repr__(self) -> str:
         if self.is_traced:
