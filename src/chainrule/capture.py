@@ -82,4 +82,5 @@ def capture(
 def _adopted_result(trace: Capture, leaf: Any) -> Value:
     if isinstance(leaf, Tensor | Value | np.ndarray | np.generic | bool | int | float):
         return trace.adopt((lift(unwrap(leaf)),))[0]
-    raise TraceError(f"a compiled function returns arrays in containers, not {type(leaf).__name__}")
+    kind, shown = type(leaf).__name__, f"{leaf!r}"[:60]
+    raise TraceError(f"a compiled function returns arrays in containers, not {kind}: leave {shown} out of its result")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from .source import user_source
+from .source import SourceLine, user_source
 
 
 class ChainruleError(Exception):
@@ -15,8 +15,10 @@ class ChainruleError(Exception):
 class EngineError(ChainruleError):
     """An error about a program written with arrays: names the user's line by itself."""
 
-    def __init__(self, message: str) -> None:
-        source = user_source()
+    def __init__(self, message: str, source: SourceLine | None = None) -> None:
+        """source: the line, where it isn't the one that runs."""
+        self.message = message
+        source = source or user_source()
         super().__init__(f"{message}\n  at {source}" if source else message)
 
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.cli.main import chainrule as command
-from chainrule.errors import NonFiniteError
+from chainrule.errors import LinearAlgebraError, NonFiniteError
 from chainrule.finite import replay
 from chainrule.finite.store import new_place
 
@@ -312,3 +312,17 @@ def test_a_step_that_cannot_be_saved_is_told_all_the_same(native: bool, monkeypa
     assert error.trail.births[0].operation == "log"
     assert re.search("could not be saved for `chainrule replay`: no space left", str(error))
     assert error.file is None
+
+
+def test_a_singular_matrix_is_told_with_the_line_of_its_operation_and_changes_no_weight() -> None:
+    weight = cr.tensor(np.eye(2, dtype=np.float32))
+
+    def step(x: Any) -> Any:
+        weight.assign(weight + 1)
+        return cr.linalg.inv(x).sum()
+
+    with pytest.raises(LinearAlgebraError) as caught:
+        cr.compile(step, check_finite=True)(np.ones((2, 2), np.float32))
+    assert "return cr.linalg.inv(x).sum()" in str(caught.value)
+    assert "in step; the weights are as they were before this step" in str(caught.value)
+    np.testing.assert_array_equal(weight, np.eye(2))

@@ -88,3 +88,10 @@ def test_who_asks_for_elements_is_told(read: Callable[[Any], Any], told: str) ->
     with pytest.raises(TraceError) as caught:
         cr.trace(lambda x: read(x))(cr.tensor(1.0))
     assert told in str(caught.value)
+
+
+def test_a_value_that_was_kept_from_a_trace_says_to_return_it() -> None:
+    kept = []
+    cr.compile(lambda x: kept.append(x * 2) or x)(np.ones(2, np.float32))  # type: ignore[func-returns-value]
+    with pytest.raises(TraceError, match=r"tolist\(\) needs .* that a compiled or traced function kept .*: return it"):
+        kept[0].tolist()

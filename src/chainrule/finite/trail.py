@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..errors import LinearAlgebraError
 from ..ir.graph import Equation, Graph, Value
 from ..ir.types import NumpyArray, is_real_float
 from ..records import dataclass
@@ -82,12 +83,16 @@ class _Run:
             int, tuple[int, str]
         ] = {}  # by id of a value: when weights were used last, and of which layer
         for number, equation in enumerate(graph.equations):
-            for value, result in zip(
-                equation.outputs, computed(equation, [self.array(each) for each in equation.inputs])
-            ):
+            for value, result in zip(equation.outputs, self._computed(equation)):
                 self.known[id(value)] = result
                 self.places[id(value)] = number
                 self.layers[id(value)] = self._layer(equation, number)
+
+    def _computed(self, equation: Equation) -> Sequence[NumpyArray]:
+        try:
+            return computed(equation, [self.array(each) for each in equation.inputs])
+        except LinearAlgebraError as error:  # a singular matrix: native code gives infinities
+            raise LinearAlgebraError(error.message, equation.source) from None
 
     def _layer(self, equation: Equation, number: int) -> tuple[int, str]:
         found = [(-1, "")]

@@ -58,7 +58,8 @@ class SVDResult(NamedTuple):
 def solve(x1: Any, x2: Any) -> Value:
     """The x for which x1 @ x = x2; x2 is a vector where it has one axis, else a matrix of columns.
 
-    Raises LinearAlgebraError for a singular matrix; compiled, the result is infinite or NaN there.
+    Raises LinearAlgebraError for a singular matrix; compiled, the result is infinite or NaN there, and an
+    error only with `cr.compile(f, check_finite=True)`.
     """
     a, b = floating(x1), floating(x2)
     dtype = promote(a.dtype, b.dtype)
@@ -71,7 +72,11 @@ def solve(x1: Any, x2: Any) -> Value:
 
 
 def inv(x: Any) -> Value:
-    """The inverse of square matrices; to solve a system `solve` is faster and more exact."""
+    """The inverse of square matrices; to solve a system `solve` is faster and more exact.
+
+    Raises LinearAlgebraError for a singular matrix; compiled, the result is infinite or NaN there, and an error only
+    with `cr.compile(f, check_finite=True)`.
+    """
     value = floating(x)
     result: Value = linear_systems.solve(value, identity_like(value))
     return result
@@ -91,7 +96,8 @@ def slogdet(x: Any) -> SlogdetResult:
 def cholesky(x: Any, upper: bool = False) -> Value:
     """The lower triangular L with L @ L* = x, or with upper=True its adjoint; of the symmetric part of x.
 
-    Raises LinearAlgebraError where x is not positive definite; compiled, the result is NaN there.
+    Raises LinearAlgebraError where x is not positive definite; compiled, the result is NaN there, and an error
+    only with `cr.compile(f, check_finite=True)`.
     """
     factor: Value = linear_systems.cholesky(floating(x))
     if not upper:

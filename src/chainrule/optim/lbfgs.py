@@ -84,7 +84,8 @@ class LBFGS(Optimizer):
             raise ConfigurationError("LBFGS evaluates the loss several times a step: call step(closure)")
         if in_trace():
             raise TraceError(
-                "LBFGS decides from the loss how far to go, so it can't be traced: call step(closure) eagerly"
+                "LBFGS decides from the loss how far to go, so it can't be traced or compiled: call "
+                "step(closure) eagerly, and give fit no compile=True"
             )
         group, state = self.param_groups[0], self._common_state()
         first_loss = evaluate(closure)

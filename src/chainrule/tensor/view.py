@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import tree
 from ..errors import DtypeError, ShapeError, TraceError
+from ..ir.build import current_trace
 from ..ir.types import DType, NumpyArray, Shape, is_bfloat16
 from ..ops.composite import require_processor
 from .contents import Holder
@@ -23,6 +24,11 @@ TRACED = (
     "{what} needs the elements of a traced value, which are not known while a program is being traced. "
     "For a choice between arrays use cr.where(condition, x, y), for a choice between computations cr.cond, for loops "
     "cr.scan or cr.while_loop; to look at values, run the function without tracing or compiling it"
+)
+LEFT = (
+    "{what} needs the elements of a value that a compiled or traced function kept (in a list, a global, an attribute) "
+    "while it was traced. Each run computes such values anew, and gives what the function returns: return it, and keep "
+    "what the call gives"
 )
 BRANCH = (
     "a Python `if`, `while`, `and`, `or`, `not` or `assert` (or `max`, `min`, `sorted`) asked a traced value whether "
@@ -84,7 +90,7 @@ class TensorView(Holder, ArrayMethods):
     def _array(self, what: str) -> NumpyArray:
         elements = self._value.data
         if elements is None:
-            raise TraceError(TRACED.format(what=what))
+            raise TraceError((LEFT if current_trace() is None else TRACED).format(what=what))
         return elements
 
     def numpy(self) -> NumpyArray:

@@ -131,3 +131,16 @@ def test_class_indices_must_be_integers_of_the_right_shape() -> None:
 def test_an_unknown_reduction_is_named() -> None:
     with pytest.raises(ChainruleError, match="'mean'"):
         F.mse_loss(np.zeros(2), np.zeros(2), reduction="means")
+
+
+@pytest.mark.parametrize(
+    ("targets", "told"),
+    [
+        (np.zeros((5, 1), np.int64), r"targets.squeeze\(-1\) removes the last axis"),
+        (np.eye(5, 3, dtype=np.int64), r"probabilities, also ones and zeros, are floats: targets.astype\('float32'\)"),
+        (np.zeros(5, np.float32), r"class indices are integers: targets.astype\('int64'\)"),
+    ],
+)
+def test_targets_of_a_usual_wrong_form_are_told_with_what_mends_them(targets: np.ndarray, told: str) -> None:
+    with pytest.raises(ShapeError, match=told):
+        cr.nn.functional.cross_entropy(cr.zeros((5, 3)), targets)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...captured import Cell, GradientCell, TensorCell
-from ...errors import NonFiniteError
+from ...errors import NonFiniteError, telling
 from ...finite.message import told
 from ...finite.store import SavedStep, keep
 from ...finite.trail import follow, is_bad
@@ -188,7 +188,8 @@ class Checker:
             sizes.pop() if len(sizes) == 1 else None,
             None if step.rows is None else tuple(map(int, step.rows)),
         )
-        trail = follow(saved.graph, saved.inputs, saved.names, saved.outputs)
+        with telling(f"in {names.function}; the weights are as they were before this step"):
+            trail = follow(saved.graph, saved.inputs, saved.names, saved.outputs)
         text = (
             "native code gave something that is not finite, where NumPy gives none"
             if trail is None

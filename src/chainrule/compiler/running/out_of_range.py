@@ -42,10 +42,9 @@ def out_of_range(captured: Captured, names: Sequence[str], given: Iterable[Step]
     """The error to raise. names: of the arguments; given: what the runs were given of which one failed."""
     found = next(filter(None, (_find(captured, names, step) for step in given)), None)
     told = NOT_FOUND if found is None else f"an index lies outside its axis: {found.given}; {found.expected}"
-    error = OutOfRangeError(f"{told}\n{ALREADY_WRITTEN}" if captured.written else told)
-    if found is not None and found.source is not None:
-        error.args = (f"{told}\n  at {found.source}" + f"\n{ALREADY_WRITTEN}" * bool(captured.written),)
-    return error
+    return OutOfRangeError(
+        f"{told}. {ALREADY_WRITTEN}" if captured.written else told, None if found is None else found.source
+    )
 
 
 def _find(captured: Captured, names: Sequence[str], step: Step) -> _Found | None:
@@ -68,7 +67,7 @@ def _inside(equation: Equation, error: OutOfRangeError) -> _Found:
     inner = [each for body in bodies(equation) for each in _checked(body)]
     lines = {each.source for each in inner}
     several = any(_whole(each.inputs[0]).shape != each.inputs[0].shape for each in inner)
-    given = "one of several axes" if several else str(error.args[0]).partition("\n")[0]
+    given = "one of several axes" if several else error.message
     return _Found(given, f"in {equation.primitive.name}", lines.pop() if len(lines) == 1 else equation.source)
 
 

@@ -56,6 +56,7 @@ def _labels(name: str, x: Tensor, y: Tensor, ignore_index: int) -> _Labels:
     if y.shape != x.shape[:-1]:
         raise ShapeError(
             f"{name}: predictions for {classes} classes need targets of shape {x.shape[:-1]}, but they are {y.shape}"
+            f"{_way_out(name, x, y)}"
         )
     if not may_ignore:
         return _Labels(y, None)
@@ -135,11 +136,18 @@ def _evenly_spread(log_p: Tensor, labels: _Labels, weight: Any) -> Tensor:
     return losses if labels.counted is None else f.where(labels.counted, losses, 0.0)
 
 
+def _way_out(name: str, x: Tensor, y: Tensor) -> str:
+    """What mends targets of a usual wrong shape."""
+    if y.shape == x.shape and name == "cross_entropy":
+        return "; probabilities, also ones and zeros, are floats: targets.astype('float32')"
+    return "; targets.squeeze(-1) removes the last axis" if y.shape == (*x.shape[:-1], 1) else ""
+
+
 def _of_probabilities(x: Tensor, y: Tensor, weight: Any, reduction: str, smoothing: float) -> Tensor:
     if x.shape != y.shape:
         raise ShapeError(
             f"cross_entropy: targets that are probabilities need the shape of the predictions {x.shape}, but they are "
-            f"{y.shape}; for class indices give integers"
+            f"{y.shape}; class indices are integers: targets.astype('int64')"
         )
     p = f.astype(y, x.dtype) * (1 - smoothing) + smoothing / x.shape[-1] if smoothing else f.astype(y, x.dtype)
     return reduce(-f.sum(_weighted(p * f.log_softmax(x, -1), weight), -1), reduction)
