@@ -216,6 +216,6 @@ def test_results_are_told_by_their_own_names(metrics: Any) -> None:
 @pytest.mark.parametrize("data", [(INPUTS, LABELS), cr.data.loader((INPUTS, LABELS), 8)], ids=["arrays", "loader"])
 def test_l_bfgs_is_compiled_for_nobody_and_who_asks_is_told(data: Any) -> None:
     model = nn.Linear(4, 3)
-    with pytest.raises(TraceError, match="LBFGS .* give fit no compile=True"):
+    with pytest.raises(TraceError, match=r"LBFGS .* give fit no compile=True"):
         fit(model, optim.LBFGS(model.parameters()), data=data, compile=True, progress=False)
     assert fit(model, optim.LBFGS(model.parameters()), data=data, epochs=1, progress=False).last["step"]
