@@ -48,8 +48,8 @@ def compile(
 
     Raises TraceError where the function asks for the elements of an array while it is traced, OutOfRangeError for an
     index outside its axis (with what holds it, and your line). A program meets such an index while it runs: what it
-    updates in place is then updated all the same, with index 0 in its place, so go on from a checkpoint. Nothing is
-    raised for a singular matrix, which eagerly is a LinearAlgebraError, but with check_finite.
+    updates in place is then updated all the same, with index 0 in its place, so go on from a checkpoint; with
+    check_finite it is put back. Only check_finite finds a singular matrix, which eagerly is a LinearAlgebraError.
 
     >>> import chainrule as cr
     >>> @cr.compile

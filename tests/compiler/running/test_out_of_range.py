@@ -44,7 +44,7 @@ def test_a_label_is_told_with_its_argument_place_and_line() -> None:
     assert "argument labels holds -1 at position (3,); the array has shape (5, 3)" in text
     line = inspect.getsourcelines(training_step)[1] + 6
     assert f"at test_out_of_range.py:{line}: loss = nn.functional.cross_entropy(model(images), labels)" in text
-    assert "was updated in this run all the same" in text
+    assert "was updated by this call all the same" in text
 
 
 def test_a_label_in_an_epoch_is_told_with_its_row() -> None:
@@ -76,3 +76,24 @@ def test_an_index_in_a_loop_is_told_with_the_line_in_its_body() -> None:
     assert "index 7" in text
     assert "expected 0 to 4" in text
     assert "return carry, carry[at]" in text
+
+
+@pytest.mark.parametrize("whole_epoch", [False, True])
+def test_with_check_finite_the_weights_are_as_before_the_step(whole_epoch: bool) -> None:
+    rows, labels = cr.tensor(np.zeros((3, 2), np.float32)), np.array([0, 1, 2, 0, 5, 1, 2, 2])
+
+    def step(at: Any) -> Any:
+        rows.assign(rows + 1)
+        return rows[at].sum()
+
+    checked = cr.compile(step, check_finite=True)
+    if whole_epoch:
+        text = message(checked.epoch, labels, batch_size=2)
+    else:
+        for start in (0, 2):
+            checked(labels[start : start + 2])
+        text = message(checked, labels[4:6])
+    assert "is as it was before this step" in text
+    np.testing.assert_array_equal(rows, 2)
+    checked(labels[:2])
+    np.testing.assert_array_equal(rows, 3)

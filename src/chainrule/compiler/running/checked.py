@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...captured import Cell, GradientCell, TensorCell
-from ...errors import NonFiniteError, telling
+from ...errors import NonFiniteError, OutOfRangeError, telling
 from ...finite.message import told
 from ...finite.store import SavedStep, keep
 from ...finite.trail import follow, is_bad
@@ -106,6 +106,22 @@ class Checker:
         """After an epoch: the cells too."""
         if self._copy is not None and self._bad_cells(self._copy):
             self._find()
+
+    def undo(self) -> bool:
+        """After a step that met an index out of range: the cells as they were before it. Gives whether they are."""
+        if self._copy is None:
+            return False
+        log, self._log = self._log, []
+        self._restore(self._copy)
+        self._copy = None
+        for step in itertools.chain.from_iterable(logged() for logged in log):
+            before = self._contents(every=True)
+            try:
+                self.entry.run_unchecked(step.arguments, step.numbers)
+            except OutOfRangeError:
+                self._restore(before)
+                return True
+        return False
 
     # -- copies of cells
 

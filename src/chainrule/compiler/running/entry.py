@@ -52,6 +52,9 @@ class RunChecker(Protocol):
     def end(self) -> None:
         """After the last for now."""
 
+    def undo(self) -> bool:
+        """After a step that met an index out of range: put back what it changed. Gives whether that was done."""
+
 
 class Entry:
     """A captured function, its program, and the memory that the program runs on."""
@@ -184,7 +187,8 @@ class Entry:
         """given: how to make again what the runs were given of which one met an index out of range."""
         from .out_of_range import out_of_range
 
-        raise out_of_range(self.captured, self.argument_names, given())
+        undone = self.checker is not None and self.checker.undo()
+        raise out_of_range(self.captured, self.argument_names, given(), undone)
 
     def show(self, *stages: str) -> str:
         """What it became, as text: the stages `graph`, `groups`, `buffers`, `kernels`, or those that are named."""

@@ -24,9 +24,10 @@ CHECKED = ("gather", "scatter_add")
 """The primitives that take indices; the second operand of each."""
 NOT_FOUND = "an index lies outside its axis; call the function without compile to see which"
 ALREADY_WRITTEN = (
-    "What the function updates in place (weights, moments) was updated in this run all the same, with index 0 instead "
-    "of this one: go on from a checkpoint, or from new weights"
+    "What the function updates in place (weights, moments) was updated by this call all the same, with index 0 instead "
+    "of this one: go on from a checkpoint, or from new weights (with check_finite=True it would have been put back)"
 )
+UNDONE = "What the function updates in place (weights, moments) is as it was before this step"
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,17 @@ class _Found:
     source: SourceLine | None
 
 
-def out_of_range(captured: Captured, names: Sequence[str], given: Iterable[Step]) -> OutOfRangeError:
-    """The error to raise. names: of the arguments; given: what the runs were given of which one failed."""
+def out_of_range(
+    captured: Captured, names: Sequence[str], given: Iterable[Step], undone: bool = False
+) -> OutOfRangeError:
+    """The error to raise. names: of the arguments; given: what the runs were given of which one failed.
+
+    undone: whether cells are again as they were before it.
+    """
     found = next(filter(None, (_find(captured, names, step) for step in given)), None)
     told = NOT_FOUND if found is None else f"an index lies outside its axis: {found.given}; {found.expected}"
-    return OutOfRangeError(
-        f"{told}. {ALREADY_WRITTEN}" if captured.written else told, None if found is None else found.source
-    )
+    state = f". {UNDONE if undone else ALREADY_WRITTEN}" if captured.written else ""
+    return OutOfRangeError(f"{told}{state}", None if found is None else found.source)
 
 
 def _find(captured: Captured, names: Sequence[str], step: Step) -> _Found | None:
