@@ -8,6 +8,7 @@ from types import CodeType
 from typing import Any
 
 from .errors import TraceError
+from .surroundings.changed import Left, left
 from .tensor import Parameter, Tensor
 
 CHANGES = [0]
@@ -31,6 +32,7 @@ class ModuleGuard:
         named = names | _named_in(type(module), modules)  # type: ignore[arg-type]
         self._others = {key: each for key, each in vars(module).items() if key in named and key not in self._parts}
         self._others.pop("training", None)  # it has a guard of its own
+        self._counted: str | None = None  # an attribute that the function itself changes
 
     def _parts_now(self) -> Iterator[tuple[str, Any]]:
         return ((key, each) for key, each in vars(self.where).items() if isinstance(each, Parameter | self._modules))
@@ -38,17 +40,21 @@ class ModuleGuard:
     def settle(self, has_read: Callable[[Tensor], bool], made: Collection[int]) -> None:
         """At the end of the trace. has_read: whether it read a tensor from outside. made: ids of those that it made.
 
-        What the trace itself put there for others to look at is no matter. A number that it changed is: who traced it
-        again would find another. Raises TraceError for a tensor that was read and replaced: state of the module.
+        What the trace itself put there for others to look at is no matter. What the next call would read is: who traced
+        it again would find another. Raises TraceError for a tensor that was read and replaced: state of the module.
         """
         now = vars(self.where)
         for key, then in list(self._others.items()):
             found = now.get(key)
-            if found is then or isinstance(found, int | float):
+            if _same(found, then):
                 continue
-            if isinstance(then, Tensor) and isinstance(found, Tensor) and id(found) in made and has_read(then):
-                raise TraceError(REPLACED.format(module=type(self.where).__name__, name=key))
-            del self._others[key]
+            match left(then, found, has_read, made):
+                case Left.REPLACED:
+                    raise TraceError(REPLACED.format(module=type(self.where).__name__, name=key))
+                case Left.STATE:
+                    self._counted = key
+                case _:
+                    del self._others[key]
 
     @property
     def holds(self) -> bool:
@@ -61,6 +67,8 @@ class ModuleGuard:
         return f"the attribute {self._changed()!r} of {type(self.where).__name__}"
 
     def _changed(self) -> str | None:
+        if self._counted is not None:
+            return self._counted
         now = vars(self.where)
         parts = dict(self._parts_now())
         for key in parts | self._parts:

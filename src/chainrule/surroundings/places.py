@@ -13,6 +13,8 @@ from ..errors import TraceError
 from ..ir.types import NumpyArray
 from ..records import dataclass
 from ..tensor import Tensor
+from .changed import Left, has_grown, left
+from .drawn import state_of
 
 PIECE = 1 << 20
 """Bytes of an array that are compared at a time."""
@@ -31,6 +33,7 @@ class Kind(Enum):
     CELL = auto()  # of a closure
     CONTENTS = auto()  # all of a list, dict or set
     ARRAY = auto()  # the elements of a NumPy array
+    DRAWN = auto()  # how far an iterator or a generator of random numbers is
 
 
 class _Missing:
@@ -65,6 +68,8 @@ class Place:
                     return contents(self.where)
                 case Kind.ARRAY:
                     return Elements(self.where)
+                case Kind.DRAWN:
+                    return state_of(self.where)
         except (LookupError, AttributeError, ValueError):
             return MISSING
 
@@ -123,12 +128,13 @@ def same(now: Any, then: Any) -> bool:
 class Places:
     """What a program rests on that lies outside the function: sorted by where it lies, so that asking costs little."""
 
-    def __init__(self, every: Sequence[Place]) -> None:
-        self.every = tuple(every)
+    def __init__(self, every: Sequence[Place], changed: Sequence[Place] = ()) -> None:
+        """changed: those that the function itself changes, which only a trace does: the program fits no other call."""
+        self.every, self.changed = tuple(every), tuple(changed)
         self._arrays: list[Elements] = [place.then for place in every if place.kind is Kind.ARRAY]
         grouped: dict[tuple[Kind, int], list[Place]] = {}
         for place in every:
-            if place.kind is not Kind.ARRAY:
+            if place.kind not in (Kind.ARRAY, Kind.DRAWN):
                 one = 0 if place.kind is Kind.CELL else id(place.where)
                 grouped.setdefault((place.kind, one), []).append(place)
         self._groups = [_group(places) for places in grouped.values()]
@@ -136,6 +142,8 @@ class Places:
     @property
     def hold(self) -> bool:
         """Whether everything is what it was."""
+        if self.changed:
+            return False
         try:
             for read, where, then in self._groups:
                 now = read(where)
@@ -148,30 +156,31 @@ class Places:
     @property
     def broken(self) -> list[str]:
         """What is no longer as it was."""
-        return [place.name for place in self.every if not place.holds]
+        return [place.name for place in (*self.changed, *self.every) if place in self.changed or not place.holds]
 
     def settled(self, has_read: Callable[[Tensor], bool], made: Collection[int]) -> Places:
         """At the end of the trace: without the places where the function itself left what is there for others.
 
-        Numbers and arrays that it changed stay: who traced it again would find others. See `ModuleGuard.settle`.
-        Raises TraceError for a tensor that was read and replaced.
+        Where it left what a next call would read (numbers, arrays, tensors from elsewhere), the program fits this call
+        only: who traces again finds them. See `ModuleGuard.settle`. Raises TraceError for a tensor that was read and
+        replaced.
         """
-        return Places([place for place in self.every if _stays(place, has_read, made)])
+        holding = [place for place in self.every if place.kind is not Kind.DRAWN and place.holds]
+        others = [place for place in self.every if not place.holds]
+        return Places(holding, [place for place in others if _is_state(place, has_read, made)])
 
 
-def _stays(place: Place, has_read: Callable[[Tensor], bool], made: Collection[int]) -> bool:
-    if place.kind is Kind.ARRAY or place.holds:
+def _is_state(place: Place, has_read: Callable[[Tensor], bool], made: Collection[int]) -> bool:
+    """Whether the function reads at its next call what it left there at this one."""
+    if place.kind in (Kind.ARRAY, Kind.DRAWN):
         return True
-    then, found = place.then, place.now()
-    if isinstance(then, Tensor) and isinstance(found, Tensor) and id(found) in made and has_read(then):
-        raise TraceError(REPLACED.format(place=place.name))
-    return place.kind is not Kind.CONTENTS and _is_plain(found)
-
-
-def _is_plain(found: Any) -> bool:
-    return isinstance(found, bool | int | float | complex | str) or (
-        isinstance(found, tuple) and all(map(_is_plain, found))
-    )
+    if place.kind is Kind.CONTENTS and has_grown(place.then, place.where):
+        return False
+    match left(place.then, place.now(), has_read, made):
+        case Left.REPLACED:
+            raise TraceError(REPLACED.format(place=place.name))
+        case other:
+            return other is Left.STATE
 
 
 Group = tuple[Callable[[Any], Sequence[Any]], Any, tuple[Any, ...]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
@@ -15,6 +16,7 @@ import numpy as np
 from .. import tree
 from ..tensor import Tensor
 from .code import Path, reads_of
+from .drawn import everywhere, is_drawn_from, state_of
 from .foreign import is_foreign_class, is_foreign_function, is_foreign_module, is_ours
 from .places import MISSING, Elements, Kind, Place, contents
 
@@ -42,6 +44,7 @@ class Walk:
 
     def start(self, function: Any, positional: Sequence[Any], named: Mapping[str, Any]) -> None:
         """From a function about to be called on these arguments."""
+        self._generators()
         while isinstance(function, functools.partial | MethodType):
             if isinstance(function, MethodType):
                 positional, function = (function.__self__, *positional), function.__func__
@@ -81,6 +84,10 @@ class Walk:
                 for name in self._loose - done:
                     done.add(name)
                     self._follow(self._attribute(each, name))
+
+    def _generators(self) -> None:
+        for name, each in everywhere():
+            self._place(name, Kind.DRAWN, each, None, state_of(each))
 
     # -- functions
 
@@ -139,8 +146,10 @@ class Walk:
         if owner is MISSING:
             return MISSING
         if isinstance(owner, ModuleType):
+            if owner is np and name == "random" and np.random:  # looked at, it is loaded
+                self._generators()
             return MISSING if is_foreign_module(owner) else self._item(vars(owner), name, f"{owner.__name__}.{name}")
-        if isinstance(owner, _PLAIN) or _is_container(owner):
+        if isinstance(owner, _PLAIN) or _is_container(owner) or is_drawn_from(owner):
             self._follow(owner)
             return MISSING
         self._object(owner)
@@ -185,6 +194,9 @@ class Walk:
         self._seen[id(found)] = found
         if isinstance(found, np.ndarray):
             self._place("a NumPy array that it reads", Kind.ARRAY, found, None, Elements(found))
+        elif is_drawn_from(found):
+            name = f"how far a {type(found).__name__} is that it draws from"
+            self._place(name, Kind.DRAWN, found, None, state_of(found))
         elif _is_container(found):
             self._container(found)
         elif isinstance(found, FunctionType):
@@ -250,7 +262,7 @@ def _vars(found: Any) -> list[Any]:
 
 
 def _is_container(found: Any) -> bool:
-    return isinstance(found, np.ndarray | list | tuple | dict | set | frozenset)
+    return isinstance(found, np.ndarray | list | tuple | dict | set | frozenset | deque)
 
 
 def _is_function(found: Any) -> bool:
