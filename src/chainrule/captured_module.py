@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import TraceError
 from .surroundings.changed import Left, left
+from .surroundings.places import same
 from .tensor import Parameter, Tensor
 
 CHANGES = [0]
@@ -46,7 +47,7 @@ class ModuleGuard:
         now = vars(self.where)
         for key, then in list(self._others.items()):
             found = now.get(key)
-            if _same(found, then):
+            if same(found, then):
                 continue
             match left(then, found, has_read, made):
                 case Left.REPLACED:
@@ -74,17 +75,7 @@ class ModuleGuard:
         for key in parts | self._parts:
             if parts.get(key) is not self._parts.get(key):
                 return key
-        return next((key for key, then in self._others.items() if not _same(now.get(key), then)), None)
-
-
-def _same(now: Any, then: Any) -> bool:
-    if now is then:
-        return True
-    if type(now) is not type(then):
-        return False
-    if isinstance(now, tuple):
-        return len(now) == len(then) and all(map(_same, now, then))
-    return isinstance(now, bool | int | float | complex | str) and repr(now) == repr(then)
+        return next((key for key, then in self._others.items() if not same(now.get(key), then)), None)
 
 
 @functools.cache

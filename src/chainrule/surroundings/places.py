@@ -156,7 +156,7 @@ class Places:
     @property
     def broken(self) -> list[str]:
         """What is no longer as it was."""
-        return [place.name for place in (*self.changed, *self.every) if place in self.changed or not place.holds]
+        return [place.name for place in (*self.changed, *(each for each in self.every if not each.holds))]
 
     def settled(self, has_read: Callable[[Tensor], bool], made: Collection[int]) -> Places:
         """At the end of the trace: without the places where the function itself left what is there for others.
