@@ -121,7 +121,10 @@ class Guards:
         self._options_then = [guard.then for guard in options]
         self._modes = [guard.where for guard in modes]
         self._modes_then = [guard.then for guard in modes]
-        known = {id(guard) for guard in (*options, *modes, *tracked)}
+        constants = [guard for guard in guards if guard.key == "_own_value"]
+        self._constants = [guard.where for guard in constants]
+        self._constants_then = [guard.then for guard in constants]
+        known = {id(guard) for guard in (*options, *modes, *tracked, *constants)}
         self._others = [guard for guard in guards if id(guard) not in known]
 
     @property
@@ -131,6 +134,7 @@ class Guards:
             list(map(_training, self._modes)) == self._modes_then
             and list(map(_tracked, self._tensors)) == self._tracked_then
             and [where.get(key) for where, key in self._options] == self._options_then
+            and (not self._constants or all(map(operator.is_, map(_contents, self._constants), self._constants_then)))
             and all(guard.holds for guard in self._others)
             and (self._seen == CHANGES[0] or self._modules_hold())
             and self.places.hold
@@ -151,6 +155,7 @@ class Guards:
 
 _training = operator.attrgetter("training")
 _tracked = operator.attrgetter("_own_value.tracked")
+_contents = operator.attrgetter("_own_value")
 
 
 @dataclass(frozen=True)

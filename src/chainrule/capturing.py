@@ -19,7 +19,7 @@ from .references import NOBODY, counted
 from .surroundings.places import Places
 from .surroundings.walk import Walk
 from .tensor import Moment, Parameter, Tensor, wrap
-from .tensor.contents import Content, kept_here, made_here
+from .tensor.contents import Content, kept_here, made_here, read_here
 
 
 class Capture(Trace):
@@ -181,7 +181,15 @@ class Capture(Trace):
                     owner._own_value = owner._content(elements, requires_grad=False)
             return True
         self._make_constant((made - self.shared) | set(map(id, fresh)))
+        self._guard_constants()
         return False
+
+    def _guard_constants(self) -> None:
+        """What operations outside gave is part of the program as long as nobody changes the tensor that holds it."""
+        for owner, value in read_here():
+            if id(value) not in self.stands_for and id(owner) not in self.assigned:
+                guard = Guard("what a tensor holds", owner, "_own_value", value)
+                self.guards.setdefault(("constant", id(owner)), guard)
 
     def _has_read(self, owner: Tensor) -> bool:
         contents = owner._own_value

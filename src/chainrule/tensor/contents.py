@@ -38,6 +38,7 @@ class _Apart:
         self.contents: dict[int, tuple[Holder, Value]] = {} if around is None else dict(around.contents)
         self.gradients: dict[int, tuple[Holder, Any]] = {} if around is None else dict(around.gradients)
         self.made: set[int] = set() if around is None else around.made
+        self.read: dict[int, tuple[Holder, Value]] = {} if around is None else around.read  # that are no cells
 
 
 class _Thread(threading.local):
@@ -79,7 +80,13 @@ def made_here() -> set[int]:
 
 def kept_here() -> list[int]:
     """Ids of the tensors that the block keeps: once for each reference to them."""
-    return [] if _thread.apart is None else [*_thread.apart.contents, *_thread.apart.gradients]
+    here = _thread.apart
+    return [] if here is None else [*here.contents, *here.gradients, *here.read]
+
+
+def read_here() -> list[tuple[Holder, Value]]:
+    """Tensors from outside the block that hold what an operation gave and are no cells yet, and what was read there."""
+    return [] if _thread.apart is None else list(_thread.apart.read.values())
 
 
 class Holder:
@@ -131,6 +138,9 @@ def _contents(holder: Holder) -> Value:
     if known is not None:
         return known[1]
     value = holder._own_value
-    if type(value) is Content and value.data is not None:
-        here.contents[id(holder)] = (holder, value)
+    if value.data is not None:
+        if type(value) is Content:
+            here.contents[id(holder)] = (holder, value)
+        elif id(holder) not in here.made:
+            here.read.setdefault(id(holder), (holder, value))
     return value
