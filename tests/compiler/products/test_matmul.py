@@ -12,6 +12,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.compiler.machine.runtime import host
+from chainrule.compiler.products.pack import packs_ahead
 from chainrule.compiler.products.product import HEIGHTS, Product, equal_parts, make_plan
 from chainrule.compiler.text.target import Target
 
@@ -130,3 +131,16 @@ def test_plans_cover_every_row_once() -> None:
         assert sum(size * many for size, many in parts) == m
         assert max(size for size, _ in parts) <= plan.rows
         assert plan.row_tasks <= plan.panels
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(640, 160, 1000), (1031, 200, 701)])
+def test_large_turned_operands_are_packed_while_others_are_multiplied(m: int, n: int, k: int) -> None:
+    target = Target("x86_64-unknown-linux-gnu", "cascadelake", "", 64, True)
+    product = Product("float", m, n, k, 1, m, n, 1, n)
+    few = Product("float", 64, n, k, 1, 64, n, 1, n)
+    assert [packs_ahead(each, make_plan(each, target)) for each in (product, few)] == [True, False]
+    random = np.random.default_rng(0)
+    a, b = (random.integers(-8, 9, (k, columns)).astype(np.float32) for columns in (m, n))
+    for threads in (1, 2):
+        found = cr.compile(lambda a, b: a.mT @ b, threads=threads)(a, b)
+        np.testing.assert_array_equal(found.numpy(), a.T @ b)

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ...records import dataclass
-from ..text.emit import Function, Reg, const, word
+from ..text.emit import Function, Reg, bytes_of, const, word
 from ..text.target import Target
 from .pack import PANELS_AT_ONCE, PackingOfA, PackingOfB, batch_offsets, packed_batch, scratch, split
 from .product import Plan, Product, equal_parts
-from .tile import UNROLLED, UNROLLED_WELL, Strides, Terms, TileKind, call_tile, write_tile
+from .tile import UNROLLED, UNROLLED_WELL, Far, Strides, Terms, TileKind, call_tile, write_tile
 
 Finish = Callable[[Reg, int, Reg], None]
 """(first row, rows, block of columns) -> writes what is done with them when their sums are whole."""
@@ -49,6 +49,21 @@ class TermBlock:
 
 
 @dataclass(frozen=True)
+class PanelsAhead:
+    """The panels that are packed next, a few terms behind each tile: where they lie, where they go, how many.
+
+    terms: behind each tile; tiles: that are done before those of this panel; apart: bytes from k to k.
+    """
+
+    a: Reg
+    to: Reg
+    panels: Reg
+    terms: Reg
+    tiles: Reg
+    apart: Reg
+
+
+@dataclass(frozen=True)
 class RowPanel:
     """Some rows: where they begin in A and C, which they are, how many."""
 
@@ -56,6 +71,7 @@ class RowPanel:
     c: Reg
     row: Reg
     rows: int
+    ahead: PanelsAhead | None = None
 
 
 class ProductKernel:
@@ -136,27 +152,72 @@ class ProductKernel:
             start = f.maximum(low, word(first)) if first else low
             stop = f.minimum(high, word(first + many)) if first + many < plan.panels else high
             skipped = self.product.m - plan.panels * rows if first else 0
+            if own_a is not None and self.packing.ahead:
+                self._panels_ahead(task, block, (rows, skipped), (start, stop), own_a)
+                first += many
+                continue
             step = PANELS_AT_ONCE if own_a is not None else 1
             with f.loop(start, stop, step) as loop:
-                row = f.add(f.times(loop.index, rows), skipped)
-                a = f.at(block.a, self.element, f.times(row, self.product.a_m))
-                c = f.at(task.c, self.element, f.times(row, self.product.c_m))
-                panel = RowPanel(a, c, row, rows)
+                panel = self._panel_at(task, block, (rows, skipped), loop.index)
                 if own_a is None:
                     self._panel(task, block, panel)
                 else:
                     count = f.minimum(word(step), f.add(stop, f.times(loop.index, -1)))
-                    self._packed_panels(task, block, panel, own_a, count)
+                    self.packing.write(panel.a, own_a, rows, count, (word(0), block.length))
+                    self._packed_panels(task, block, replace(panel, a=own_a), count)
             first += many
 
-    def _packed_panels(self, task: TileTask, block: TermBlock, first: RowPanel, own: Reg, count: Reg) -> None:
-        f, rows = self.f, first.rows
-        self.packing.write(first.a, own, rows, count, block.length)
+    def _panel_at(self, task: TileTask, block: TermBlock, rows: tuple[int, int], number: Reg) -> RowPanel:
+        """A panel of so many rows, with so many more before it than its number says."""
+        f = self.f
+        row = f.add(f.times(number, rows[0]), rows[1])
+        a = f.at(block.a, self.element, f.times(row, self.product.a_m))
+        c = f.at(task.c, self.element, f.times(row, self.product.c_m))
+        return RowPanel(a, c, row, rows[0])
+
+    def _packed_panels(self, task: TileTask, block: TermBlock, first: RowPanel, count: Reg) -> None:
+        """Some panels that are packed, one behind the other."""
+        f, rows, ahead = self.f, first.rows, first.ahead
         with f.loop(0, count) as loop:
-            a = f.at(own, self.element, f.times(loop.index, self.packing.panel_elements))
+            a = f.at(first.a, self.element, f.times(loop.index, self.packing.panel_elements))
             c = f.at(first.c, self.element, f.times(loop.index, rows * self.product.c_m))
             row = f.add(first.row, f.times(loop.index, rows))
-            self._panel(task, block, RowPanel(a, c, row, rows))
+            if ahead is not None:
+                ahead = replace(ahead, tiles=f.binary("mul", loop.index, ahead.tiles))
+            self._panel(task, block, RowPanel(a, c, row, rows, ahead))
+
+    # -- panels that are packed while the ones before are multiplied
+
+    def _panels_ahead(
+        self, task: TileTask, block: TermBlock, rows: tuple[int, int], bounds: tuple[Reg, Reg], own: Reg
+    ) -> None:
+        """Some at once; tiles ask for what is copied behind them, so that nothing waits for memory but the first."""
+        f, packing, (start, stop) = self.f, self.packing, bounds
+        other = f.at(own, self.element, PANELS_AT_ONCE * packing.panel_elements)
+        at_once, tiles = word(PANELS_AT_ONCE), f.add(task.tiles[1], f.times(task.tiles[0], -1))
+        calls = f.times(tiles, PANELS_AT_ONCE)
+        terms = f.binary("udiv", f.add(block.length, f.add(calls, -1)), calls)
+        first = self._panel_at(task, block, rows, start)
+        packing.write(
+            first.a, own, rows[0], f.minimum(at_once, f.add(stop, f.times(start, -1))), (word(0), block.length)
+        )
+        with f.loop(start, stop, PANELS_AT_ONCE, [own, other]) as loop:
+            now, then = loop.carried
+            panel, left = self._panel_at(task, block, rows, loop.index), f.add(stop, f.times(loop.index, -1))
+            following = f.minimum(at_once, f.add(left, -PANELS_AT_ONCE))
+            more = f.compare("icmp sgt", following, word(0))
+            apart = f.select(more, word(self.product.a_k * bytes_of(self.element)), word(0))
+            further = f.at(panel.a, self.element, PANELS_AT_ONCE * rows[0])
+            source = f.select(more, further, now)  # behind the last what is near is asked for
+            ahead = PanelsAhead(source, then, following, f.select(more, terms, word(0)), tiles, apart)
+            self._packed_panels(task, block, replace(panel, a=now, ahead=ahead), f.minimum(at_once, left))
+            loop.carry(then, now)
+
+    def _pack_ahead(self, ahead: PanelsAhead, rows: int, terms: Reg, length: Reg) -> None:
+        """The terms that are copied behind a tile; `terms` come before."""
+        f = self.f
+        bounds = terms, f.minimum(f.add(terms, ahead.terms), length)
+        self.packing.write(ahead.a, ahead.to, rows, ahead.panels, bounds, asked_for=True)
 
     def _panel(self, task: TileTask, block: TermBlock, panel: RowPanel) -> None:
         """A panel times all tiles of a block, and what follows when its sums are whole."""
@@ -196,17 +257,26 @@ class ProductKernel:
         in_one = plan.sum_length >= product.k  # else the kernel goes from block to block of k
         kind = replace(kind, paired=product.paired, whole_sums=in_one)
         terms = Terms(block.length, block.adds)
+        far, before = None, word(0)
+        if panel.ahead is not None:
+            number = f.add(panel.ahead.tiles, f.add(tile, f.times(task.tiles[0], -1)))
+            before = f.binary("mul", number, panel.ahead.terms)
+            apart = panel.ahead.apart
+            place = f.binary("mul", f.add(before, panel.ahead.terms), apart)
+            far, kind = Far(f.at(panel.ahead.a, "i8", place), apart), replace(kind, asked=self.packing.lines(rows))
         if task.kept is not None:
             number = f.add(tile, f.times(task.tiles[0], -1))
             kept = f.at(task.kept, self.element, f.times(number, plan.columns * plan.sum_length))
-            self._call(replace(kind, b_whole=True), (panel.a, kept, c), padded, terms)
+            self._call(replace(kind, b_whole=True), (panel.a, kept, c), padded, terms, far)
         elif in_one and self.small:
             terms = Terms(word(product.k), const("i1", 0))
             strides = Strides(*map(word, (*self.packing.strides(rows), b_step)))
             write_tile(f, self.target, kind, (panel.a, b, c), strides, word(product.c_m), terms)
         else:
-            self._call(kind, (panel.a, b, c), b_step, terms)
+            self._call(kind, (panel.a, b, c), b_step, terms, far)
+        if panel.ahead is not None:
+            self._pack_ahead(panel.ahead, rows, before, block.length)
 
-    def _call(self, kind: TileKind, pointers: tuple[Reg, Reg, Reg], b_step: int, terms: Terms) -> None:
+    def _call(self, kind: TileKind, pointers: tuple[Reg, Reg, Reg], b_step: int, terms: Terms, far: Far | None) -> None:
         strides = Strides(*map(word, (*self.packing.strides(kind.rows), b_step)))
-        call_tile(self.f, self.target, kind, pointers, strides, self.product.c_m, terms)
+        call_tile(self.f, self.target, kind, pointers, strides, self.product.c_m, terms, far)

@@ -49,6 +49,7 @@ class TileKind:
     unrolled: terms in a round. rounds: whether all sums are whole rounds, so that no code for one term is needed.
     paired: whether an element of A and of B is two numbers of bfloat16.
     whole_sums: whether C never holds a sum over what came before, so that no code is needed that adds to it.
+    asked: lines of a row of memory that is far, of which each round asks for one.
     """
 
     element: str
@@ -61,6 +62,7 @@ class TileKind:
     rounds: bool = False
     paired: bool = False
     whole_sums: bool = False
+    asked: int = 0
 
     @property
     def name(self) -> str:
@@ -68,7 +70,8 @@ class TileKind:
         known = ("_lines" if self.a_row else "") + ("_rows" if self.a_step else "")
         rounds = f"_by{self.unrolled}" + "_rounds" * self.rounds
         marks = "_whole" * self.b_whole + rounds + "_bfloat16" * self.paired
-        return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}{'_sums' * self.whole_sums}"
+        marks += "_sums" * self.whole_sums + f"_asks{self.asked}" * (self.asked > 0)
+        return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}"
 
     def knows(self, target: Target, strides: Strides) -> TileKind:
         """The kind whose function serves these strides, and as many others as can be."""
@@ -86,8 +89,23 @@ class Terms:
     adds: Reg
 
 
+@dataclass(frozen=True)
+class Far:
+    """Memory that is needed after this tile: where it begins, and how many bytes lie between its rows."""
+
+    begin: Reg
+    apart: Reg
+
+
 def call_tile(
-    f: Function, target: Target, kind: TileKind, pointers: Sequence[Reg], strides: Strides, c_row: int, terms: Terms
+    f: Function,
+    target: Target,
+    kind: TileKind,
+    pointers: Sequence[Reg],
+    strides: Strides,
+    c_row: int,
+    terms: Terms,
+    far: Far | None = None,
 ) -> None:
     """Call the function of a kind of tile, which is written when it is first asked for. pointers: to A, B, C."""
     kind = kind.knows(target, strides)
@@ -96,7 +114,8 @@ def call_tile(
     if f.module.is_new(kind.name):
         _write_function(f.module, target, kind)
     told = [strides.a_row, strides.a_step, strides.b_step, word(c_row)]
-    f.call(kind.name, *pointers, *told, terms.length, terms.adds)
+    asked = [] if far is None else [far.begin, far.apart]
+    f.call(kind.name, *pointers, *told, terms.length, terms.adds, *asked)
 
 
 def _write_function(module: Module, target: Target, kind: TileKind) -> None:
@@ -105,11 +124,14 @@ def _write_function(module: Module, target: Target, kind: TileKind) -> None:
         Reg("i64", f"%{name}") for name in ("a_row", "a_step", "b_step", "c_row", "length")
     )
     adds = Reg("i1", "%adds")
-    parameters = [a, b, c, a_row, a_step, b_step, c_row, length, adds]
+    far = Far(Reg("ptr", "%far"), Reg("i64", "%apart")) if kind.asked else None
+    asked = [] if far is None else [far.begin, far.apart]
+    parameters = [a, b, c, a_row, a_step, b_step, c_row, length, adds, *asked]
     f = Function(module, kind.name, parameters, f"noinline {target.attributes}")
     f.promise_alone(c)
     strides = Strides(word(kind.a_row) if kind.a_row else a_row, word(kind.a_step) if kind.a_step else a_step, b_step)
-    write_tile(f, target, kind, (a, b, c), strides, c_row, Terms(length, const("i1", 0) if kind.whole_sums else adds))
+    terms = Terms(length, const("i1", 0) if kind.whole_sums else adds)
+    write_tile(f, target, kind, (a, b, c), strides, c_row, terms, far)
     f.finish()
 
 
@@ -121,16 +143,18 @@ def write_tile(
     strides: Strides,
     c_row: Reg,
     terms: Terms,
+    far: Far | None = None,
 ) -> None:
     """The code of one tile."""
-    _Tile(f, target, kind, strides).write(pointers, c_row, terms)
+    _Tile(f, target, kind, strides, far).write(pointers, c_row, terms)
 
 
 class _Tile:
     """Writes one tile."""
 
-    def __init__(self, f: Function, target: Target, kind: TileKind, strides: Strides) -> None:
+    def __init__(self, f: Function, target: Target, kind: TileKind, strides: Strides, far: Far | None) -> None:
         self.f, self.kind, self.strides, self.size = f, kind, strides, bytes_of(kind.element)
+        self.far = far
         width = target.lanes(self.size)
         self.widths = [width] * (kind.columns // width)
         if kind.columns % width:
@@ -169,9 +193,18 @@ class _Tile:
                 continue
             with f.loop(low, high, count, carried) as loop:
                 row = of_c.ask(loop.carried[own]) if count > 1 else loop.carried[own]
+                if self.far is not None and count > 1:
+                    self._ask_for_far(self.far, loop.index)
                 loop.carry(*self._steps(loop.carried[:own], count), row)
             carried = loop.results
         return carried[len(self.head) : own]
+
+    def _ask_for_far(self, far: Far, term: Reg) -> None:
+        """Line after line of its rows, one a round: more at once would take every buffer between the caches."""
+        f, kind = self.f, self.kind
+        place = f.binary("and", f.times(term, CACHE_LINE // kind.unrolled), word((kind.asked - 1) * CACHE_LINE))
+        row = f.binary("lshr", term, word((kind.asked * kind.unrolled).bit_length() - 1))
+        ask_for(f, f.at(f.at(far.begin, "i8", f.binary("mul", row, far.apart)), "i8", place))
 
     def _steps(self, carried: Sequence[Reg], count: int) -> list[Reg]:
         head, totals = carried[: len(self.head)], list(carried[len(self.head) :])
