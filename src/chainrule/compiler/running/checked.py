@@ -1,9 +1,10 @@
 """Runs that are checked for NaN and infinity, at the cost of a copy of the cells now and then.
 
-Before a run the cells are copied if the last copy has paid off, else it is only noted what the run was given. After it
-the results are looked at; the cells are, before each new copy. Where something is not finite, the cells get what the
-copy holds, and the runs since are made again one by one: same program, same bits. So the step is found, and the cells
-are as they were before it. Then NumPy runs that step value by value.
+Before a run the cells are copied if the last copy has paid off, else it is only noted what the run was given: tensors
+as they are, since their elements never change, NumPy arrays as copies. After it the results are looked at; the cells
+are, before each new copy. Where something is not finite, the cells get what the copy holds, and the runs since are made
+again one by one: same program, same bits. So the step is found, and the cells are as they were before it. Then NumPy
+runs that step value by value.
 """
 
 from __future__ import annotations
@@ -11,46 +12,30 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...captured import Cell, GradientCell, TensorCell
+from ...captured import GradientCell
 from ...errors import NonFiniteError, OutOfRangeError, telling
 from ...finite.message import told
 from ...finite.store import SavedStep, keep
 from ...finite.trail import follow, is_bad
 from ...ir.types import NumpyArray, is_real_float
-from ...records import dataclass
-from ...tensor import Parameter, Tensor
-from .given import Logged, Step
+from ...tensor import Tensor
+from .given import Logged, Step, logged_call
+from .names import Names
+from .others import Others
 
 if TYPE_CHECKING:
     from .entry import Entry
 
 PAYS_OFF = 100.0
 """A copy is made when the runs since the last one took so many times as long as it did, and looking at the cells."""
-MOST_BYTES = 1 << 25
+MOST_BYTES = 1 << 26
 MOST_RUNS = 10_000
-
-
-@dataclass
-class Names:
-    """What things are called in messages. cells: by the id of their tensor."""
-
-    function: str
-    arguments: Sequence[str]
-    results: Sequence[str]
-    cells: dict[int, str]
-
-    def cell(self, cell: Cell) -> str:
-        """A parameter by its name, others by their type."""
-        assert isinstance(cell, TensorCell | GradientCell)
-        name = self.cells.get(id(cell.owner)) or f"a tensor {cell.owner._value.type} outside"
-        return f"the gradient of {name}" if isinstance(cell, GradientCell) else name
 
 
 class Checker:
@@ -58,31 +43,42 @@ class Checker:
 
     def __init__(self, entry: Entry, names: Names, folder: Path | None) -> None:
         self.entry, self.names, self.folder = entry, names, folder
+        self._others = Others(entry)
+        self._floats = [place for place, kind in enumerate(entry.result_kinds) if is_real_float(kind.dtype)]
         self._copy: list[NumpyArray | None] | None = None
         self._log: list[Logged] = []
-        self._lent: list[list[NumpyArray]] = []  # the arguments of calls in the log
-        self._spare: list[list[NumpyArray]] = []  # memory of those of earlier calls: fresh pages cost more than a copy
+        self._kept: list[NumpyArray] = []  # the arguments of the last call
+        self._lent: list[list[NumpyArray]] = [[] for _ in entry.argument_kinds]  # copies that are in the log
+        self._spare: list[list[NumpyArray]] = [[] for _ in entry.argument_kinds]  # fresh pages cost more than a copy
         self._bytes = 0
         self._seconds = self._cost = self._start = 0.0
         self._run_number = -1
 
     # -- around a run
 
-    def before_call(self, arguments: Sequence[NumpyArray], numbers: Sequence[float]) -> None:
-        """Before one run; it is logged with copies of its arguments, which the caller may change."""
-        kept: list[NumpyArray] = []
-        step = Step(kept, list(numbers))
-        self.before(lambda: iter([step]), sum(array.nbytes for array in arguments))
-        kept += self._spare.pop() if self._spare else map(np.empty_like, arguments)
-        for copy, array in zip(kept, arguments):
-            np.copyto(copy, array)
-        self._lent.append(kept)
+    def before_call(self, arguments: Sequence[NumpyArray], owners: Sequence[Any], numbers: Sequence[float]) -> None:
+        """Enters the program for one run. owners: what the caller gave as arguments."""
+        self._enter()
+        kept = [
+            array if isinstance(owner, Tensor) else self._copied(place, array)
+            for place, (array, owner) in enumerate(itertools.zip_longest(arguments, owners))
+        ]
+        self._log.append(logged_call(kept, numbers))
+        self._bytes += sum(array.nbytes for array, last in itertools.zip_longest(kept, self._kept) if array is not last)
+        self._kept = kept
+        self._start = time.perf_counter()
 
     def before(self, logged: Logged, size: int) -> None:
-        """logged: how to make the run again; size: bytes that are kept for it."""
+        """The same for many runs. logged: how to make them again; size: bytes that are kept for it."""
+        self._enter()
+        self._log.append(logged)
+        self._bytes += size
+        self._start = time.perf_counter()
+
+    def _enter(self) -> None:
+        """Enters the program, and copies its cells if need be."""
+        others = self.entry.run_number != self._run_number or self._others.ran_since(self._run_number)
         disturbed = self.entry.enter()  # some cell was given new contents from outside
-        others = self.entry.run_number != self._run_number + 1  # a program ran that may have written the same cells
-        self._run_number = self.entry.run_number + 1
         if self._copy is None or disturbed or others:
             self._take_copy()
         elif self._seconds > PAYS_OFF * self._cost or self._bytes > MOST_BYTES or len(self._log) > MOST_RUNS:
@@ -91,15 +87,20 @@ class Checker:
                 self._find()
             self._take_copy()
             self._cost = time.perf_counter() - start
-        self._log.append(logged)
-        self._bytes += size
-        self._start = time.perf_counter()
+
+    def _copied(self, place: int, argument: NumpyArray) -> NumpyArray:
+        """A copy of an argument, which the caller may change."""
+        copy = self._spare[place].pop() if self._spare[place] else np.empty_like(argument)
+        np.copyto(copy, argument)
+        self._lent[place].append(copy)
+        return copy
 
     def after(self, results: Sequence[NumpyArray]) -> None:
         """Raises NonFiniteError where a result is not finite."""
         self._seconds += time.perf_counter() - self._start
-        for result in results:
-            if is_real_float(result.dtype) and not _is_finite(result):
+        self._run_number = self.entry.run_number
+        for place in self._floats:
+            if not _is_finite(results[place]):
                 self._find()
 
     def end(self) -> None:
@@ -132,15 +133,16 @@ class Checker:
         for cell, written, old in itertools.zip_longest(cells.cells, cells.is_written, over):
             value = cell.read()
             array = None if value is None else value.data
-            found.append(array if array is None or not (written or every) else _copied(array, old))
+            found.append(array if array is None or not (written or every) else _copied_over(array, old))
         return found
 
     def _take_copy(self) -> None:
         start = time.perf_counter()
         self._copy = self._contents(every=False, over=self._copy or ())
         self._log, self._bytes, self._seconds = [], 0, 0.0
-        self._spare += self._lent
-        self._lent = []
+        for spare, lent in zip(self._spare, self._lent):
+            spare += lent
+            lent.clear()
         self._cost = time.perf_counter() - start
 
     def _restore(self, contents: Sequence[NumpyArray | None]) -> None:
@@ -215,7 +217,7 @@ class Checker:
         return NonFiniteError(f"{text}\nThe weights are as they were before this step. {told_how}", trail, file)
 
 
-def _copied(array: NumpyArray, old: NumpyArray | None) -> NumpyArray:
+def _copied_over(array: NumpyArray, old: NumpyArray | None) -> NumpyArray:
     """A copy, in the memory of an old one if there is one: fresh pages cost more than what is written to them."""
     if old is None or (old.shape, old.dtype, old.strides) != (array.shape, array.dtype, array.strides):
         return np.array(array)
@@ -229,27 +231,3 @@ def _is_finite(array: NumpyArray) -> bool:
         return math.isfinite(array.item())
     with np.errstate(all="ignore"):
         return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
-
-
-def cell_names(function: Any) -> dict[int, str]:
-    """Tensors that a function has hold of by the name of the variable, those of modules by theirs; by id."""
-    found: dict[int, str] = {}
-    for name, value in held(function):
-        if isinstance(value, Tensor):
-            found[id(value)] = f"parameter {name}" if isinstance(value, Parameter) else f"tensor {name}"
-        for owner in (value, getattr(value, "model", None)):
-            for kind, method in (("parameter", "named_parameters"), ("buffer", "named_buffers")):
-                if callable(getattr(owner, method, None)) and not isinstance(owner, type):
-                    found.update((id(tensor), f"{kind} {name}") for name, tensor in getattr(owner, method)())
-    return found
-
-
-def held(function: Any) -> Iterator[tuple[str, Any]]:
-    """What a function reaches without being given it: variables around it, globals it names, what it is a method of."""
-    code = getattr(function, "__code__", None)
-    for name, cell in zip(getattr(code, "co_freevars", ()), getattr(function, "__closure__", None) or ()):
-        with suppress(ValueError):  # a variable that has no value yet
-            yield name, cell.cell_contents
-    known = getattr(function, "__globals__", {})
-    yield from ((name, known[name]) for name in getattr(code, "co_names", ()) if name in known)
-    yield "self", getattr(function, "__self__", function)

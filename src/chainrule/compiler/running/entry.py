@@ -25,6 +25,7 @@ from ..planning.plan import PARALLEL_COST
 from .cells import memory_of, updated_in_place
 from .forecast import MemoryForecast, bytes_by_kind
 from .given import Logged, Step
+from .others import RUNS, note
 from .outside import Outside
 
 ERROR_CELL = ArrayType((8,), int64)
@@ -33,18 +34,17 @@ SMALL = 1 << 14
 KEPT = 1 << 12
 """Bytes of a result up to which its memory is kept for the next run."""
 
-_runs = [0]
 _ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 class RunChecker(Protocol):
     """Who looks at runs for NaN and infinity, as `checked.Checker` does."""
 
-    def before_call(self, arguments: Sequence[NumpyArray], numbers: Sequence[float]) -> None:
-        """Before one run."""
+    def before_call(self, arguments: Sequence[NumpyArray], owners: Sequence[Any], numbers: Sequence[float]) -> None:
+        """Before one run: enters the program. owners: what the caller gave as arguments."""
 
     def before(self, logged: Callable[[], Iterator[Any]], size: int) -> None:
-        """Before one or many; logged: how to make them again."""
+        """Before many; logged: how to make them again."""
 
     def after(self, results: Sequence[NumpyArray]) -> None:
         """After them."""
@@ -109,6 +109,8 @@ class Entry:
         self._is_single = captured.result_structure == tree.LEAF
         self.steps: Any = None  # the repeated runs of it, once there are any
         self.checker: RunChecker | None = None
+        self.run_number = 0  # of the last run of this program, among those of all
+        note(self)
         self.argument_names: Sequence[str] = ()  # what messages call them
         self._alone: Callable[[int], None] = _ALONE(compiled.code.address("alone"))
         if plan.arena_bytes >= MUCH:
@@ -120,14 +122,14 @@ class Entry:
         """Whether what the function looked at while it was traced is still so."""
         return self.captured.guards.hold
 
-    def run(self, arrays: Sequence[NumpyArray]) -> Any:
-        """One run on dense arrays of the right types."""
+    def run(self, arrays: Sequence[NumpyArray], owners: Sequence[Any] = ()) -> Any:
+        """One run on dense arrays of the right types. owners: what the caller gave, of which they are the elements."""
         numbers = [source.read() for source in self.captured.numbers]
         if self.checker is None:
             results = self.run_unchecked(arrays, numbers)
         else:
-            self.checker.before_call(arrays, numbers)
-            results = self.run_unchecked(arrays, numbers)
+            self.checker.before_call(arrays, owners, numbers)
+            results = self._run_entered(arrays, numbers)
             self.checker.after(results)
         if self._is_single and not self._outside.any:
             return wrap(Value(self.result_kinds[0], results[0]))
@@ -137,6 +139,9 @@ class Entry:
     def run_unchecked(self, arrays: Sequence[NumpyArray], numbers: Sequence[float]) -> list[NumpyArray]:
         """The results of one run on dense arrays."""
         self.enter()
+        return self._run_entered(arrays, numbers)
+
+    def _run_entered(self, arrays: Sequence[NumpyArray], numbers: Sequence[float]) -> list[NumpyArray]:
         for argument, array in zip(self._arguments, arrays):
             argument.set(array)
         for place, number in enumerate(numbers):
@@ -161,14 +166,10 @@ class Entry:
     def _structured(self, values: Sequence[Value]) -> Any:
         return tree.unflatten(self.captured.result_structure, map(wrap, values))
 
-    @property
-    def run_number(self) -> int:
-        """How many runs there have been, of all programs."""
-        return _runs[0]
-
     def enter(self) -> bool:
         """Before a run: the addresses of the cells; whether any may have changed since the last one."""
-        _runs[0] += 1
+        RUNS[0] += 1
+        self.run_number = RUNS[0]
         changed = self.cells.refresh()
         if changed:
             for slot, address in zip(self.cell_slots, self.cells.addresses):

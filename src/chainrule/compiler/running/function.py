@@ -29,8 +29,8 @@ from .forecast import MemoryForecast
 from .reasons import Call, Reasons, RecompileWarning, argument_name, parameters_of
 
 if TYPE_CHECKING:
-    from .checked import Names
     from .epoch import Epoch
+    from .names import Names
     from .profile import KernelTime
 
 MOST_PROGRAMS = 8
@@ -95,11 +95,11 @@ class CompiledFunction:
             if arrays is not None and self._last is not None:
                 signature, entry = self._last
                 if signature.fits(arrays, is_recording()) and entry.holds:
-                    return entry.run(arrays)
+                    return entry.run(arrays, args)
             entry, found = self._entry(args, kwargs)
             if arrays is not None:
                 self._last = Signature(entry.argument_kinds, is_recording()), entry
-            return entry.run(found)
+            return entry.run(found, args if arrays is not None else self._owners(args, kwargs))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method: bound to its instance."""
@@ -191,6 +191,10 @@ class CompiledFunction:
         self._reasons.tell(call, broken, (tuple(args), kwargs), expected)
         return entry, arrays
 
+    def _owners(self, args: Any, kwargs: Any) -> Sequence[Any]:
+        """The arrays and tensors among the arguments, for a checker; nobody else asks."""
+        return [leaf for leaf in tree.leaves((tuple(args), kwargs)) if is_array(leaf)] if self.check_finite else ()
+
     def _argument_names(self, args: Any, kwargs: Any) -> list[str]:
         """What the arrays among the arguments are called in messages."""
         parameters = parameters_of(self.function)
@@ -199,7 +203,7 @@ class CompiledFunction:
 
     def _names(self, entry: Entry) -> Names:
         """What arguments, results and cells are called in messages."""
-        from .checked import Names, cell_names
+        from .names import Names, cell_names
 
         name = getattr(self.function, "__name__", "the function")
         count = entry.captured.result_count

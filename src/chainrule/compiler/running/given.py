@@ -21,6 +21,11 @@ Logged = Callable[[], Iterator[Step]]
 """Makes them again, one by one."""
 
 
+def logged_call(arguments: Sequence[NumpyArray], numbers: Sequence[float]) -> Logged:
+    """One run."""
+    return lambda: iter([Step(arguments, numbers)])
+
+
 def logged_steps(arrays: Sequence[NumpyArray], order: NumpyArray, rows: int, numbers: NumpyArray) -> Logged:
     """Runs over rows of arrays. numbers: (runs, options)."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ... import random
 from ...captured import GradientCell, Number, TensorCell
-from ...compiler.running.checked import cell_names, held
+from ...compiler.running.names import cell_names, held
 from ...optim import Optimizer
 
 RESERVED = ("init", "state")
