@@ -17,14 +17,15 @@ import chainrule
 SOURCE = Path(chainrule.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "source", "tree", "block", "counts", "files", "references", "sizes"),
+    ("errors", "records", "source", "tree", "block", "counts", "files", "references", "sizes", "argument_names"),
     ("ir",),
     ("autodiff",),
     ("ops",),
     (
         *("tensor", "transforms", "trace", "functions", "dtypes"),
         *("creation", "data_types", "namespace", "linalg", "fft"),
-        *("captured", "captured_module", "capture", "capturing", "capture_told", "closure", "repeated", "surroundings"),
+        *("captured", "captured_module", "capture", "capturing", "capture_told", "rebuilt"),
+        *("closure", "repeated", "surroundings"),
         *("control", "random", "custom_gradient", "vmap", "recompute"),
         *("jacobian", "wirtinger", "per_sample"),
         *("gradient_check", "differences", "autocast"),

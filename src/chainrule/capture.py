@@ -23,6 +23,7 @@ from .ir.check import check_graph
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType
 from .ops.operators import lift
+from .rebuilt import Rebuilt
 from .tensor import Tensor, unwrap, wrap
 from .tensor.contents import apart
 
@@ -46,12 +47,14 @@ def capture(
     trace.arguments = {id(given[number]) for number in inputs}
     positional, named = tree.unflatten(structure, given)
     trace.around.start(function, positional, named)
+    rebuilt = Rebuilt((positional, named))
     before = precision()
     with apart(), tracing(trace):
         result = function(*positional, **named)
+        rebuilt.check(function)
         result_leaves, result_structure = tree.flatten(result)
         results = [_adopted_result(trace, leaf) for leaf in result_leaves]
-        del result, result_leaves, positional, named
+        del result, result_leaves, positional, named, rebuilt
         once_more = trace.end()
         cells, contents, cleared = trace.outputs()
     if once_more:

@@ -59,6 +59,11 @@ def _registered(tree: Any) -> Callable[[Any], Children | None] | None:
     return None
 
 
+def is_registered(tree: Any) -> bool:
+    """Whether it is of a kind that said itself what it holds, such as a module."""
+    return _registered(tree) is not None
+
+
 def children_of(tree: Any) -> Children | None:
     """The children of a container, or None for a leaf."""
     if tree is None:

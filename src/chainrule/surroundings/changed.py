@@ -27,11 +27,12 @@ def left(then: Any, found: Any, has_read: Callable[[Tensor], bool], made: Collec
     if any(isinstance(each, Tensor) and id(each) in made for each in now):
         lost = [each for each in before if isinstance(each, Tensor) and id(each) not in new]
         return Left.REPLACED if any(map(has_read, lost)) else Left.SHOWN
-    known = all(id(each) in old or isinstance(each, Tensor) or _is_plain(each) for each in now)
+    known = all(id(each) in old or isinstance(each, Tensor) or is_plain(each) for each in now)
     return Left.STATE if known else Left.SHOWN
 
 
-def _is_plain(found: Any) -> bool:
+def is_plain(found: Any) -> bool:
+    """Whether it is known by its value."""
     return isinstance(found, bool | int | float | complex | str | bytes | np.ndarray | np.generic)
 
 

@@ -45,18 +45,20 @@ class Walk:
     def start(self, function: Any, positional: Sequence[Any], named: Mapping[str, Any]) -> None:
         """From a function about to be called on these arguments."""
         self._generators()
+        own: tuple[Any, ...] = ()  # arguments that the function brings along: no others are built in their place
+        brought: dict[str, Any] = {}
         while isinstance(function, functools.partial | MethodType):
             if isinstance(function, MethodType):
-                positional, function = (function.__self__, *positional), function.__func__
+                own, function = (function.__self__, *own), function.__func__
             else:
-                self._follow_all((*function.args, *function.keywords.values()))
-                positional, named = (*function.args, *positional), {**function.keywords, **named}
-                function = function.func
-        self._follow_all(tree.leaves([positional, dict(named)]))
+                brought = {**function.keywords, **brought}
+                own, function = (*function.args, *own), function.func
+        self._follow_all((*own, *brought.values(), *tree.leaves([positional, dict(named)])))
         if isinstance(function, FunctionType):
             names = function.__code__.co_varnames[: function.__code__.co_argcount]
-            known = {**named, **dict(zip(names, positional))}
-            self._function(function, {name: each for name, each in known.items() if not _is_rebuilt(each)})
+            given = {**named, **dict(zip(names[len(own) :], positional))}
+            known = {name: each for name, each in given.items() if not _is_rebuilt(each)}
+            self._function(function, {**brought, **known, **dict(zip(names, own))})
             self._follow(getattr(function, "__wrapped__", MISSING))
         else:
             self._follow(function)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -15,10 +15,10 @@ from ...tensor import Parameter, Tensor
 from ..machine.memory import as_array
 
 
-def is_array(leaf: Any) -> bool:
-    """Whether an argument is an array that changes from call to call; parameters are cells."""
+def is_array(leaf: Any, own: Collection[int] = ()) -> bool:
+    """Whether an argument is an array that changes from call to call; parameters are cells, and tensors of these ids."""
     if isinstance(leaf, Tensor):
-        return not isinstance(leaf, Parameter) and not leaf.requires_grad
+        return not isinstance(leaf, Parameter) and not leaf.requires_grad and id(leaf) not in own
     return isinstance(leaf, np.ndarray | np.generic) and is_known(native(leaf.dtype))
 
 
@@ -83,9 +83,11 @@ def static(leaf: Any) -> Any:
     return (type(leaf), leaf)
 
 
-def pattern_of(leaves: Sequence[Any]) -> tuple[Any, ...]:
-    """The types of arrays, and what else is known by itself."""
-    return tuple(ArrayType(leaf.shape, native(leaf.dtype)) if is_array(leaf) else static(leaf) for leaf in leaves)
+def pattern_of(leaves: Sequence[Any], own: Collection[int] = ()) -> tuple[Any, ...]:
+    """The types of arrays, and what else is known by itself, tensors of these ids too."""
+    return tuple(
+        ArrayType(leaf.shape, native(leaf.dtype)) if is_array(leaf, own) else static(leaf) for leaf in leaves
+    )
 
 
 def plain_arrays(args: Sequence[Any]) -> list[NumpyArray] | None:

@@ -7,14 +7,16 @@ import itertools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ... import tree
+from ...argument_names import argument_name, parameters_of
 from ...capture import capture
+from ...captured import Captured, TensorCell
 from ...counts import checked_count_or_none
 from ...errors import ConfigurationError
 from ...ir.build import current_trace, is_recording
@@ -26,7 +28,7 @@ from ..machine.runtime import forks_wait
 from .arguments import Signature, held_by, is_array, pattern_of, plain_arrays
 from .entry import Entry
 from .forecast import MemoryForecast
-from .reasons import Call, Reasons, RecompileWarning, argument_name, parameters_of
+from .reasons import Call, Reasons, RecompileWarning
 
 if TYPE_CHECKING:
     from .epoch import Epoch
@@ -79,6 +81,8 @@ class CompiledFunction:
         self._by_kinds: dict[Any, Entry] = {}
         self._by_rows: dict[Any, Entry] = {}
         self._last: tuple[Signature, Entry] | None = None
+        self._assigned: dict[int, Tensor] = {}  # what it assigns to, by id: given as an argument that is no array
+        self._own: set[int] = set()  # ids of those that may be among plain arrays
         self.check_finite = check_finite
         self.folder: Path | None = None  # where a step that is not finite is saved
         self.result_names: Sequence[str] = ()
@@ -92,14 +96,17 @@ class CompiledFunction:
             return self.function(*args, **kwargs)
         with self._lock:
             arrays = plain_arrays(args) if not kwargs else None
+            if self._own and not self._own.isdisjoint(map(id, args)):
+                arrays = None
             if arrays is not None and self._last is not None:
                 signature, entry = self._last
                 if signature.fits(arrays, is_recording()) and entry.holds:
                     return entry.run(arrays, args)
             entry, found = self._entry(args, kwargs)
-            if arrays is not None:
+            are_plain = arrays is not None and len(found) == len(args)
+            if are_plain:
                 self._last = Signature(entry.argument_kinds, is_recording()), entry
-            return entry.run(found, args if arrays is not None else self._owners(args, kwargs))
+            return entry.run(found, args if are_plain else self._owners(args, kwargs))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method: bound to its instance."""
@@ -169,37 +176,57 @@ class CompiledFunction:
     def _entry(self, args: Any, kwargs: Any, expected: bool = False) -> tuple[Entry, list[NumpyArray]]:
         """The program for these arguments. expected: no wonder where only their shapes are new."""
         leaves, structure = tree.flatten((tuple(args), kwargs))
-        arrays = [as_array(leaf) for leaf in leaves if is_array(leaf)]
-        call = Call(structure, pattern_of(leaves), held_by((args, kwargs)), is_recording())
+        own = self._assigned_among(leaves)
+        call = Call(structure, pattern_of(leaves, own), held_by((args, kwargs)), is_recording())
         found = self._entries.setdefault(call, [])
-        for entry in found:
-            if entry.holds:
-                return entry, arrays
-        broken = found[-1:]
+        entry = next((each for each in found if each.holds), None)
+        if entry is None:
+            captured = self._captured(call, leaves)
+            if self._assigned_among(leaves) > own:  # as is known only now
+                return self._entry(args, kwargs, expected)
+            broken = found[-1:]
+            entry = self._compiled(captured, leaves, self._argument_names(args, kwargs, own))
+            found.append(entry)
+            del found[:-MOST_PROGRAMS]
+            self._reasons.tell(call, broken, (tuple(args), kwargs), expected)
+        return entry, [as_array(leaf) for leaf in leaves if is_array(leaf, own)]
+
+    def _captured(self, call: Call, leaves: Sequence[Any]) -> Captured:
+        """The function as a graph; it is noted which tensors it assigns to that may come as arguments too."""
         given = [kind if isinstance(kind, ArrayType) else leaf for kind, leaf in zip(call.pattern, leaves)]
-        positional, named = tree.unflatten(structure, given)
-        tracked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not is_array(leaf)]
-        entry = Entry(capture(self.function, positional, named), self.threads, tracked, self.memory_limit)
-        entry.argument_names = self._argument_names(args, kwargs)
+        positional, named = tree.unflatten(call.structure, given)
+        captured = capture(self.function, positional, named)
+        written = [cell.owner for cell in captured.written if isinstance(cell, TensorCell) and is_array(cell.owner)]
+        self._assigned.update((id(owner), owner) for owner in written)
+        self._own.update(id(owner) for owner in written if type(owner) is Tensor)
+        return captured
+
+    def _assigned_among(self, leaves: Sequence[Any]) -> set[int]:
+        return {id(leaf) for leaf in leaves if id(leaf) in self._assigned}
+
+    def _compiled(self, captured: Captured, leaves: Sequence[Any], argument_names: list[str]) -> Entry:
+        tracked = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
+        entry = Entry(captured, self.threads, tracked, self.memory_limit)
+        entry.argument_names = argument_names
         if self.check_finite:
             with forks_wait:
                 from .checked import Checker
 
             entry.checker = Checker(entry, self._names(entry), self.folder)
-        found.append(entry)
-        del found[:-MOST_PROGRAMS]
-        self._reasons.tell(call, broken, (tuple(args), kwargs), expected)
-        return entry, arrays
+        return entry
 
     def _owners(self, args: Any, kwargs: Any) -> Sequence[Any]:
         """The arrays and tensors among the arguments, for a checker; nobody else asks."""
-        return [leaf for leaf in tree.leaves((tuple(args), kwargs)) if is_array(leaf)] if self.check_finite else ()
+        if not self.check_finite:
+            return ()
+        leaves = tree.leaves((tuple(args), kwargs))
+        return [leaf for leaf in leaves if is_array(leaf, self._assigned)]
 
-    def _argument_names(self, args: Any, kwargs: Any) -> list[str]:
+    def _argument_names(self, args: Any, kwargs: Any, own: Collection[int]) -> list[str]:
         """What the arrays among the arguments are called in messages."""
         parameters = parameters_of(self.function)
         leaves = tree.flatten_with_paths((tuple(args), kwargs))
-        return [argument_name(path, parameters) for path, leaf in leaves if is_array(leaf)]
+        return [argument_name(path, parameters) for path, leaf in leaves if is_array(leaf, own)]
 
     def _names(self, entry: Entry) -> Names:
         """What arguments, results and cells are called in messages."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ... import tree
+from ...argument_names import argument_name, parameters_of
 from ...ir.types import ArrayType
 from ...records import dataclass
 from ...source import user_source
@@ -117,19 +117,3 @@ def _shown(known: Any) -> str:
     if isinstance(value, Tensor):
         return f"{value.dtype}{list(value.shape)} with a gradient"
     return f"another {'object' if isinstance(kind, str) else kind.__name__}"
-
-
-def argument_name(path: Sequence[Any], parameters: Sequence[str]) -> str:
-    """An argument by its name, if it has one, and where in it."""
-    by_name, place, *rest = path
-    known = not by_name and place < len(parameters)
-    return f"argument {tree.path_text((parameters[place] if known else place, *rest))}"
-
-
-def parameters_of(function: Callable[..., Any]) -> list[str]:
-    """The names of the parameters that may be given by position."""
-    try:
-        every = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [each.name for each in every if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]

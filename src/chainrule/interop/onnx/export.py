@@ -14,7 +14,7 @@ import numpy as np
 from ... import nn, tree
 from ...capture import capture
 from ...captured import Captured, TensorCell
-from ...compiler.running.reasons import parameters_of
+from ...argument_names import parameters_of
 from ...errors import ConfigurationError, TraceError
 from ...files import write_bytes
 from ...ir.build import recording
