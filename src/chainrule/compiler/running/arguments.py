@@ -85,9 +85,7 @@ def static(leaf: Any) -> Any:
 
 def pattern_of(leaves: Sequence[Any], own: Collection[int] = ()) -> tuple[Any, ...]:
     """The types of arrays, and what else is known by itself, tensors of these ids too."""
-    return tuple(
-        ArrayType(leaf.shape, native(leaf.dtype)) if is_array(leaf, own) else static(leaf) for leaf in leaves
-    )
+    return tuple(ArrayType(leaf.shape, native(leaf.dtype)) if is_array(leaf, own) else static(leaf) for leaf in leaves)
 
 
 def plain_arrays(args: Sequence[Any]) -> list[NumpyArray] | None:
