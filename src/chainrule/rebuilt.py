@@ -20,7 +20,7 @@ from .surroundings.places import MISSING, same
 CHANGED = (
     "{name} changes {what}, but a compiled function is given a list, dict, dataclass or module of its own at each "
     "call: the one of the caller would stay as it is, and the next call begin with it again. Change a copy and return "
-    "it, for the caller to keep and to give to the next call; or let the function find outside what changes, as tensors "
+    "it, for the caller to give to the next call; or let the function find outside what changes, as tensors "
     "that it assigns to (t.assign(...))"
 )
 

@@ -16,7 +16,7 @@ from ..machine.memory import as_array
 
 
 def is_array(leaf: Any, own: Collection[int] = ()) -> bool:
-    """Whether an argument is an array that changes from call to call; parameters are cells, and tensors of these ids."""
+    """Whether an argument is an array that changes with each call; parameters are cells, and tensors of these ids."""
     if isinstance(leaf, Tensor):
         return not isinstance(leaf, Parameter) and not leaf.requires_grad and id(leaf) not in own
     return isinstance(leaf, np.ndarray | np.generic) and is_known(native(leaf.dtype))

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ... import nn, tree
+from ...argument_names import parameters_of
 from ...capture import capture
 from ...captured import Captured, TensorCell
-from ...argument_names import parameters_of
 from ...errors import ConfigurationError, TraceError
 from ...files import write_bytes
 from ...ir.build import recording
