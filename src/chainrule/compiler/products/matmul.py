@@ -14,8 +14,8 @@ from dataclasses import replace
 from ...records import dataclass
 from ..text.emit import Function, Reg, bytes_of, const, word
 from ..text.target import Target
-from .pack import PANELS_AT_ONCE, PackingOfA, PackingOfB, batch_offsets, packed_batch, scratch, split
-from .product import Plan, Product, equal_parts
+from .pack import PackingOfA, PackingOfB, batch_offsets, packed_batch, scratch, split
+from .product import LEAST_AT_ONCE, Plan, Product, equal_parts
 from .tile import UNROLLED, UNROLLED_WELL, Far, Strides, Terms, TileKind, call_tile, write_tile
 
 Finish = Callable[[Reg, int, Reg], None]
@@ -156,7 +156,7 @@ class ProductKernel:
                 self._panels_ahead(task, block, (rows, skipped), (start, stop), own_a)
                 first += many
                 continue
-            step = PANELS_AT_ONCE if own_a is not None else 1
+            step = plan.at_once if own_a is not None else 1
             with f.loop(start, stop, step) as loop:
                 panel = self._panel_at(task, block, (rows, skipped), loop.index)
                 if own_a is None:
@@ -193,21 +193,21 @@ class ProductKernel:
     ) -> None:
         """Some at once; tiles ask for what is copied behind them, so that nothing waits for memory but the first."""
         f, packing, (start, stop) = self.f, self.packing, bounds
-        other = f.at(own, self.element, PANELS_AT_ONCE * packing.panel_elements)
-        at_once, tiles = word(PANELS_AT_ONCE), f.add(task.tiles[1], f.times(task.tiles[0], -1))
-        calls = f.times(tiles, PANELS_AT_ONCE)
+        other = f.at(own, self.element, LEAST_AT_ONCE * packing.panel_elements)
+        at_once, tiles = word(LEAST_AT_ONCE), f.add(task.tiles[1], f.times(task.tiles[0], -1))
+        calls = f.times(tiles, LEAST_AT_ONCE)
         terms = f.binary("udiv", f.add(block.length, f.add(calls, -1)), calls)
         first = self._panel_at(task, block, rows, start)
         packing.write(
             first.a, own, rows[0], f.minimum(at_once, f.add(stop, f.times(start, -1))), (word(0), block.length)
         )
-        with f.loop(start, stop, PANELS_AT_ONCE, [own, other]) as loop:
+        with f.loop(start, stop, LEAST_AT_ONCE, [own, other]) as loop:
             now, then = loop.carried
             panel, left = self._panel_at(task, block, rows, loop.index), f.add(stop, f.times(loop.index, -1))
-            following = f.minimum(at_once, f.add(left, -PANELS_AT_ONCE))
+            following = f.minimum(at_once, f.add(left, -LEAST_AT_ONCE))
             more = f.compare("icmp sgt", following, word(0))
             apart = f.select(more, word(self.product.a_k * bytes_of(self.element)), word(0))
-            further = f.at(panel.a, self.element, PANELS_AT_ONCE * rows[0])
+            further = f.at(panel.a, self.element, LEAST_AT_ONCE * rows[0])
             source = f.select(more, further, now)  # behind the last what is near is asked for
             ahead = PanelsAhead(source, then, following, f.select(more, terms, word(0)), tiles, apart)
             self._packed_panels(task, block, replace(panel, a=now, ahead=ahead), f.minimum(at_once, left))

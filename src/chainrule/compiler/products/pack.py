@@ -9,19 +9,14 @@ from __future__ import annotations
 from ..text.emit import Function, Reg, bytes_of, const, vector_of, word
 from ..text.fetch import CACHE_LINE, ask_for
 from ..text.squares import turn_square
-from .product import MEETING, Plan, Product
+from .product import LEAST_AT_ONCE, MEETING, Plan, Product, may_pack_ahead
 
 CHUNK = 32  # rows of B that a task copies
-PANELS_AT_ONCE = 8
-FEWEST_TILES, MOST_TILES = 4, 12
-"""Tiles of a panel: so many ask, a line a round, for all that the next panels are packed from; of more than these,
-packing is a small part of the time, and they would ask again and again."""
-FROM_AFAR = 2 << 20
-"""Bytes of an A beyond which packing it waits for memory so long that it is packed ahead."""
 AHEAD, ROWS_AHEAD = 16, 4
 """How many k before they are packed elements of A and B are asked for: the processor does not, they lie far apart.
 
 Rows of B a power of two apart meet in few places of the first cache: of eight, the first are gone before they are used.
+So do those of A of which more is packed at once.
 """
 
 
@@ -209,8 +204,8 @@ def _parts(product: Product, plan: Plan) -> int:
 def packs_ahead(product: Product, plan: Plan) -> bool:
     """Whether panels of A are packed while the ones before are multiplied: from rows that lie far away."""
     tiles = -(-product.n // plan.columns) // plan.column_blocks
-    large = product.m * product.k * bytes_of(product.element) > FROM_AFAR and plan.panels > PANELS_AT_ONCE
-    return large and plan.pack_a and product.a_m == 1 and FEWEST_TILES <= tiles <= MOST_TILES
+    few = plan.at_once == LEAST_AT_ONCE
+    return few and plan.pack_a and may_pack_ahead(product, bytes_of(product.element), plan.panels, tiles)
 
 
 class PackingOfA:
@@ -228,7 +223,7 @@ class PackingOfA:
     @property
     def elements(self) -> int:
         """How much memory it takes."""
-        return PANELS_AT_ONCE * self.panel_elements * (2 if self.ahead else 1)
+        return self.plan.at_once * self.panel_elements * (2 if self.ahead else 1)
 
     def strides(self, rows: int) -> tuple[int, int]:
         """From row to row, from k to k."""
@@ -236,18 +231,19 @@ class PackingOfA:
 
     def lines(self, rows: int) -> int:
         """Lines of memory that one k of the panels that are packed at once takes: a power of two."""
-        return 1 << (PANELS_AT_ONCE * rows * bytes_of(self.element) // CACHE_LINE).bit_length()
+        return 1 << (self.plan.at_once * rows * bytes_of(self.element) // CACHE_LINE).bit_length()
 
     def write(self, a: Reg, to: Reg, rows: int, panels: Reg, terms: tuple[Reg, Reg], asked_for: bool = False) -> None:
         """Pack so many panels that begin at `a`: they are neighbours, so that each line of memory is read once."""
         f, product = self.f, self.product
+        away = AHEAD if self.plan.at_once == LEAST_AT_ONCE else ROWS_AHEAD
         with f.loop(*terms) as k:
             here = f.at(a, self.element, f.times(k.index, product.a_k))
             place = f.at(to, self.element, f.times(k.index, self.plan.padded(rows)))
             with f.loop(0, panels) as panel:
                 source = f.at(here, self.element, f.times(panel.index, rows * product.a_m))
                 if product.a_m == 1 and not asked_for:
-                    ask_for(f, f.at(source, self.element, AHEAD * product.a_k))
+                    ask_for(f, f.at(source, self.element, away * product.a_k))
                 self._line(source, f.at(place, self.element, f.times(panel.index, self.panel_elements)), rows)
 
     def _line(self, source: Reg, to: Reg, rows: int) -> None:

@@ -19,6 +19,17 @@ LONGEST_BYTES = 2 << 10  # of k in one block where A is read as it lies: its pan
 LONGEST_SUM = 384  # k in one block where A is packed
 LONGEST_KEPT = 288  # the same where each task packs its block of B: more columns have room, so A is packed less often
 LEAST_SUM = 128  # k in one block from which on C is not read and written too often
+NARROW = 2 << 10
+"""Bytes of a row of B up to which more panels of an A that comes from memory are packed at once, of fewer k each.
+
+The more of each of its rows is read at once, the sooner it is there.
+"""
+LEAST_AT_ONCE, MOST_AT_ONCE = 8, 16
+FEWEST_TILES, MOST_TILES = 4, 12
+"""Tiles of a panel: so many ask, a line a round, for all that the next panels are packed from; of more than these,
+packing is a small part of the time, and they would ask again and again."""
+FROM_AFAR = 2 << 20
+"""Bytes of an A beyond which packing it waits for memory so long that it is packed ahead."""
 SECOND_CACHE = 512 << 10  # bytes of a block of B, which stays in the second one
 BESIDE_A = 416 << 10  # the same, with panels of A that are packed
 PRIVATE_BYTES = 192 << 10  # what a task packs for itself
@@ -78,7 +89,7 @@ class Product:
 class Plan:
     """rows, columns: of the largest tile; panels: of rows, as equal as can be, the taller ones first.
 
-    pack_a: whether each task packs A for itself, all rows of one k side by side.
+    pack_a: whether each task packs A for itself, all rows of one k side by side. at_once: how many panels.
     pack_b: "" or "copy" or "turn" or "keep", a copy of one block at a time.
     private: B is packed by each task for itself, not by a kernel of its own.
     """
@@ -93,6 +104,7 @@ class Plan:
     pack_b: str
     private: bool
     width: int
+    at_once: int
     cycles: float
 
     def padded(self, columns: int) -> int:
@@ -122,26 +134,38 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     panels = max(1, -(-product.m // rows))
     pack_b = _packing_of_b(product, size, panels, known)
     pack_a = _packing_of_a(product, size, -(-product.n // columns))
-    sum_length = _sum_length(product.k, size * columns * -(-product.n // columns), size, pack_a, pack_b)
+    tiles = -(-product.n // columns)
+    longest, row = LONGEST_KEPT if pack_b == "keep" else LONGEST_SUM, size * columns * tiles
+    far = product.a_m == 1 and product.m * product.k * size >= SECOND_CACHE_ALL
+    if pack_a and row <= NARROW and far and not may_pack_ahead(product, size, panels, tiles):
+        longest = LEAST_SUM
+    sum_length = _sum_length(product.k, row, size, pack_a, longest)
+    at_once = MOST_AT_ONCE if longest == LEAST_SUM else LEAST_AT_ONCE
     small = product.k * vectors * width * size <= PRIVATE_BYTES
     alone = pack_b == "turn" and not known and small and product.different_b >= FEW_PRODUCTS
     row_tasks, column_blocks = (1, 1) if alone else _tasks(product, panels, columns, sum_length * size, pack_a)
     private = pack_b == "keep" or (pack_b == "turn" and not known and small and row_tasks == column_blocks == 1)
     cycles = tile_cycles(rows, wide, product.m, vectors) * product.k * math.prod(product.batch)
     cycles += _packing_cycles(product, size, pack_a, pack_b if not known else "", column_blocks)
-    return Plan(rows, columns, panels, row_tasks, column_blocks, sum_length, pack_a, pack_b, private, width, cycles)
+    shares = rows, columns, panels, row_tasks, column_blocks, sum_length
+    return Plan(*shares, pack_a, pack_b, private, width, at_once, cycles)
 
 
-def _sum_length(k: int, row: int, size: int, pack_a: bool, pack_b: str) -> int:
+def may_pack_ahead(product: Product, size: int, panels: int, tiles: int) -> bool:
+    """Whether panels of A are packed while those before are multiplied, if it is packed."""
+    large = product.m * product.k * size > FROM_AFAR and panels > LEAST_AT_ONCE
+    return large and product.a_m == 1 and FEWEST_TILES <= tiles <= MOST_TILES
+
+
+def _sum_length(k: int, row: int, size: int, pack_a: bool, longest: int) -> int:
     """How many k are in one block: many, as sums are read back and written once for each. row: bytes of one k of B.
 
     A is packed for each block of columns, which takes longer than to add to C once more: rather once for shorter sums
     over all columns than twice, and where not even the shortest have room for all, rather twice than four times.
     """
-    packed = LONGEST_KEPT if pack_b == "keep" else LONGEST_SUM
     if not pack_a:
-        return _equal_length(k, max(packed, LONGEST_BYTES // size))
-    length, whole = _equal_length(k, packed), BESIDE_A // row // 16 * 16
+        return _equal_length(k, max(longest, LONGEST_BYTES // size))
+    length, whole = _equal_length(k, longest), BESIDE_A // row // 16 * 16
     return _equal_length(k, max(whole, LEAST_SUM)) if length * row > SECOND_CACHE else length
 
 
