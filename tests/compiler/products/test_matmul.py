@@ -144,3 +144,18 @@ def test_large_turned_operands_are_packed_while_others_are_multiplied(m: int, n:
     for threads in (1, 2):
         found = cr.compile(lambda a, b: a.mT @ b, threads=threads)(a, b)
         np.testing.assert_array_equal(found.numpy(), a.T @ b)
+
+
+def test_more_panels_at_once_of_an_operand_that_comes_from_memory() -> None:
+    target = Target("x86_64-unknown-linux-gnu", "cascadelake", "", 64, True)
+    plans = [
+        make_plan(Product("float", m, n, k, 1, m, n, 1, n), target)
+        for m, n, k in ((512, 512, 512), (1024, 96, 2048), (256, 256, 256), (1024, 1024, 1024))
+    ]
+    assert [plan.at_once for plan in plans] == [16, 16, 8, 8]
+    assert plans[0].sum_length == plans[1].sum_length == 128
+    random = np.random.default_rng(0)
+    a, b = (random.integers(-8, 9, (1111, columns)).astype(np.float32) for columns in (302, 100))
+    for threads in (1, 2):
+        found = cr.compile(lambda a, b: a.mT @ b, threads=threads)(a, b)
+        np.testing.assert_array_equal(found.numpy(), a.T @ b)

@@ -19,8 +19,8 @@ LONGEST_BYTES = 2 << 10  # of k in one block where A is read as it lies: its pan
 LONGEST_SUM = 384  # k in one block where A is packed
 LONGEST_KEPT = 288  # the same where each task packs its block of B: more columns have room, so A is packed less often
 LEAST_SUM = 128  # k in one block from which on C is not read and written too often
-NARROW = 2 << 10
-"""Bytes of a row of B up to which more panels of an A that comes from memory are packed at once, of fewer k each.
+NARROW = range(257, (2 << 10) + 1)
+"""Bytes of a row of B with which more panels of an A that comes from memory are packed at once, of fewer k each.
 
 The more of each of its rows is read at once, the sooner it is there.
 """
@@ -137,7 +137,7 @@ def make_plan(product: Product, target: Target, known: bool = False) -> Plan:
     tiles = -(-product.n // columns)
     longest, row = LONGEST_KEPT if pack_b == "keep" else LONGEST_SUM, size * columns * tiles
     far = product.a_m == 1 and product.m * product.k * size >= SECOND_CACHE_ALL
-    if pack_a and row <= NARROW and far and not may_pack_ahead(product, size, panels, tiles):
+    if pack_a and row in NARROW and far and not may_pack_ahead(product, size, panels, tiles):
         longest = LEAST_SUM
     sum_length = _sum_length(product.k, row, size, pack_a, longest)
     at_once = MOST_AT_ONCE if longest == LEAST_SUM else LEAST_AT_ONCE
