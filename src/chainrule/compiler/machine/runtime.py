@@ -47,6 +47,7 @@ def initialise() -> None:
     """LLVM's back end for this machine."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()
 
 
 AVX_512 = ("avx512f", "avx512vl", "avx512dq")
@@ -222,6 +223,7 @@ def library(texts: Sequence[tuple[str, bool]]) -> bytes:
 
     Functions that are `internal` to a module may have the same name in another; those that nobody calls are left out.
     """
+    initialise()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     with _lock, _without_some_passes():

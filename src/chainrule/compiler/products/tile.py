@@ -17,6 +17,7 @@ from ...records import dataclass
 from ..text.emit import Function, Module, Reg, bytes_of, const, is_literal, vector_of, word
 from ..text.fetch import CACHE_LINE, ask_for
 from ..text.target import Target
+from .tile_assembly import Assembled, write_assembly
 from .tile_rows import rows_of
 
 UNROLLED = 2
@@ -72,6 +73,13 @@ class TileKind:
         marks = "_whole" * self.b_whole + rounds + "_bfloat16" * self.paired
         marks += "_sums" * self.whole_sums + f"_asks{self.asked}" * (self.asked > 0)
         return f"tile_{self.element}_{self.rows}x{self.columns}{known}{marks}"
+
+    def assembled(self, target: Target) -> Assembled | None:
+        """What its assembly is written for; None where LLVM compiles it: where it has more than what that knows."""
+        known = (self.b_whole, self.unrolled, self.rounds, self.whole_sums)
+        same = TileKind(self.element, self.rows, self.columns, self.a_row, self.a_step, *known[:3], whole_sums=known[3])
+        found = Assembled(self.element, self.rows, self.columns, bool(self.a_row), bool(self.a_step), *known)
+        return found if self == same and found.fits(target) else None
 
     def knows(self, target: Target, strides: Strides) -> TileKind:
         """The kind whose function serves these strides, and as many others as can be."""
@@ -129,6 +137,11 @@ def _write_function(module: Module, target: Target, kind: TileKind) -> None:
     parameters = [a, b, c, a_row, a_step, b_step, c_row, length, adds, *asked]
     f = Function(module, kind.name, parameters, f"noinline {target.attributes}")
     f.promise_alone(c)
+    assembled = kind.assembled(target)
+    if assembled is not None:
+        write_assembly(f, assembled, parameters)
+        f.finish()
+        return
     strides = Strides(word(kind.a_row) if kind.a_row else a_row, word(kind.a_step) if kind.a_step else a_step, b_step)
     terms = Terms(length, const("i1", 0) if kind.whole_sums else adds)
     write_tile(f, target, kind, (a, b, c), strides, c_row, terms, far)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 from ...records import dataclass
 
 
@@ -38,6 +40,11 @@ class Target:
     def has_past_caches(self) -> bool:
         """Whether it writes vectors past the caches: that pays where a line is fetched before it is written to."""
         return self.triple.startswith("x86_64")
+
+    @property
+    def has_assembler(self) -> bool:
+        """Whether it has AVX-512, and assembly for it can be read here: LLVM has an assembler for its own machine."""
+        return self.has_scaling and platform.machine().lower() in ("x86_64", "amd64")
 
     @property
     def attributes(self) -> str:
