@@ -18,7 +18,7 @@ from ..text.emit import Function, Module, Reg, bytes_of, const, is_literal, vect
 from ..text.fetch import CACHE_LINE, ask_for
 from ..text.target import Target
 from .tile_assembly import Assembled, write_assembly
-from .tile_rows import rows_of
+from .tile_rows import RowsOfC, rows_of
 
 UNROLLED = 2
 """Terms in a round."""
@@ -188,10 +188,10 @@ class _Tile:
         if known and int(terms.length.name) <= STRAIGHT:
             totals = self._steps([*self.head, *totals], int(terms.length.name))[len(self.head) :]
         else:
-            totals = self._loops(totals, terms, _RowsOfC(self.f, kind, c, c_row))
+            totals = self._loops(totals, terms, RowsOfC(self.f, kind.element, (kind.rows, kind.columns), c, c_row))
         self._finish(c, c_row, totals, terms.adds)
 
-    def _loops(self, totals: list[Reg], terms: Terms, of_c: _RowsOfC) -> list[Reg]:
+    def _loops(self, totals: list[Reg], terms: Terms, of_c: RowsOfC) -> list[Reg]:
         """Several k in each round, then one by one."""
         f, length, unrolled = self.f, terms.length, self.kind.unrolled
         if is_literal(length):
@@ -284,21 +284,3 @@ class _Tile:
 def _steps_on(f: Function, element: str, pointer: Reg, step: Reg, count: int) -> Reg:
     """A pointer so many steps on."""
     return f.at(pointer, element, f.times(step, count)) if count else pointer
-
-
-class _RowsOfC:
-    """They are needed when the sums are done, and asked for meanwhile, one in each round.
-
-    All at once they would take every buffer between the caches, and the sums would wait for theirs.
-    """
-
-    def __init__(self, f: Function, kind: TileKind, c: Reg, c_row: Reg) -> None:
-        self.f, self.kind, self.c_row, self.first = f, kind, c_row, c
-        self.last = f.at(c, kind.element, f.times(c_row, kind.rows - 1))
-
-    def ask(self, row: Reg) -> Reg:
-        """Ask for a row, and give the next one; behind the last comes the last."""
-        f, kind = self.f, self.kind
-        for place in range(0, kind.columns, CACHE_LINE // bytes_of(kind.element)):
-            ask_for(f, f.at(row, kind.element, place), writes=True)
-        return f.select(f.compare("icmp ult", row, self.last), f.at(row, kind.element, self.c_row), row)
