@@ -48,9 +48,9 @@ def compile(
     so that updates may be lost or mixed (hold a lock, or call one function, for whole steps); nothing worse happens.
 
     Raises TraceError where the function asks for the elements of an array while it is traced, OutOfRangeError for an
-    index outside its axis (with what holds it, and your line). A program meets such an index while it runs: what it
-    updates in place is then updated all the same, with index 0 in its place, so go on from a checkpoint; with
-    check_finite it is put back. Only check_finite finds a singular matrix, which eagerly is a LinearAlgebraError.
+    index outside its axis (with what holds it, and your line), LinearAlgebraError for a singular matrix. A program
+    meets them while it runs: what it updates in place is then updated all the same, with index 0 or NaN in its place,
+    so go on from a checkpoint; with check_finite it is put back.
 
     >>> import chainrule as cr
     >>> @cr.compile

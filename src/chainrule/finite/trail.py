@@ -91,7 +91,7 @@ class _Run:
     def _computed(self, equation: Equation) -> Sequence[NumpyArray]:
         try:
             return computed(equation, [self.array(each) for each in equation.inputs])
-        except LinearAlgebraError as error:  # a singular matrix: native code gives infinities
+        except LinearAlgebraError as error:  # told again, with the line
             raise LinearAlgebraError(error.message, equation.source) from None
 
     def _layer(self, equation: Equation, number: int) -> tuple[int, str]:

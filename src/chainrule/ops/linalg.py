@@ -58,8 +58,7 @@ class SVDResult(NamedTuple):
 def solve(x1: Any, x2: Any) -> Value:
     """The x for which x1 @ x = x2; x2 is a vector where it has one axis, else a matrix of columns.
 
-    Raises LinearAlgebraError for a singular matrix; compiled, the result is infinite or NaN there, and an
-    error only with `cr.compile(f, check_finite=True)`.
+    Raises LinearAlgebraError for a singular matrix.
     """
     a, b = floating(x1), floating(x2)
     dtype = promote(a.dtype, b.dtype)
@@ -74,8 +73,7 @@ def solve(x1: Any, x2: Any) -> Value:
 def inv(x: Any) -> Value:
     """The inverse of square matrices; to solve a system `solve` is faster and more exact.
 
-    Raises LinearAlgebraError for a singular matrix; compiled, the result is infinite or NaN there, and an error only
-    with `cr.compile(f, check_finite=True)`.
+    Raises LinearAlgebraError for a singular matrix.
     """
     value = floating(x)
     result: Value = linear_systems.solve(value, identity_like(value))
@@ -96,8 +94,7 @@ def slogdet(x: Any) -> SlogdetResult:
 def cholesky(x: Any, upper: bool = False) -> Value:
     """The lower triangular L with L @ L* = x, or with upper=True its adjoint; of the symmetric part of x.
 
-    Raises LinearAlgebraError where x is not positive definite; compiled, the result is NaN there, and an error
-    only with `cr.compile(f, check_finite=True)`.
+    Raises LinearAlgebraError where x is not positive definite.
     """
     factor: Value = linear_systems.cholesky(floating(x))
     if not upper:

@@ -1,8 +1,8 @@
 """What the primitives of linear algebra share: their shapes, matrices that are not finite, samples, batches.
 
 Matrices are the last two axes; all axes before them are a batch. A matrix with a NaN or infinity in it gives NaN; a
-finite one for which there is no result raises a LinearAlgebraError where it is computed at once. Compiled programs have
-no errors: they give NaN or infinity there.
+finite one for which there is no result raises a LinearAlgebraError; compiled programs note it, and raise it behind the
+run.
 """
 
 from __future__ import annotations

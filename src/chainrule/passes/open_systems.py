@@ -58,6 +58,12 @@ def squares(x: Any, axis: Any = -1, keepdims: bool = True) -> Any:
     return f.sum(_squares(x), axis=axis, keepdims=keepdims)
 
 
+def noted(result: Any, wrong: Any) -> Any:
+    """The result; where any is wrong the program notes it as it does an index out of range: 1 where there is only 0."""
+    place = f.astype(f.any(wrong), "int64")
+    return f.take(f.expand_dims(result, axis=0), place, axis=0)
+
+
 # -- Cholesky's factor
 
 
@@ -71,12 +77,13 @@ def cholesky(a: Any) -> Any:
 
     def step(left: Any, k: Any) -> Any:
         column = f.take(left, k, axis=0)  # (..., n)
-        factor = f.where(rows >= k, column / f.sqrt(element(column, k)), 0.0)
+        pivot = element(column, k)
+        factor = f.where(rows >= k, column / f.sqrt(pivot), 0.0)
         across = f.expand_dims(f.moveaxis(f.conj(factor), -1, 0), axis=-1)  # (n, ..., 1)
-        return left - across * factor, factor
+        return left - across * factor, (factor, f.real(pivot))
 
-    _, columns = scan(step, f.moveaxis(0.5 * (a + adjoint(a)), -1, 0), f.arange(n))
-    return f.moveaxis(columns, 0, -1)
+    _, (columns, pivots) = scan(step, f.moveaxis(0.5 * (a + adjoint(a)), -1, 0), f.arange(n))
+    return noted(f.moveaxis(columns, 0, -1), f.logical_not(pivots > 0))
 
 
 # -- elimination
@@ -117,7 +124,7 @@ def solve(a: Any, b: Any) -> Any:
     if not b.size:
         return b
     n = a.shape[-1]
-    work, _, _ = eliminate(a, b)
+    work, pivots, _ = eliminate(a, b)
     upper, right = work[..., :n], work[..., n:]
 
     def step(right: Any, k: Any) -> Any:
@@ -126,7 +133,7 @@ def solve(a: Any, b: Any) -> Any:
         return right - f.expand_dims(column, axis=-1) * x, x
 
     _, found = scan(step, right, f.arange(n), reverse=True)
-    return f.moveaxis(found, 0, -2)
+    return noted(f.moveaxis(found, 0, -2), pivots == 0)
 
 
 @on_finite

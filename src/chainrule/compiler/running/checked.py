@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...captured import GradientCell
-from ...errors import NonFiniteError, OutOfRangeError, telling
+from ...errors import LinearAlgebraError, NonFiniteError, OutOfRangeError, telling
 from ...finite.message import told
 from ...finite.store import SavedStep, keep
 from ...finite.trail import follow, is_bad
@@ -109,7 +109,7 @@ class Checker:
             self._find()
 
     def undo(self) -> bool:
-        """After a step that met an index out of range: the cells as they were before it. Gives whether they are."""
+        """After a step that went wrong (see `noted`): the cells as they were before it. Gives whether they are."""
         if self._copy is None:
             return False
         log, self._log = self._log, []
@@ -119,7 +119,7 @@ class Checker:
             before = self._contents(every=True)
             try:
                 self.entry.run_unchecked(step.arguments, step.numbers)
-            except OutOfRangeError:
+            except (OutOfRangeError, LinearAlgebraError):
                 self._restore(before)
                 return True
         return False

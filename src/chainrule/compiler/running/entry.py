@@ -53,7 +53,7 @@ class RunChecker(Protocol):
         """After the last for now."""
 
     def undo(self) -> bool:
-        """After a step that met an index out of range: put back what it changed. Gives whether that was done."""
+        """After a step that went wrong: put back what it changed. Gives whether that was done."""
 
 
 class Entry:
@@ -155,7 +155,7 @@ class Entry:
         finally:  # Ctrl-C is raised as native code returns
             failed = self.leave()
         if failed:
-            self.raise_out_of_range(lambda: iter([Step(arrays, numbers)]))
+            self.raise_noted(lambda: iter([Step(arrays, numbers)]))
         return results
 
     def wrapped(self, results: Sequence[NumpyArray]) -> Any:
@@ -177,19 +177,19 @@ class Entry:
         return changed
 
     def leave(self) -> bool:
-        """After a run: cells show what was written. Gives whether an index lay out of range."""
+        """After a run: cells show what was written. Gives whether something was noted that is an error."""
         self.cells.after(self.captured.cleared)
         if self.compiled.plan.errors is None or not self.errors[0]:
             return False
         self.errors[:] = 0
         return True
 
-    def raise_out_of_range(self, given: Logged) -> NoReturn:
-        """given: how to make again what the runs were given of which one met an index out of range."""
-        from .out_of_range import out_of_range
+    def raise_noted(self, given: Logged) -> NoReturn:
+        """given: how to make again what the runs were given of which one went wrong."""
+        from .noted import noted
 
         undone = self.checker is not None and self.checker.undo()
-        raise out_of_range(self.captured, self.argument_names, given(), undone)
+        raise noted(self.captured, self.argument_names, given(), undone)
 
     def show(self, *stages: str) -> str:
         """What it became, as text: the stages `graph`, `groups`, `buffers`, `kernels`, or those that are named."""

@@ -228,4 +228,4 @@ class Steps:
                 entry.table[slot] = address
             failed = entry.leave()
         if failed:
-            entry.raise_out_of_range(given)
+            entry.raise_noted(given)

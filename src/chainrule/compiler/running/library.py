@@ -1,7 +1,8 @@
 """Captured functions as one object file for C: they share a block of memory that holds weights, moments and options.
 
 Each routine is `int NAME(void *state, inputs..., results...)` and runs on the thread that calls it. It gives 1 where
-an index lay outside its axis, else 0. `init` fills the block as everything stood when the library was made.
+an index lay outside its axis or a matrix was singular, else 0. `init` fills the block as everything stood when the
+library was made.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class State:
 
     @property
     def errors(self) -> int:
-        """Where the word lies that tells of an index out of range."""
+        """Where the word lies that tells of an index out of range, or a singular matrix."""
         return self.saved_bytes
 
     @property

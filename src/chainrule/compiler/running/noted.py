@@ -1,7 +1,7 @@
-"""An index that a program found to lie outside its axis: which it is, whose, and on which line it is used.
+"""What a program noted while it ran: an index outside its axis, or a matrix without a result. Which, whose, which line.
 
-The program itself only tells that there was one, since more would cost every run. So what indices are computed from is
-run again in NumPy, once there is an error to tell.
+The program itself only tells that there was one, since more would cost every run. So what indices and matrices are
+computed from is run again in NumPy, once there is an error to tell.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ...captured import Captured
-from ...errors import OutOfRangeError
+from ...errors import LinearAlgebraError, OutOfRangeError
 from ...ir.build import evaluate
 from ...ir.graph import Equation, Graph, Value
 from ...ir.types import NumpyArray
@@ -20,36 +20,53 @@ from ...records import dataclass
 from ...source import SourceLine
 from .given import Step
 
-CHECKED = ("gather", "scatter_add")
+Noted = OutOfRangeError | LinearAlgebraError
+
+INDEXED = ("gather", "scatter_add")
 """The primitives that take indices; the second operand of each."""
-NOT_FOUND = "an index lies outside its axis; call the function without compile to see which"
+SOLVED = ("solve", "cholesky")
+"""Those that not every matrix has a result for."""
+NOT_FOUND = "{}; call the function without compile to see which"
+OUTSIDE = "an index lies outside its axis"
+SINGULAR = "a matrix is singular (solve) or not positive definite (cholesky)"
 ALREADY_WRITTEN = (
-    "What the function updates in place (weights, moments) was updated by this call all the same, with index 0 instead "
-    "of this one: go on from a checkpoint, or from new weights (with check_finite=True it would have been put back)"
+    "What the function updates in place (weights, moments) was updated by this call all the same, with {}: go on from "
+    "a checkpoint, or from new weights (with check_finite=True it would have been put back)"
 )
+INSTEAD = {OutOfRangeError: "index 0 instead of this one", LinearAlgebraError: "NaN or infinity for a result"}
 UNDONE = "What the function updates in place (weights, moments) is as it was before this step"
 
 
 @dataclass(frozen=True)
 class _Found:
-    """An index out of range. given: what holds it, and where; expected: what would be right; both as text."""
+    """What was wrong: the kind of error, its text, and the line."""
 
-    given: str
-    expected: str
+    kind: type[OutOfRangeError] | type[LinearAlgebraError]
+    text: str
     source: SourceLine | None
 
 
-def out_of_range(
-    captured: Captured, names: Sequence[str], given: Iterable[Step], undone: bool = False
-) -> OutOfRangeError:
+def noted(captured: Captured, names: Sequence[str], given: Iterable[Step], undone: bool = False) -> Noted:
     """The error to raise. names: of the arguments; given: what the runs were given of which one failed.
 
     undone: whether cells are again as they were before it.
     """
-    found = next(filter(None, (_find(captured, names, step) for step in given)), None)
-    told = NOT_FOUND if found is None else f"an index lies outside its axis: {found.given}; {found.expected}"
-    state = f". {UNDONE if undone else ALREADY_WRITTEN}" if captured.written else ""
-    return OutOfRangeError(f"{told}{state}", None if found is None else found.source)
+    found = next(filter(None, (_find(captured, names, step) for step in given)), None) or _unknown(captured.graph)
+    state = UNDONE if undone else ALREADY_WRITTEN.format(INSTEAD[found.kind])
+    return found.kind(f"{found.text}{f'. {state}' if captured.written else ''}", found.source)
+
+
+def _unknown(graph: Graph) -> _Found:
+    """NumPy found nothing wrong: it may round another way, or weights that are written were other ones."""
+    inner = list(_checked(graph))
+    kinds = {OUTSIDE if each.primitive.name in INDEXED else SINGULAR for each in inner}
+    kind = OutOfRangeError if OUTSIDE in kinds else LinearAlgebraError
+    return _Found(kind, NOT_FOUND.format(", or ".join(sorted(kinds))), _only_line(inner))
+
+
+def _only_line(equations: Iterable[Equation]) -> SourceLine | None:
+    lines = {each.source for each in equations}
+    return lines.pop() if len(lines) == 1 else None
 
 
 def _find(captured: Captured, names: Sequence[str], step: Step) -> _Found | None:
@@ -57,36 +74,39 @@ def _find(captured: Captured, names: Sequence[str], step: Step) -> _Found | None
     for equation in graph.equations:
         if id(equation) not in search.needed:
             continue
-        found = search.wrong_index(equation) if equation.primitive.name in CHECKED else None
+        found = search.wrong_index(equation) if equation.primitive.name in INDEXED else None
         if found is not None:
             return found
         try:
             search.compute(equation)
         except OutOfRangeError as error:  # in the body of a loop, or a branch
-            return _inside(equation, error)
+            return _index_inside(equation, error)
+        except LinearAlgebraError as error:
+            inner = [each for body in bodies(equation) for each in _checked(body) if each.primitive.name in SOLVED]
+            return _Found(LinearAlgebraError, error.message, _only_line(inner) or equation.source)
     return None
 
 
-def _inside(equation: Equation, error: OutOfRangeError) -> _Found:
+def _index_inside(equation: Equation, error: OutOfRangeError) -> _Found:
     """What is known of an index in the body of a loop. Of one along several axes the number would not be the user's."""
-    inner = [each for body in bodies(equation) for each in _checked(body)]
-    lines = {each.source for each in inner}
+    inner = [each for body in bodies(equation) for each in _checked(body) if each.primitive.name in INDEXED]
     several = any(_whole(each.inputs[0]).shape != each.inputs[0].shape for each in inner)
     given = "one of several axes" if several else error.message
-    return _Found(given, f"in {equation.primitive.name}", lines.pop() if len(lines) == 1 else equation.source)
+    text = f"{OUTSIDE}: {given}; in {equation.primitive.name}"
+    return _Found(OutOfRangeError, text, _only_line(inner) or equation.source)
 
 
 def _checked(graph: Graph) -> Iterator[Equation]:
-    """The equations with indices in a graph and in the bodies of its loops."""
+    """The equations that may go wrong, in a graph and in the bodies of its loops."""
     for equation in graph.equations:
-        if equation.primitive.name in CHECKED:
+        if equation.primitive.name in INDEXED + SOLVED:
             yield equation
         for body in bodies(equation):
             yield from _checked(body)
 
 
 class _Search:
-    """One step made again in NumPy, as far as indices follow from it."""
+    """One step made again in NumPy, as far as indices and matrices follow from it."""
 
     def __init__(self, captured: Captured, names: Sequence[str], step: Step) -> None:
         cells = [cell.read() for cell in captured.cells]
@@ -104,7 +124,7 @@ class _Search:
         return known
 
     def compute(self, equation: Equation) -> None:
-        """Its outputs, if indices follow from them."""
+        """Its outputs, if they are asked for."""
         if self.needed[id(equation)]:
             types = tuple(value.type for value in equation.outputs)
             arrays = [self.array(value) for value in equation.inputs]
@@ -126,7 +146,8 @@ class _Search:
             expected = f"the array has shape {whole.shape}"
         else:
             expected = f"expected 0 to {size - 1}" if size else "the axis has no elements"
-        return _Found(given, f"{expected} ({equation.primitive.name})", equation.source)
+        text = f"{OUTSIDE}: {given}; {expected} ({equation.primitive.name})"
+        return _Found(OutOfRangeError, text, equation.source)
 
     def _sources(self, value: Value, place: int) -> Iterator[str]:
         """What the integers hold, of those that the function was given, from which an index at this place follows."""
@@ -166,15 +187,17 @@ def _behind(value: Value) -> set[int]:
 
 
 def _needed(graph: Graph) -> dict[int, bool]:
-    """By id, the equations to look at: those with indices, and those from which indices follow, which are computed."""
+    """By id, the equations to look at, and whether they are computed: not those whose indices are all that is asked."""
     wanted: set[int] = set()
     needed: dict[int, bool] = {}
     for equation in reversed(graph.equations):
-        is_read = any(id(value) in wanted for value in equation.outputs)
-        has_indices = equation.primitive.name in CHECKED
-        has_body = any(True for body in bodies(equation) for _ in _checked(body))
-        if not (is_read or has_indices or has_body):
-            continue
-        needed[id(equation)] = is_read or has_body
-        wanted |= {id(value) for value in (equation.inputs if is_read or has_body else equation.inputs[1:2])}
+        name = equation.primitive.name
+        is_computed = (
+            any(id(value) in wanted for value in equation.outputs)
+            or name in SOLVED
+            or any(True for body in bodies(equation) for _ in _checked(body))
+        )
+        if is_computed or name in INDEXED:
+            needed[id(equation)] = is_computed
+            wanted |= {id(value) for value in (equation.inputs if is_computed else equation.inputs[1:2])}
     return needed
