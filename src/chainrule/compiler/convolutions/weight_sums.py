@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..text.emit import Function, Reg, bytes_of, vector_of, word
+from ..text.emit import Function, Reg, bytes_of, const, vector_of, word
 from .ahead import fetch
 from .window import Window, places_inside
 
@@ -49,11 +49,13 @@ class WeightSums:
         f: Function,
         pointers: Sequence[Reg],
         places: tuple[Reg, Reg],
+        fresh: Reg,
         height: int,
         lanes: Sequence[int],
         taps: Sequence[int],
     ) -> None:
-        self.kernel, self.f, self.pointers, self.places = kernel, f, pointers, places
+        """fresh: whether sums begin; then what is in memory doesn't count."""
+        self.kernel, self.f, self.pointers, self.places, self.fresh = kernel, f, pointers, places, fresh
         self.height, self.lanes, self.taps = height, lanes, taps
         itemsize = bytes_of(kernel.element)
         ahead = AHEAD_BYTES // (kernel.x.strides[0] * itemsize) // 4 * 4
@@ -171,7 +173,8 @@ class WeightSums:
         ]
 
     def _load(self) -> list[Reg]:
-        return [self.f.load(vector_of(self.kernel.element, width), place) for place, width in self._places()]
+        kinds = [(place, vector_of(self.kernel.element, width)) for place, width in self._places()]
+        return [self.f.select(self.fresh, const(kind, 0.0), self.f.load(kind, place)) for place, kind in kinds]
 
     def _store(self, totals: Sequence[Reg]) -> None:
         for (place, _), total in zip(self._places(), totals):

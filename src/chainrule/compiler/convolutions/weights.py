@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..planning.place import Place
 from ..products.pack import split
-from ..text.emit import Function, Reg, const, element_type, vector_of, word
+from ..text.emit import Function, Reg, element_type, word
 from ..text.target import Target
 from .channels import Range
 from .reach import LATENCY
@@ -22,11 +22,9 @@ from .window import Window, first_row, panels, places_inside
 if TYPE_CHECKING:
     from ..planning.lowering import Lowering
 
-TASKS = 8
-"""About how many tasks there are at most: each has sums of its own."""
-SUMS_BYTES, MOST_SUMS_BYTES = 1 << 20, 1 << 21
-"""About how many bytes those sums may take, the second where there would be few tasks."""
-BLOCK_BYTES = 1 << 19
+MOST_CHUNKS, FEWEST_PLACES = 8, 1 << 12
+"""Of rows: each has sums of its own, which are written and added up; so it takes so many places and examples."""
+BLOCK_BYTES = 1 << 18
 """Rows of input and cotangent that are gone over for all taps and output channels while they are in the cache."""
 NEAR_BYTES = 1 << 15
 """The first cache."""
@@ -52,14 +50,10 @@ class WeightKernel:
         self.taps = rows.kernel * columns.kernel
         self.vector_step = self.channels * self.taps * self.lanes
         self.size = -(-self.out // self.lanes) * self.vector_step
-        itemsize = x.dtype.itemsize
-        few, many = (limit // (self.size * itemsize) for limit in (SUMS_BYTES, MOST_SUMS_BYTES))
-        most = max(1, min(TASKS, max(few, min(TASKS // self.tiles, many))))
+        most = max(1, min(MOST_CHUNKS, self.examples * rows.count * columns.count // FEWEST_PLACES))
         self.chunk_rows = -(-rows.count // most)
         self.chunks = -(-rows.count // self.chunk_rows)
-        self.tiles_at_once = -(-self.tiles // max(1, TASKS // self.chunks))
-        self.parts = -(-self.tiles // self.tiles_at_once)
-        row_bytes = (rows.stride * x.strides[2] + g.strides[2]) * itemsize
+        row_bytes = (rows.stride * x.strides[2] + g.strides[2]) * x.dtype.itemsize
         self.block_rows = max(1, min(self.chunk_rows, BLOCK_BYTES // row_bytes))
 
     def _choose(self, target: Target) -> tuple[int, int, bool]:
@@ -91,22 +85,27 @@ class WeightKernel:
         return columns * self.examples * self.g.strides[0] * self.g.dtype.itemsize <= NEAR_BYTES
 
     @property
+    def parts(self) -> int:
+        """Of a chunk: a row of the kernel for a tile of output channels each. None needs what another one sums up."""
+        return self.tiles * self.rows.kernel
+
+    @property
     def tasks(self) -> int:
-        """One for each chunk of rows and part of the tiles of output channels."""
+        """One for each part of each chunk. Those that a thread does at once share the rows that are in its cache."""
         return self.chunks * self.parts
 
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel's body: pointers to input, cotangent, sums."""
-        with f.loop(begin, end) as loop:
-            chunk, part = split(f, loop.index, self.parts)
-            x, g, sums = pointers
-            sums = f.at(sums, self.element, f.times(chunk, self.size))
-            low = f.times(part, self.tiles_at_once)
-            tiles = low, f.minimum(f.add(low, self.tiles_at_once), word(self.tiles))
-            self._chunk(f, (x, g, sums), chunk, tiles)
+        x, g, sums = pointers
+        parts = word(self.parts)
+        last = f.binary("udiv", f.add(end, self.parts - 1), parts)
+        with f.loop(f.binary("udiv", begin, parts), last) as chunk:
+            before = f.times(chunk.index, -self.parts)
+            here = f.maximum(f.add(begin, before), word(0)), f.minimum(f.add(end, before), parts)
+            own = f.at(sums, self.element, f.times(chunk.index, self.size))
+            self._chunk(f, (x, g, own), chunk.index, here)
 
-    def _chunk(self, f: Function, pointers: Sequence[Reg], chunk: Reg, tiles: Range) -> None:
-        self._clear(f, pointers[2], tiles)
+    def _chunk(self, f: Function, pointers: Sequence[Reg], chunk: Reg, parts: Range) -> None:
         first = f.times(chunk, self.chunk_rows)
         last = f.minimum(f.add(first, self.chunk_rows), word(self.rows.count))
         whole = self.out // self.tile_columns
@@ -115,9 +114,12 @@ class WeightKernel:
             kinds.append((whole, self.tiles, self._narrow(rest)))
         with f.loop(first, last, self.block_rows) as block:
             places = block.index, f.minimum(f.add(block.index, self.block_rows), last)
-            for low, high, lanes in kinds:
-                with f.loop(f.maximum(tiles[0], word(low)), f.minimum(tiles[1], word(high))) as tile:
-                    self._block(f, self._tile(f, pointers, tile.index), places, lanes)
+            fresh = f.compare("icmp eq", block.index, first)
+            for kind in kinds:
+                low, high = (tile * self.rows.kernel for tile in kind[:2])
+                with f.loop(f.maximum(parts[0], word(low)), f.minimum(parts[1], word(high))) as part:
+                    tile, tap = split(f, part.index, self.rows.kernel)
+                    self._part(f, self._tile(f, pointers, tile), tap, places, fresh, kind[2])
 
     def _narrow(self, rest: int) -> list[int]:
         """The lanes of the vectors of a last tile."""
@@ -131,22 +133,12 @@ class WeightKernel:
         sums = f.at(sums, self.element, f.times(tile, self.wide * self.vector_step))
         return f.at(x, self.element, column) if self.depthwise else x, f.at(g, self.element, column), sums
 
-    def _block(self, f: Function, pointers: Sequence[Reg], places: Range, lanes: Sequence[int]) -> None:
-        """Some rows of places, for all of the kernel."""
-        with f.loop(0, self.rows.kernel) as tap:
-            low, high = places_inside(f, self.rows, tap.index)
-            here = f.maximum(low, places[0]), f.minimum(high, places[1])
-            self._kernel_row(f, pointers, tap.index, here, lanes)
-
-    def _clear(self, f: Function, sums: Reg, tiles: Range) -> None:
-        last = word(self.size // self.lanes)
-        low, high = (f.times(each, self.wide * self.channels * self.taps) for each in tiles)
-        with f.loop(low, f.minimum(high, last)) as loop:
-            to = f.at(sums, self.element, f.times(loop.index, self.lanes))
-            f.store(const(vector_of(self.element, self.lanes), 0.0), to)
-
-    def _kernel_row(self, f: Function, pointers: Sequence[Reg], tap: Reg, places: Range, lanes: Sequence[int]) -> None:
-        """All that one row of the kernel takes from some rows of places."""
+    def _part(
+        self, f: Function, pointers: Sequence[Reg], tap: Reg, places: Range, fresh: Reg, lanes: Sequence[int]
+    ) -> None:
+        """All that one row of the kernel takes from some rows of places. fresh: whether sums begin."""
+        low, high = places_inside(f, self.rows, tap)
+        places = f.maximum(low, places[0]), f.minimum(high, places[1])
         x, g, sums = pointers
         strides, taps = self.x.strides, self.columns.kernel
         offset = f.times(f.add(f.times(tap, self.rows.dilation), -self.rows.low), strides[2])
@@ -158,8 +150,8 @@ class WeightKernel:
                 to = f.at(sums, self.element, f.times(channel, self.taps * self.lanes))
                 at = f.at(x, self.element, channel), g, to
                 if self.all_taps:
-                    WeightSums(self, f, at, places, height, lanes, list(range(taps))).all_taps()
+                    WeightSums(self, f, at, places, fresh, height, lanes, list(range(taps))).all_taps()
                     continue
                 with f.loop(0, taps) as across:
                     to = f.at(at[2], self.element, f.times(across.index, self.lanes))
-                    WeightSums(self, f, (at[0], g, to), places, height, lanes, [0]).one_tap(across.index)
+                    WeightSums(self, f, (at[0], g, to), places, fresh, height, lanes, [0]).one_tap(across.index)
