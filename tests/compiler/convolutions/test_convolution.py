@@ -31,6 +31,8 @@ class Case(NamedTuple):
 CASES = {
     "3x3, one vector of channels": Case((9, 16, 7, 8), 16, (3, 3), padding=(1, 1)),
     "3x3, asked for ahead": Case((16, 16, 12, 26), 16, (3, 3), padding=(1, 1)),
+    "3x3, rows in chunks and blocks": Case((64, 16, 12, 12), 32, (3, 3), padding=(1, 1)),
+    "3x3, many sums": Case((2, 512, 3, 3), 64, (3, 3), padding=(1, 1)),
     "3x3, two vectors": Case((5, 32, 6, 5), 32, (3, 3), padding=(1, 1)),
     "3x3, four vectors": Case((13, 64, 4, 4), 64, (3, 3), padding=(1, 1)),
     "three vectors": Case((6, 16, 5, 6), 48, (3, 3), padding=(1, 1)),
@@ -160,6 +162,8 @@ def test_float64(name: str) -> None:
 
 BITS = [
     "3x3, asked for ahead",
+    "3x3, rows in chunks and blocks",
+    "3x3, many sums",
     "3x3, one vector of channels",
     "3x3, four vectors",
     "depthwise",

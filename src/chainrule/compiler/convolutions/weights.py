@@ -22,10 +22,16 @@ from .window import Window, first_row, panels, places_inside
 if TYPE_CHECKING:
     from ..planning.lowering import Lowering
 
-MOST_CHUNKS, FEWEST_PLACES = 8, 1 << 12
-"""Of rows: each has sums of its own, which are written and added up; so it takes so many places and examples."""
+TASKS = 8
+"""About how many there should be, and the most chunks of rows: each has sums of its own."""
+FEWEST_PLACES = 1 << 12, 1 << 10
+"""And examples of a chunk, so that to write its sums and to add them up is little; the second for few tasks."""
 BLOCK_BYTES = 1 << 18
 """Rows of input and cotangent that are gone over for all taps and output channels while they are in the cache."""
+FEWEST_AT_ONCE = 1 << 8
+"""Places and examples of such rows: for fewer, sums come and go too often."""
+SUMS_BYTES = 1 << 19
+"""Sums that stay in the cache beside such rows."""
 NEAR_BYTES = 1 << 15
 """The first cache."""
 LINE_COST = 0.35
@@ -50,11 +56,16 @@ class WeightKernel:
         self.taps = rows.kernel * columns.kernel
         self.vector_step = self.channels * self.taps * self.lanes
         self.size = -(-self.out // self.lanes) * self.vector_step
-        most = max(1, min(MOST_CHUNKS, self.examples * rows.count * columns.count // FEWEST_PLACES))
-        self.chunk_rows = -(-rows.count // most)
+        self.chunk_rows = -(-rows.count // self._most_chunks())
         self.chunks = -(-rows.count // self.chunk_rows)
         row_bytes = (rows.stride * x.strides[2] + g.strides[2]) * x.dtype.itemsize
-        self.block_rows = max(1, min(self.chunk_rows, BLOCK_BYTES // row_bytes))
+        fewest = -(-FEWEST_AT_ONCE // (self.examples * columns.count))
+        self.block_rows = max(1, min(self.chunk_rows, max(fewest, BLOCK_BYTES // row_bytes)))
+
+    def _most_chunks(self) -> int:
+        places = self.examples * self.rows.count * self.columns.count
+        few, many = (places // fewest for fewest in FEWEST_PLACES)
+        return max(1, min(TASKS, max(few, min(TASKS // self.parts, many))))
 
     def _choose(self, target: Target) -> tuple[int, int, bool]:
         """Channels and vectors of a tile, and whether it holds the sums of all taps of a row."""
@@ -90,6 +101,12 @@ class WeightKernel:
         return self.tiles * self.rows.kernel
 
     @property
+    def parts_at_once(self) -> int:
+        """So many that go over a block of rows one after the other: their sums are in the cache, too."""
+        sums = self.wide * self.vector_step // self.rows.kernel * self.x.dtype.itemsize
+        return min(self.parts, max(1, SUMS_BYTES // sums))
+
+    @property
     def tasks(self) -> int:
         """One for each part of each chunk. Those that a thread does at once share the rows that are in its cache."""
         return self.chunks * self.parts
@@ -97,13 +114,14 @@ class WeightKernel:
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel's body: pointers to input, cotangent, sums."""
         x, g, sums = pointers
-        parts = word(self.parts)
-        last = f.binary("udiv", f.add(end, self.parts - 1), parts)
-        with f.loop(f.binary("udiv", begin, parts), last) as chunk:
+        first = f.binary("udiv", begin, word(self.parts))
+        with f.loop(first, f.binary("udiv", f.add(end, self.parts - 1), word(self.parts))) as chunk:
             before = f.times(chunk.index, -self.parts)
-            here = f.maximum(f.add(begin, before), word(0)), f.minimum(f.add(end, before), parts)
+            low, high = f.maximum(f.add(begin, before), word(0)), f.minimum(f.add(end, before), word(self.parts))
             own = f.at(sums, self.element, f.times(chunk.index, self.size))
-            self._chunk(f, (x, g, own), chunk.index, here)
+            with f.loop(low, high, self.parts_at_once) as loop:
+                parts = loop.index, f.minimum(f.add(loop.index, self.parts_at_once), high)
+                self._chunk(f, (x, g, own), chunk.index, parts)
 
     def _chunk(self, f: Function, pointers: Sequence[Reg], chunk: Reg, parts: Range) -> None:
         first = f.times(chunk, self.chunk_rows)
