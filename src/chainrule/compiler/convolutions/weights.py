@@ -155,8 +155,8 @@ class WeightKernel:
         self, f: Function, pointers: Sequence[Reg], tap: Reg, places: Range, fresh: Reg, lanes: Sequence[int]
     ) -> None:
         """All that one row of the kernel takes from some rows of places. fresh: whether sums begin."""
-        low, high = places_inside(f, self.rows, tap)
-        places = f.maximum(low, places[0]), f.minimum(high, places[1])
+        inside = places_inside(f, self.rows, tap)
+        places = f.maximum(inside[0], places[0]), f.minimum(inside[1], places[1])
         x, g, sums = pointers
         strides, taps = self.x.strides, self.columns.kernel
         offset = f.times(f.add(f.times(tap, self.rows.dilation), -self.rows.low), strides[2])
