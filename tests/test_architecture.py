@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("tensor", "transforms", "trace", "functions", "dtypes"),
         *("creation", "data_types", "namespace", "linalg", "fft"),
-        *("captured", "captured_module", "capture", "capturing", "capture_told", "rebuilt"),
+        *("around", "captured", "captured_module", "capture", "capturing", "capture_told", "rebuilt"),
         *("closure", "repeated", "surroundings"),
         *("control", "random", "custom_gradient", "vmap", "recompute"),
         *("jacobian", "wirtinger", "per_sample"),

@@ -106,9 +106,11 @@ class Guard:
 class Guards:
     """All guards of a program, asked at each call: sorted, so that asking costs little."""
 
-    def __init__(self, every: Sequence[Guard | ModuleGuard], places: Places) -> None:
-        """places: what the code reads outside itself."""
+    def __init__(self, every: Sequence[Guard | ModuleGuard], places: Places, changed: Sequence[str]) -> None:
+        """places: what the code reads outside itself. changed: names of those that the function itself changes."""
         self.every, self.places = tuple(every), places
+        broken = (guard.name for guard in every if not guard.holds)
+        self.changed = tuple(dict.fromkeys((*changed, *broken)))  # which only a trace does: it fits no other call
         self._seen = -1  # of the changes to modules, when they were asked last
         self._modules = [guard for guard in every if isinstance(guard, ModuleGuard)]
         guards = [guard for guard in every if isinstance(guard, Guard)]
@@ -131,7 +133,8 @@ class Guards:
     def hold(self) -> bool:
         """Whether everything is as it was."""
         return (
-            list(map(_training, self._modes)) == self._modes_then
+            not self.changed
+            and list(map(_training, self._modes)) == self._modes_then
             and list(map(_tracked, self._tensors)) == self._tracked_then
             and [where.get(key) for where, key in self._options] == self._options_then
             and (not self._constants or all(map(operator.is_, map(_contents, self._constants), self._constants_then)))
@@ -150,7 +153,7 @@ class Guards:
     @property
     def broken(self) -> list[str]:
         """What is no longer as it was."""
-        return [*(guard.name for guard in self.every if not guard.holds), *self.places.broken]
+        return [*self.changed, *(guard.name for guard in self.every if not guard.holds), *self.places.broken]
 
 
 _training = operator.attrgetter("training")

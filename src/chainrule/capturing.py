@@ -8,18 +8,22 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from .captured import ARGUMENT_CHANGED, LOOKED_AT, Cell, GradientCell, Guard, Number, TensorCell
-from .captured_module import ModuleGuard
+from .around import Around
+from .captured import ARGUMENT_CHANGED, LOOKED_AT, Captured, Cell, GradientCell, Guard, Number, TensorCell
 from .closure import content_written
 from .errors import TraceError
 from .ir.build import Trace, placeholder
 from .ir.graph import Value
 from .ir.types import ArrayType, float64
 from .references import NOBODY, counted
-from .surroundings.places import Places
-from .surroundings.walk import Walk
 from .tensor import Moment, Parameter, Tensor, wrap
 from .tensor.contents import Content, kept_here, made_here, read_here
+
+TRACED_TWICE = "it makes a tensor when it is missing, for which it is traced twice: make that tensor before"
+LOST = (
+    "the function makes a tensor {kind} when it is missing and writes to it at once, which a compiled function can't: "
+    "only a trace makes it. Make it before the first call, such as by one call without cr.compile"
+)
 
 
 class Capture(Trace):
@@ -36,17 +40,29 @@ class Capture(Trace):
         self.tensors: dict[int, tuple[Tensor, Value]] = {}  # id of a tensor -> it, and its contents before
         self.gradients: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.assigned: dict[int, Tensor] = {}
-        self.guards: dict[Any, Guard | ModuleGuard] = {}
+        self.guards: dict[Any, Guard] = {}
         self.kept: list[Value] = []  # so that no id is used twice
         self.shared: set[int] = set()
-        self.names: frozenset[str] = frozenset()  # in the code of the function
-        self.around = Walk()  # through what the code reads outside itself
-        self.places = Places(())
+        self.around = Around()
+        self.known: Captured | None = None  # its program, to compare this one with
+        self.fresh: list[weakref.ref[Tensor]] = []  # that the trace before this one made and wrote
         self.arguments: set[int] = set()  # ids of the tensors that stand for arrays among the arguments
 
-    def again(self) -> Capture:
-        """A capture like this one at its start."""
+    def empty(self) -> Capture:
+        """Another of its kind."""
         return type(self)()
+
+    def again(self) -> Capture:
+        """A capture like this one at its start, of a function that has been traced."""
+        following = self.anew(self.known)
+        following.is_again, following.fresh = True, self.fresh
+        return following
+
+    def anew(self, known: Captured | None) -> Capture:
+        """A capture like this one at its start, of the next run. known: the program of this one."""
+        following = self.empty()
+        following.known, following.around.before = known, self.around
+        return following
 
     # -- what Trace asks
 
@@ -156,9 +172,7 @@ class Capture(Trace):
 
     def parts(self, module: Any, modules: type) -> None:
         """What a module is made of."""
-        self.around.module(module)
-        if ("parts", id(module)) not in self.guards:
-            self.guards["parts", id(module)] = ModuleGuard(module, modules, self.names)
+        self.around.module(module, modules)
 
     # -- the end
 
@@ -169,16 +183,19 @@ class Capture(Trace):
         (state that is made when it is missing) or by each call: who traces again will find it there, or make it again.
         """
         self.shared, made = self._shared(), made_here()
-        for guard in [each for each in self.guards.values() if isinstance(each, ModuleGuard)]:
-            guard.settle(self._has_read, made)
-        self.places = Places(self.around.places).settled(self._has_read, made)
+        self.around.settle(self._has_read, made)
         written = [owner for key, owner in self.assigned.items() if key in self.shared]
         constants = [owner for owner in written if _is_constant(self.tensors[id(owner)][1])]
         fresh = [owner for owner in written if id(owner) in made and not isinstance(owner, Moment)]
-        if (constants or fresh) and not self.is_again:
+        if self.is_again:
+            self._require_nothing_lost()
+        elif constants or fresh or not self.around.parts_hold:
             for owner in constants:  # as cells their contents are read anew at each run
                 if (elements := owner._own_value.data) is not None:
                     owner._own_value = owner._content(elements, requires_grad=False)
+            self.around.require_undoable(TRACED_TWICE)
+            self.around.undo(made)
+            self.fresh = list(map(weakref.ref, fresh))
             return True
         self._make_constant((made - self.shared) | set(map(id, fresh)))
         self._guard_constants()
@@ -190,6 +207,12 @@ class Capture(Trace):
             if id(value) not in self.stands_for and id(owner) not in self.assigned:
                 guard = Guard("what a tensor holds", owner, "_own_value", value)
                 self.guards.setdefault(("constant", id(owner)), guard)
+
+    def _require_nothing_lost(self) -> None:
+        """What the first trace wrote to what it made, and this one only reads, is written by no run."""
+        for owner in [reference() for reference in self.fresh]:
+            if owner is not None and id(owner) not in self.assigned and self._has_read(owner):
+                raise TraceError(LOST.format(kind=owner._own_value.type))
 
     def _has_read(self, owner: Tensor) -> bool:
         contents = owner._own_value

@@ -48,7 +48,8 @@ def scan(f: Function, init: Any, xs: Any = None, length: int | None = None, reve
     and element types. `init`, `xs` and y are any containers of arrays. length: the number of steps, needed where `xs`
     is None. reverse: from the last slice to the first; ys[i] is still what xs[i] gave.
 
-    In a graph it is one equation, whatever the length, with exact derivatives of any order. Raises ShapeError where the
+    f is called once, to trace it: what it changes in Python outside itself (a count, Python's random numbers) changes
+    once for all steps. In a graph it is one equation, whatever the length, with exact derivatives of any order. Raises ShapeError where the
     carry changes its type or the xs differ in length.
 
     >>> import chainrule as cr

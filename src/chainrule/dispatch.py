@@ -39,9 +39,11 @@ def compile(
     changes from call to call belongs among the arguments as an array, or in a tensor that is assigned to. A NumPy array
     is compared at each call, which takes time where it is large; a tensor is not. Not seen are: what has no name in
     the code (files, the environment, the clock, `globals()[name]`), relative imports in the function, containers of
-    more than 1000 items, code of installed packages, other methods put into a class, and what the function itself
-    changes in a list, dict or set or puts in place of anything but a number. What draws from an iterator, or random
-    numbers of Python or NumPy, compiles again at each call: `cr.random` draws in the program.
+    more than 1000 items, code of installed packages, other methods put into a class, and what the function itself puts
+    in place of anything but a number, or only adds to a list, dict or set. What the function changes and reads again (a
+    count, an array, random numbers of Python or NumPy, an iterator) changes once at each call, which compiles again for
+    it; `epoch` and `fit`, where one program makes many steps, need it in a tensor: `self.steps = cr.tensor(0)`, then
+    `self.steps += 1`. `cr.random` draws in the program.
 
     Python threads that call one compiled function take turns: each call is a whole step. Functions of their own that
     train the same tensors at the same time don't wait for each other: each call reads what is there and writes it back,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from . import tree
@@ -150,18 +151,18 @@ class StepTrace(BodyTrace):
             owner._grad = gradient
 
 
-def repeated(function: Callable[..., Any], xs: Any) -> Any:
+def repeated(function: Callable[..., Any], xs: Any, guard: AbstractContextManager[None] | None = None) -> Any:
     """`function` of each slice of `xs` along the first axis, one after the other; what it gives, stacked.
 
     It may assign to tensors and call `backward`. Only in a captured function, of which it becomes one loop. Raises
-    UnrepeatableError where its rounds are not alike.
+    UnrepeatableError where its rounds are not alike. guard: around the trace of a round.
     """
     leaves, structure = tree.flatten(xs)
     values = [adopted(lift(unwrap(leaf))) for leaf in leaves]
     inputs = [Value(control.element_of(value.type)) for value in values]
     trace = StepTrace(inputs)
     try:
-        with tracing(trace), recording(True):
+        with tracing(trace), recording(True), guard or nullcontext():
             found, result_structure = tree.flatten(function(*tree.unflatten(structure, map(wrap, inputs))))
             outputs = [adopted(lift(unwrap(each))) for each in found]
             carried = trace.carried()

@@ -61,8 +61,8 @@ class NotingCapture(Capture):
         self.equations = _NotedEquations(self.notes, root)
         self.root = root
 
-    def again(self) -> NotingCapture:
-        """A capture like this one at its start; this one shows its notes."""
+    def empty(self) -> NotingCapture:
+        """Another one; this one shows its notes."""
         new = NotingCapture(self.root)
         self.notes = new.notes
         return new

@@ -80,7 +80,7 @@ class Probe:
     def _compile(self, needed: bool) -> None:
         rows = np.arange(len(self.inputs))[: min(len(self.groups[0]), MOST_ROWS)]
         try:
-            self._step(len(rows), native=True).program(self.inputs[rows], self.targets[rows])
+            self._step(len(rows), native=True).program_for_many(self.inputs[rows], self.targets[rows])
         except TraceError:
             if needed:
                 raise

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum, auto
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from .. import tree
+from ..errors import TraceError
+from ..records import dataclass
 from ..tensor import Tensor
+from .place import MISSING, Kind, Place, item_name, same
+
+REPLACED = (
+    "the function reads the tensor in {place} and puts another one there, which a compiled function can't: each call "
+    "would begin with the first one again. Change it in place: {how}.assign(...), or {how} += ..."
+)
 
 
 class Left(Enum):
@@ -27,7 +36,7 @@ def left(then: Any, found: Any, has_read: Callable[[Tensor], bool], made: Collec
     if any(isinstance(each, Tensor) and id(each) in made for each in now):
         lost = [each for each in before if isinstance(each, Tensor) and id(each) not in new]
         return Left.REPLACED if any(map(has_read, lost)) else Left.SHOWN
-    known = all(id(each) in old or isinstance(each, Tensor) or is_plain(each) for each in now)
+    known = found is MISSING or all(id(each) in old or isinstance(each, Tensor) or is_plain(each) for each in now)
     return Left.STATE if known else Left.SHOWN
 
 
@@ -36,11 +45,77 @@ def is_plain(found: Any) -> bool:
     return isinstance(found, bool | int | float | complex | str | bytes | np.ndarray | np.generic)
 
 
-def has_grown(then: tuple[Any, ...], container: Any) -> bool:
-    """Whether a container only got more than its `contents` of then: whoever reads these finds the same ones."""
+@dataclass(frozen=True)
+class Settled:
+    """The places of a program at the end of its trace: those that are as they were, those that the function changed.
+
+    Where it left what is there for others to look at, neither.
+    """
+
+    holding: list[Place]
+    changed: list[Place]
+
+
+def settled(places: Iterable[Place], has_read: Callable[[Tensor], bool], made: Collection[int]) -> Settled:
+    """has_read: whether the trace read a tensor from outside. made: ids of the tensors that it made.
+
+    What the function left for its next call to read (numbers, arrays, tensors from elsewhere) only a trace finds, so
+    the program fits this call alone. Raises TraceError for a tensor that was read and replaced.
+    """
+    found = Settled([], [])
+    for place in places:
+        if place.holds:
+            found.holding.extend([place] if place.kind is not Kind.DRAWN else ())
+        elif _is_state(place, has_read, made):
+            found.changed.append(place)
+    return found
+
+
+def _is_state(place: Place, has_read: Callable[[Tensor], bool], made: Collection[int]) -> bool:
+    """Whether the function reads at its next call what it left there at this one."""
+    if place.kind in (Kind.ARRAY, Kind.DRAWN):
+        return True
+    now = place.now()
+    match left(place.then, now, has_read, made):
+        case Left.REPLACED:
+            how = f"self.{place.key}" if place.kind in (Kind.ATTRIBUTE, Kind.INHERITED) else "tensor"
+            raise TraceError(REPLACED.format(place=place.name, how=how))
+        case Left.SHOWN if place.kind is Kind.CONTENTS:
+            return any(left(*each, has_read, made) is Left.STATE for each in _items(place.where, place.then, now))
+        case other:
+            return other is Left.STATE
+
+
+def _items(container: Any, then: tuple[Any, ...], now: tuple[Any, ...]) -> Iterable[tuple[Any, Any]]:
+    """What was under each key or index of a container, and what is there now, where these differ."""
+    if isinstance(container, set):
+        return []
     if isinstance(container, dict):
-        keys, values = then[1 : then[0] + 1], then[then[0] + 1 :]
-        return all(key in container and container[key] is value for key, value in zip(keys, values))
-    if isinstance(container, set | frozenset):
-        return container.issuperset(then[1:])
-    return len(container) >= then[0] and all(now is before for now, before in zip(container, then[1:]))
+        old, new = (dict(zip(each[1 : each[0] + 1], each[each[0] + 1 :])) for each in (then, now))
+        pairs = [(old.get(key, MISSING), new.get(key, MISSING)) for key in {**old, **new}]
+    else:
+        pairs = list(zip_longest(then[1:], now[1:], fillvalue=MISSING))
+    return [(before, after) for before, after in pairs if not same(before, after)]
+
+
+def change_name(place: Place) -> str:
+    """What a place is called whose contents were changed: of a dict, the item."""
+    if place.kind is not Kind.CONTENTS or not isinstance(place.where, dict):
+        return place.name
+    count, *then = place.then
+    old, now = dict(zip(then[:count], then[count:])), place.where
+    keys = [key for key in {**old, **now} if not same(old.get(key, MISSING), now.get(key, MISSING))]
+    return item_name(keys[0]) if keys else place.name
+
+
+def put_back(places: Iterable[Place], made: Collection[int] | None = None) -> None:
+    """Undo what a trace did; with `made`, ids of tensors that it made, but for what it made to stay."""
+    for place in places:
+        if not place.holds and (made is None or not _is_made(place, made)):
+            place.put_back()
+
+
+def _is_made(place: Place, made: Collection[int]) -> bool:
+    if place.kind in (Kind.ARRAY, Kind.DRAWN):
+        return False
+    return left(place.then, place.now(), lambda _: True, made) is not Left.STATE

@@ -16,15 +16,20 @@ import numpy as np
 from .. import tree
 from ..tensor import Tensor
 from .code import Path, reads_of
-from .drawn import everywhere, is_drawn_from, state_of
+from .drawn import Position, everywhere, is_drawn_from
+from .elements import Elements
 from .foreign import is_foreign_class, is_foreign_function, is_foreign_module, is_ours
-from .places import MISSING, Elements, Kind, Place, contents
+from .found import Found, attribute_name
+from .place import MISSING, Kind, contents, item_name
 
 MOST_ITEMS = 1000
 """A container with more of them is known by being the same one."""
 
 NOT_CALLED = {"__init__", "__new__", "__post_init__", "__repr__", "__str__", "__hash__", "__setattr__", "__del__"}
 """Methods with a meaning of their own in Python that do not run just because there is an object."""
+
+ADDING = {"append", "appendleft", "extend", "extendleft", "add", "update"}
+"""Methods that only put more into a container: who takes nothing else of it does not read it."""
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, Tensor, np.generic)
 
@@ -33,11 +38,10 @@ class Walk:
     """All places that have been found, and what of them has been walked through."""
 
     def __init__(self) -> None:
-        self._found: dict[Any, Place] = {}
+        self.found = Found()
         self._seen: dict[Any, Any] = {}  # what was walked through is kept, so that no id is used twice
         self._loose: set[str] = set()
         self._objects: list[Any] = []
-        self._modules: set[int] = set()  # ids of modules with a guard of their own
         self._done: dict[int, set[str]] = {}
 
     # -- where it begins
@@ -66,15 +70,9 @@ class Walk:
 
     def module(self, module: Any) -> None:
         """From a module about to be called. Its attributes have a guard of their own; what they hold has none."""
-        if id(module) not in self._modules and not is_foreign_class(type(module)):
-            self._modules.add(id(module))
+        if not is_foreign_class(type(module)) and self.found.begin(module):
             self._attribute(module, "forward")
             self._finish()
-
-    @property
-    def places(self) -> list[Place]:
-        """Those found."""
-        return list(self._found.values())
 
     def _finish(self) -> None:
         """Look for attributes whose owner is not known in every object that was found, until no more are found."""
@@ -89,7 +87,7 @@ class Walk:
 
     def _generators(self) -> None:
         for name, each in everywhere():
-            self._place(name, Kind.DRAWN, each, None, state_of(each))
+            self.found.put(name, Kind.DRAWN, each, None, Position(each))
 
     # -- functions
 
@@ -138,7 +136,7 @@ class Walk:
             if kind == "attribute":
                 found = self._attribute(found, key)
             elif type(found) is dict and key in found:
-                found = self._item(found, key, f"the item {key!r} of a dict")
+                found = self._item(found, key, item_name(key))
             else:
                 break
         self._follow(found)
@@ -152,11 +150,12 @@ class Walk:
                 self._generators()
             return MISSING if is_foreign_module(owner) else self._item(vars(owner), name, f"{owner.__name__}.{name}")
         if isinstance(owner, _PLAIN) or _is_container(owner) or is_drawn_from(owner):
-            self._follow(owner)
+            self._follow(owner, reads=name not in ADDING)
             return MISSING
         self._object(owner)
         static = inspect.getattr_static(owner, name, MISSING)
         own = name in getattr(owner, "__dict__", ())
+        self.found.look(owner, name, own, static is not MISSING)
         if static is MISSING or (self._methods(owner, name) and not own):
             return MISSING
         in_place = own or not hasattr(type(static), "__get__")
@@ -164,41 +163,40 @@ class Walk:
             self._follow(static)
             return MISSING
         found = getattr(owner, name, MISSING)
-        if id(owner) not in self._modules or name not in vars(owner):
-            self._place(_attribute_name(owner, name), Kind.ATTRIBUTE, owner, name, found)
+        if not (own and self.found.has_guard(owner)):
+            kind = Kind.ATTRIBUTE if own or isinstance(static, MemberDescriptorType) else Kind.INHERITED
+            self.found.put(attribute_name(owner, name), kind, owner, name, found)
         return found
 
     def _item(self, where: dict[Any, Any], key: Any, name: str) -> Any:
         found = where.get(key, MISSING)
         if not (isinstance(found, ModuleType) and is_foreign_module(found)):
-            self._place(name, Kind.ITEM, where, key, found)
+            self.found.put(name, Kind.ITEM, where, key, found)
         return found
 
     def _cell(self, cell: Any, name: str) -> Any:
         if cell is None:
             return MISSING
         found = _held(cell)
-        self._place(f"the variable {name} around the function", Kind.CELL, cell, None, found)
+        self.found.put(f"the variable {name} around the function", Kind.CELL, cell, None, found)
         return found
-
-    def _place(self, name: str, kind: Kind, where: Any, key: Any, then: Any) -> None:
-        if then is not MISSING:
-            self._found.setdefault((kind, id(where), key), Place(name, kind, where, key, then))
 
     def _follow_all(self, found: Iterable[Any]) -> None:
         for each in found:
             self._follow(each)
 
-    def _follow(self, found: Any) -> None:
-        """Go on from something that is read as a whole."""
+    def _follow(self, found: Any, reads: bool = True) -> None:
+        """Go on from something that is read as a whole. reads: False where it is a container that is only added to."""
+        if reads and _is_container(found):
+            self.found.read(found)
         if found is MISSING or isinstance(found, _PLAIN) or id(found) in self._seen:
             return
         self._seen[id(found)] = found
         if isinstance(found, np.ndarray):
-            self._place("a NumPy array that it reads", Kind.ARRAY, found, None, Elements(found))
+            self.found.put("a NumPy array that it reads", Kind.ARRAY, found, None, Elements(found))
         elif is_drawn_from(found):
             name = f"how far a {type(found).__name__} is that it draws from"
-            self._place(name, Kind.DRAWN, found, None, state_of(found))
+            self.found.put(name, Kind.DRAWN, found, None, Position(found))
         elif _is_container(found):
             self._container(found)
         elif isinstance(found, FunctionType):
@@ -217,7 +215,7 @@ class Walk:
             return
         if not isinstance(found, tuple | frozenset):
             name = f"a {type(found).__name__} that it reads"
-            self._place(name, Kind.CONTENTS, found, None, contents(found))
+            self.found.put(name, Kind.CONTENTS, found, None, contents(found))
         self._follow_all(list(found.values()) if isinstance(found, dict) else list(found))
 
     def _object(self, found: Any) -> None:
@@ -245,11 +243,6 @@ class Walk:
 def _is_rebuilt(argument: Any) -> bool:
     """Whether the function gets another one than the caller gave, of which each part is known by itself."""
     return _is_container(argument) or is_dataclass(argument)
-
-
-def _attribute_name(owner: Any, name: str) -> str:
-    of = owner.__name__ if isinstance(owner, type) else type(owner).__name__
-    return f"the attribute {name!r} of {of}"
 
 
 def _held(cell: Any) -> Any:

@@ -25,9 +25,11 @@ def accumulated(one: Callable[..., tuple[Tensor, Any]], batch: Sequence[Any], ro
     """
     length = len(batch[0])
     losses, outputs, done = [], [], 0
-    if isinstance(current_trace(), Capture) and length >= 2 * rows:
+    trace = current_trace()
+    if isinstance(trace, Capture) and length >= 2 * rows:
+        guard = trace.around.changing_nothing(UnrepeatableError("each part changes what the next one reads"))
         with suppress(UnrepeatableError):
-            found, predicted = repeated(one, _in_parts(batch, rows))
+            found, predicted = repeated(one, _in_parts(batch, rows), guard)
             losses, outputs, done = [_added(found)], [tree.map(_joined, predicted)], length // rows * rows
     for start in range(done, length, rows):
         loss, each = one(*(array[start : start + rows] for array in batch))

@@ -51,5 +51,5 @@ class CompiledBatches:
         leaves, structure = tree.flatten(batch)
         kinds = (structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
         if kinds not in self._seen:
-            self.function.program(*batch)
+            self.function.program_for_many(*batch)
             self._seen.add(kinds)

@@ -79,6 +79,13 @@ class ArrayFeed:
         self.source.seek(position.epoch, position.batch + count)
         return np.asarray(found, np.int64)
 
+    def weights_of(self, order: NumpyArray, rows: int) -> list[float] | None:
+        """What the examples of each batch weigh together; None where they have no weights."""
+        if len(self.arrays) < 3:
+            return None
+        weighed: list[float] = self.arrays[2][order].reshape(-1, rows).sum(axis=1, dtype=np.float64).tolist()
+        return weighed
+
     def done(self) -> int:
         """How many batches of this epoch have been handed out."""
         return self.source.position.batch

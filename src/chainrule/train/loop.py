@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from .. import random, tree
-from ..errors import DivergenceError
+from ..errors import TraceError
 from ..ir.types import NumpyArray
 from ..optim.schedules.base import current_rate
 from ..tensor import Tensor
-from .compiled import CompiledSteps
+from .compiled import CompiledSteps, warn_eager
+from .diverged import diverged
 from .early_stopping import Best
 from .evaluate import explain, figures
 from .feed import ArrayFeed, Feed
@@ -38,6 +39,7 @@ SHORT_EPOCH = 1.0  # seconds: epochs that are shorter don't each write a checkpo
 class Loop:
     """One run, from where it stands to its end. step: takes one batch, where `compiled` doesn't take many.
 
+    required: whether native code is asked for, so that a network that can't be traced (any more) is an error.
     check: raises NonFiniteError where weights are spoiled that no step has looked at yet.
     """
 
@@ -57,6 +59,7 @@ class Loop:
     threads: int | None
     description: dict[str, Any]
     compiled: CompiledSteps | None = None
+    required: bool = False
     recorders: Recorders = field(default_factory=lambda: Recorders(()))
     check: Callable[[], None] = lambda: None
     check_finite: bool = False
@@ -98,13 +101,26 @@ class Loop:
         """The steps of this epoch that are still to do, and its end; False if a signal came first."""
         self.display.begin_epoch(self.state.epoch + 1, self.epochs, self.feed.batches, self.feed.done())
         self.training.model.train()
-        for _ in self._native_steps() if self.compiled is not None else self._single_steps():
+        for _ in self._steps():
             if request.asked:
                 return False
             if self._checkpoint_is_due():
                 self.save()
         self._end_epoch()
         return not request.asked or self.state.epoch >= self.epochs
+
+    def _steps(self) -> Iterator[None]:
+        """Those of this epoch that are still to do."""
+        if self.compiled is not None:
+            try:
+                yield from self._native_steps()
+                return
+            except TraceError as error:  # something has changed, and now the network can't be traced
+                if self.required:
+                    raise
+                warn_eager(error, stacklevel=5)
+                self.compiled = None
+        yield from self._single_steps()
 
     def _single_steps(self) -> Iterator[None]:
         """One step after the other; between them the run can be stopped or saved."""
@@ -140,20 +156,13 @@ class Loop:
             self._require_finite(float(losses[first]))
         self.state.step += len(losses)
         wanted = None
+        assert isinstance(self.feed, ArrayFeed)
         if outputs is not None:
-            assert isinstance(self.feed, ArrayFeed)
             targets = self.feed.arrays[1]
             wanted = targets[order].reshape(len(losses), rows, *targets.shape[1:])
-        amounts = self._weights_of(order, rows)
+        amounts = self.feed.weights_of(order, rows)
         self.totals.add_batches(losses.tolist(), rows, outputs, wanted, amounts)
         self.display.batch(self.feed.done(), self.totals.figures())
-
-    def _weights_of(self, order: NumpyArray, rows: int) -> list[float] | None:
-        """What the examples of each batch weigh together; None where they have no weights."""
-        if not isinstance(self.feed, ArrayFeed) or len(self.feed.arrays) < 3:
-            return None
-        weighed: list[float] = self.feed.arrays[2][order].reshape(-1, rows).sum(axis=1, dtype=np.float64).tolist()
-        return weighed
 
     def _steps_at_most(self, most: int) -> int:
         """So many that nothing is passed over that is due after some number of steps: a checkpoint, a look."""
@@ -163,16 +172,9 @@ class Loop:
         return min(most, self.checkpoint_steps - self.state.step % self.checkpoint_steps)
 
     def _require_finite(self, error: float) -> None:
-        if math.isfinite(error):
-            return
-        rate = current_rate(self.training.optimizer.param_groups[0])
-        kept = f"; the last checkpoint is kept in {self.directory.path}" if self.directory else ""
-        raise DivergenceError(
-            f"the loss is {error} in epoch {self.state.epoch + 1}, step {self.state.step + 1}, "
-            f"at learning rate {rate:g}: training has diverged. "
-            "Try a smaller learning rate, clip_norm=1.0, or scaled inputs; check_finite=True tells where it began"
-            f"{kept}"
-        )
+        if not math.isfinite(error):
+            place = f"epoch {self.state.epoch + 1}, step {self.state.step + 1}"
+            raise diverged(error, place, self.training.optimizer, self.directory)
 
     def _count(self, error: float, outputs: Any, targets: NumpyArray, weights: NumpyArray | None = None) -> None:
         self.state.step += 1

@@ -15,8 +15,9 @@ import numpy as np
 
 from ... import tree
 from ...argument_names import argument_name, parameters_of
-from ...capture import capture
+from ...capture import Use, capture
 from ...captured import Captured, TensorCell
+from ...capturing import Capture
 from ...counts import checked_count_or_none
 from ...errors import ConfigurationError
 from ...ir.build import current_trace, is_recording
@@ -115,16 +116,21 @@ class CompiledFunction:
     def program(self, *args: Any, **kwargs: Any) -> Entry:
         """The program for these arguments, compiled if it is not yet; nothing is run."""
         with self._lock:
-            return self._entry(args, kwargs, expected=True)[0]
+            return self._entry(args, kwargs, Use.LOOK)[0]
+
+    def program_for_many(self, *args: Any, **kwargs: Any) -> Entry:
+        """The same, for many runs. Raises TraceError where each run changes what the function reads."""
+        with self._lock:
+            return self._entry(args, kwargs, Use.MANY)[0]
 
     def program_for(self, kinds: Sequence[ArrayType]) -> Entry:
-        """The same for arguments that are all arrays, of these types."""
+        """The same as `program_for_many` for arguments that are all arrays, of these types."""
         with self._lock:
             key = (*kinds, is_recording())
             entry = self._by_kinds.get(key)
             if entry is None or not entry.holds:
                 examples = [np.empty(kind.shape, kind.dtype) for kind in kinds]
-                entry = self._by_kinds[key] = self._entry(examples, {}, expected=True)[0]
+                entry = self._by_kinds[key] = self._entry(examples, {}, Use.MANY)[0]
             return entry
 
     def program_for_rows(self, arrays: Sequence[NumpyArray], rows: int) -> Entry:
@@ -149,7 +155,7 @@ class CompiledFunction:
         from .profile import profile
 
         with self._lock:
-            return profile(*self._entry(args, kwargs, expected=True), runs)
+            return profile(*self._entry(args, kwargs, Use.LOOK), runs)
 
     def epoch(self, *arrays: Any, batch_size: int, order: Any = None) -> Any:
         """Run the function over all rows of arrays, batch after batch, in native code.
@@ -157,6 +163,9 @@ class CompiledFunction:
         arrays: (n, ...) each, the function's arguments. order: row numbers (n,) in which they are seen. The last batch
         is smaller where n is no multiple of batch_size. Gives the results of all batches, stacked: (batches, ...).
         Ctrl-C is seen between batches, about twenty times a second.
+        Raises TraceError, and leaves everything as it was, where each batch would change what the function reads but
+        in tensors (a count in an attribute, random numbers of Python): call it batch by batch then, or keep the count
+        in a tensor.
         """
         with self._lock:
             return _epoch_class()(self.program_for_rows, [as_array(each) for each in arrays], batch_size, order).run()
@@ -173,29 +182,33 @@ class CompiledFunction:
 
     # -- finding the program
 
-    def _entry(self, args: Any, kwargs: Any, expected: bool = False) -> tuple[Entry, list[NumpyArray]]:
-        """The program for these arguments. expected: no wonder where only their shapes are new."""
+    def _entry(self, args: Any, kwargs: Any, use: Use = Use.RUN) -> tuple[Entry, list[NumpyArray]]:
+        """The program for these arguments. Where it isn't run now it is no wonder that their shapes are new."""
         leaves, structure = tree.flatten((tuple(args), kwargs))
         own = self._assigned_among(leaves)
         call = Call(structure, pattern_of(leaves, own), held_by((args, kwargs)), is_recording())
         found = self._entries.setdefault(call, [])
         entry = next((each for each in found if each.holds), None)
         if entry is None:
-            captured = self._captured(call, leaves)
+            trace = Capture()
+            captured = self._captured(call, leaves, trace, use)
             if self._assigned_among(leaves) > own:  # as is known only now
-                return self._entry(args, kwargs, expected)
+                trace.around.require_undoable(
+                    "a tensor among the arguments is assigned to, for which it is traced twice"
+                )
+                trace.around.undo()
+                return self._entry(args, kwargs, use)
             broken = found[-1:]
             entry = self._compiled(captured, leaves, self._argument_names(args, kwargs, own))
-            found.append(entry)
-            del found[:-MOST_PROGRAMS]
-            self._reasons.tell(call, broken, (tuple(args), kwargs), expected)
+            found[:] = [*(each for each in found if not each.captured.guards.changed), entry][-MOST_PROGRAMS:]
+            self._reasons.tell(call, broken, (tuple(args), kwargs), expected=use is not Use.RUN)
         return entry, [as_array(leaf) for leaf in leaves if is_array(leaf, own)]
 
-    def _captured(self, call: Call, leaves: Sequence[Any]) -> Captured:
+    def _captured(self, call: Call, leaves: Sequence[Any], trace: Capture, use: Use) -> Captured:
         """The function as a graph; it is noted which tensors it assigns to that may come as arguments too."""
         given = [kind if isinstance(kind, ArrayType) else leaf for kind, leaf in zip(call.pattern, leaves)]
         positional, named = tree.unflatten(call.structure, given)
-        captured = capture(self.function, positional, named)
+        captured = capture(self.function, positional, named, trace, use)
         written = [cell.owner for cell in captured.written if isinstance(cell, TensorCell) and is_array(cell.owner)]
         self._assigned.update((id(owner), owner) for owner in written)
         self._own.update(id(owner) for owner in written if type(owner) is Tensor)

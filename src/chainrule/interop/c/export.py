@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import nn, tree
-from ...capture import capture
+from ...capture import Use, capture
 from ...errors import CheckpointError, ConfigurationError
 from ...files import write_bytes
 from ...ir.types import ArrayType
@@ -94,7 +94,10 @@ def _check_names(name: str, routines: Routines) -> None:
 def _captured(routines: Routines) -> list[Routine]:
     from ...compiler.running.library import Routine
 
-    return [Routine(name, capture(_plain(function), _kinds(inputs))) for name, (function, inputs) in routines.items()]
+    return [
+        Routine(name, capture(_plain(function), _kinds(inputs), use=Use.FILE))
+        for name, (function, inputs) in routines.items()
+    ]
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import nn, tree
 from ...argument_names import parameters_of
-from ...capture import capture
+from ...capture import Use, capture
 from ...captured import Captured, TensorCell
 from ...errors import ConfigurationError, TraceError
 from ...files import write_bytes
@@ -58,7 +58,8 @@ def export(
     given = inputs if isinstance(inputs, tuple) else (inputs,)
     with evaluating(model) if isinstance(model, nn.Module) else nullcontext(), recording(False):
         captured = [
-            capture(model, _kinds(given, batch_axis, batch)) for batch in (BATCHES if batch_axis is not None else (0,))
+            capture(model, _kinds(given, batch_axis, batch), use=Use.FILE)
+            for batch in (BATCHES if batch_axis is not None else (0,))
         ]
     _check(captured[0])
     graph, twins = _paired([each.graph for each in captured])
