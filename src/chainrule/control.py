@@ -49,8 +49,8 @@ def scan(f: Function, init: Any, xs: Any = None, length: int | None = None, reve
     is None. reverse: from the last slice to the first; ys[i] is still what xs[i] gave.
 
     f is called once, to trace it: what it changes in Python outside itself (a count, Python's random numbers) changes
-    once for all steps. In a graph it is one equation, whatever the length, with exact derivatives of any order. Raises ShapeError where the
-    carry changes its type or the xs differ in length.
+    once for all steps. In a graph it is one equation, whatever the length, with exact derivatives of any order. Raises
+    ShapeError where the carry changes its type or the xs differ in length.
 
     >>> import chainrule as cr
     >>> total, running = cr.scan(lambda carry, x: (carry + x, carry * x), 0.0, cr.tensor([1.0, 2.0, 3.0]))

@@ -95,8 +95,8 @@ def fit(
         same bits as if it had never been interrupted; to go on longer than planned, resume with more epochs.
     config: what else to keep in config.json.
     compile: whether steps run as native code, many of them in one call; by default they do, except with L-BFGS, on
-        streams, and where the network can't be traced, or counts its steps in Python or draws Python's or NumPy's random
-        numbers (a CompileWarning says so and tells the way out; compile=True makes it an error).
+        streams, and where the network can't be traced, or counts in Python, or draws Python's or NumPy's random numbers
+        (a CompileWarning says so and tells the way out; compile=True makes it an error).
     threads: how many at most; all cores by default. Native code gives the same bits for any number of threads. Without
         it the threads are those of NumPy's matrix products, one by default, because their number moves the last bits.
     check_finite: look for NaN and infinity in losses, weights and moments. The first is a NonFiniteError that
