@@ -15,7 +15,7 @@ from .argument_names import argument_name, parameters_of
 from .errors import TraceError
 from .source import SourceLine
 from .surroundings.changed import is_plain
-from .surroundings.places import MISSING, same
+from .surroundings.place import MISSING, same
 
 CHANGED = (
     "{name} changes {what}, but a compiled function is given a list, dict, dataclass or module of its own at each "
