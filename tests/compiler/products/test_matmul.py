@@ -12,7 +12,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.compiler.machine.runtime import host
-from chainrule.compiler.products.pack import packs_ahead
+from chainrule.compiler.products.pack import lines_asked, packs_ahead
 from chainrule.compiler.products.product import HEIGHTS, Product, equal_parts, make_plan
 from chainrule.compiler.text.target import Target
 
@@ -159,3 +159,16 @@ def test_more_panels_at_once_of_an_operand_that_comes_from_memory() -> None:
     for threads in (1, 2):
         found = cr.compile(lambda a, b: a.mT @ b, threads=threads)(a, b)
         np.testing.assert_array_equal(found.numpy(), a.T @ b)
+
+
+def test_rows_that_lie_far_away_are_asked_for_before_their_panel() -> None:
+    target = Target("x86_64", "", "", 64, True)
+    lines = {}
+    for m, k in ((2048, 768), (2048, 256), (2048, 1024), (256, 768)):
+        product = Product("float", m, 256, k, k, 1, 256, 1, 256)
+        lines[m, k] = lines_asked(product, make_plan(product, target))
+    assert lines == {(2048, 768): 32, (2048, 256): 16, (2048, 1024): 0, (256, 768): 0}
+    random = np.random.default_rng(0)
+    a, b = random.integers(-8, 9, (1100, 300)).astype(np.float32), random.integers(-8, 9, (300, 200)).astype(np.float32)
+    for threads in (1, 2):
+        np.testing.assert_array_equal(cr.compile(lambda a, b: a @ b, threads=threads)(a, b).numpy(), a @ b)

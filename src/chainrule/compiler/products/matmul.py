@@ -14,7 +14,7 @@ from dataclasses import replace
 from ...records import dataclass
 from ..text.emit import Function, Reg, bytes_of, const, word
 from ..text.target import Target
-from .pack import PackingOfA, PackingOfB, batch_offsets, packed_batch, scratch, split
+from .pack import PackingOfA, PackingOfB, batch_offsets, lines_asked, packed_batch, scratch, split
 from .product import LEAST_AT_ONCE, Plan, Product, equal_parts
 from .tile import UNROLLED, UNROLLED_WELL, Far, Strides, Terms, TileKind, call_tile, write_tile
 
@@ -80,6 +80,7 @@ class ProductKernel:
     def __init__(self, f: Function, product: Product, plan: Plan, target: Target, finish: Finish | None = None) -> None:
         self.f, self.product, self.plan, self.target, self.element = f, product, plan, target, product.element
         self.packing, self.finish = PackingOfA(f, product, plan), finish
+        self.asked = lines_asked(product, plan)
         self.small = 2 * product.m * product.n * product.k <= SMALL_FLOPS
 
     def write(self, a: Reg, b: Reg, c: Reg, begin: Reg, end: Reg) -> None:
@@ -258,7 +259,9 @@ class ProductKernel:
         kind = replace(kind, paired=product.paired, whole_sums=in_one)
         terms = Terms(block.length, block.adds)
         far, before = None, word(0)
-        if panel.ahead is not None:
+        if self.asked:
+            far, kind = self._next_rows(task, panel, tile, unrolled), replace(kind, asked=self.asked)
+        elif panel.ahead is not None:
             number = f.add(panel.ahead.tiles, f.add(tile, f.times(task.tiles[0], -1)))
             before = f.binary("mul", number, panel.ahead.terms)
             apart = panel.ahead.apart
@@ -276,6 +279,15 @@ class ProductKernel:
             self._call(kind, (panel.a, b, c), b_step, terms, far)
         if panel.ahead is not None:
             self._pack_ahead(panel.ahead, rows, before, block.length)
+
+    def _next_rows(self, task: TileTask, panel: RowPanel, tile: Reg, unrolled: int) -> Far:
+        """Those of the next panel: each tile asks for some, as many as it has rounds for."""
+        f, product = self.f, self.product
+        each = max(1, self.plan.sum_length // (unrolled * self.asked))
+        number = f.add(tile, f.times(task.tiles[0], -1))
+        row = f.add(f.minimum(f.times(number, each), word(panel.rows)), panel.rows)
+        begin = f.at(panel.a, self.element, f.times(row, product.a_m))
+        return Far(begin, word(product.a_m * bytes_of(self.element)))
 
     def _call(self, kind: TileKind, pointers: tuple[Reg, Reg, Reg], b_step: int, terms: Terms, far: Far | None) -> None:
         strides = Strides(*map(word, (*self.packing.strides(kind.rows), b_step)))

@@ -9,9 +9,11 @@ from __future__ import annotations
 from ..text.emit import Function, Reg, bytes_of, const, vector_of, word
 from ..text.fetch import CACHE_LINE, ask_for
 from ..text.squares import turn_square
-from .product import LEAST_AT_ONCE, MEETING, Plan, Product, may_pack_ahead
+from .product import FEWEST_TILES, LEAST_AT_ONCE, LEAST_SUM, MEETING, Plan, Product, may_pack_ahead
 
 CHUNK = 32  # rows of B that a task copies
+FROM_NEAR = 1 << 20
+"""Bytes of an A beyond which it isn't in the second cache."""
 AHEAD, ROWS_AHEAD = 16, 4
 """How many k before they are packed elements of A and B are asked for: the processor does not, they lie far apart.
 
@@ -206,6 +208,19 @@ def packs_ahead(product: Product, plan: Plan) -> bool:
     tiles = -(-product.n // plan.columns) // plan.column_blocks
     few = plan.at_once == LEAST_AT_ONCE
     return few and plan.pack_a and may_pack_ahead(product, bytes_of(product.element), plan.panels, tiles)
+
+
+def lines_asked(product: Product, plan: Plan) -> int:
+    """Of each row of the next panel of an A that is read as it lies, from far away: a power of two; or 0.
+
+    Not where rows meet in few places of the caches: the lines of one panel would push out those of another.
+    """
+    size, tiles = bytes_of(product.element), -(-product.n // plan.columns) // plan.column_blocks
+    large = product.m * product.k * size > FROM_NEAR and plan.panels > plan.row_tasks
+    apart = not plan.pack_a and product.a_k == 1 and product.a_m * size % MEETING != 0
+    if not (large and apart and tiles >= FEWEST_TILES and plan.sum_length >= LEAST_SUM):
+        return 0
+    return 1 << (plan.sum_length * size // CACHE_LINE - 1).bit_length()
 
 
 class PackingOfA:

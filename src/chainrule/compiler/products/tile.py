@@ -217,7 +217,7 @@ class _Tile:
         f, kind = self.f, self.kind
         place = f.binary("and", f.times(term, CACHE_LINE // kind.unrolled), word((kind.asked - 1) * CACHE_LINE))
         row = f.binary("lshr", term, word((kind.asked * kind.unrolled).bit_length() - 1))
-        ask_for(f, f.at(f.at(far.begin, "i8", f.binary("mul", row, far.apart)), "i8", place))
+        ask_for(f, f.at(f.at(far.begin, "i8", f.binary("mul", row, far.apart)), "i8", place), near=False)
 
     def _steps(self, carried: Sequence[Reg], count: int) -> list[Reg]:
         head, totals = carried[: len(self.head)], list(carried[len(self.head) :])

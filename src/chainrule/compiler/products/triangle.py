@@ -85,7 +85,7 @@ class TriangleKernel(ProductKernel):
 
     def __init__(self, f: Function, product: Product, plan: Plan, target: Target, triangle: Triangle) -> None:
         super().__init__(f, product, plan, target)
-        self.triangle, self.small = triangle, False
+        self.triangle, self.small, self.asked = triangle, False, 0
         self.own_a: Reg | None = None
         if triangle.of == "left":
             self.packing = _rows_or_lines(f, product, plan, triangle.lower)

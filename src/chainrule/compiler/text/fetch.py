@@ -8,7 +8,7 @@ CACHE_LINE = 64
 """Bytes."""
 
 
-def ask_for(f: Function, address: Reg, writes: bool = False) -> None:
-    """Memory that will soon be needed; an address that is none does no harm."""
+def ask_for(f: Function, address: Reg, writes: bool = False, near: bool = True) -> None:
+    """Memory that is needed soon; an address that is none does no harm. near: in the first cache, not the second."""
     f.module.declare("@llvm.prefetch.p0", "void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-    f.line(f"call void @llvm.prefetch.p0({address}, i32 {int(writes)}, i32 3, i32 1)")
+    f.line(f"call void @llvm.prefetch.p0({address}, i32 {int(writes)}, i32 {3 if near else 2}, i32 1)")
