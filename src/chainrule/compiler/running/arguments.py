@@ -74,6 +74,8 @@ def static(leaf: Any) -> Any:
     """What an argument that is no array is known by. Raises DtypeError for an array that no program can take."""
     if isinstance(leaf, np.ndarray):
         as_dtype(leaf.dtype)
+    if isinstance(leaf, Tensor):  # compared, they give arrays
+        return (type(leaf), Itself(leaf))
     if isinstance(leaf, float | complex):
         return (type(leaf), repr(leaf))  # 0.0 and -0.0 are equal, and not the same
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import os
@@ -19,17 +20,18 @@ from ...capture import Use, capture
 from ...captured import Captured, TensorCell
 from ...capturing import Capture
 from ...counts import checked_count_or_none
-from ...errors import ConfigurationError
 from ...ir.build import current_trace, is_recording
 from ...ir.types import ArrayType, NumpyArray
 from ...sizes import bytes_of
 from ...tensor import Tensor
 from ..machine.memory import as_array
 from ..machine.runtime import forks_wait
-from .arguments import Signature, held_by, is_array, pattern_of, plain_arrays
+from .arguments import Itself, Signature, held_by, is_array, pattern_of, plain_arrays
 from .entry import Entry
 from .forecast import MemoryForecast
+from .method import CompiledMethod
 from .reasons import Call, Reasons, RecompileWarning
+from .user_function import check_can_compile, name_of, name_where_found
 
 if TYPE_CHECKING:
     from .epoch import Epoch
@@ -73,8 +75,9 @@ class CompiledFunction:
         check_finite: bool = False,
         memory_limit: int | str | None = None,
     ) -> None:
-        if not callable(function):
-            raise ConfigurationError(f"compile takes a function, not {function!r}")
+        self._bound_to: type | None = type(function) if isinstance(function, staticmethod | classmethod) else None
+        function = getattr(function, "__func__", function) if self._bound_to else function
+        check_can_compile(function)
         functools.update_wrapper(self, function, updated=())
         self.function, self.threads = function, checked_count_or_none("threads", threads)
         self.memory_limit = None if memory_limit is None else bytes_of(memory_limit)
@@ -110,8 +113,22 @@ class CompiledFunction:
             return entry.run(found, args if are_plain else self._owners(args, kwargs))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """As a method: bound to its instance."""
-        return self if instance is None else functools.partial(self, instance)
+        """As a method: bound to its instance, or to its class."""
+        if self._bound_to is classmethod:
+            return CompiledMethod(self, type(instance) if owner is None else owner)
+        return self if instance is None or self._bound_to else CompiledMethod(self, instance)
+
+    def _options(self) -> tuple[Any, ...]:
+        return self.threads, self.check_finite, self.memory_limit
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
+        """Of a copied module the copied weights: programs belong to what they were traced on. A function is itself."""
+        function = copy.deepcopy(self.function, memo)
+        return self if function is self.function else CompiledFunction(function, *self._options())
+
+    def __reduce__(self) -> Any:
+        """By its name, as functions are pickled; programs are not."""
+        return name_where_found(self) or (CompiledFunction, (self.function, *self._options()))
 
     def program(self, *args: Any, **kwargs: Any) -> Entry:
         """The program for these arguments, compiled if it is not yet; nothing is run."""
@@ -123,24 +140,24 @@ class CompiledFunction:
         with self._lock:
             return self._entry(args, kwargs, Use.MANY)[0]
 
-    def program_for(self, kinds: Sequence[ArrayType]) -> Entry:
-        """The same as `program_for_many` for arguments that are all arrays, of these types."""
+    def program_for(self, kinds: Sequence[ArrayType], bound: Sequence[Any] = ()) -> Entry:
+        """The same as `program_for_many` for arguments that are all arrays, of these types, behind those `bound`."""
         with self._lock:
-            key = (*kinds, is_recording())
+            key = (*map(Itself, bound), *kinds, is_recording())
             entry = self._by_kinds.get(key)
             if entry is None or not entry.holds:
-                examples = [np.empty(kind.shape, kind.dtype) for kind in kinds]
+                examples = [*bound, *(np.empty(kind.shape, kind.dtype) for kind in kinds)]
                 entry = self._by_kinds[key] = self._entry(examples, {}, Use.MANY)[0]
             return entry
 
-    def program_for_rows(self, arrays: Sequence[NumpyArray], rows: int) -> Entry:
+    def program_for_rows(self, arrays: Sequence[NumpyArray], rows: int, bound: Sequence[Any] = ()) -> Entry:
         """The same for batches of so many rows of arrays; found again sooner, as a short epoch takes little more."""
         with self._lock:
-            key = (rows, is_recording(), *((array.shape, array.dtype) for array in arrays))
+            key = (*map(Itself, bound), rows, is_recording(), *((array.shape, array.dtype) for array in arrays))
             entry = self._by_rows.get(key)
             if entry is None or not entry.holds:
                 kinds = [ArrayType((rows, *array.shape[1:]), array.dtype) for array in arrays]
-                entry = self._by_rows[key] = self.program_for(kinds)
+                entry = self._by_rows[key] = self.program_for(kinds, bound)
             return entry
 
     def memory(self, *args: Any, **kwargs: Any) -> MemoryForecast:
@@ -167,8 +184,13 @@ class CompiledFunction:
         in tensors (a count in an attribute, random numbers of Python): call it batch by batch then, or keep the count
         in a tensor.
         """
+        return self.epoch_of((), arrays, batch_size, order)
+
+    def epoch_of(self, bound: Sequence[Any], arrays: Sequence[Any], batch_size: int, order: Any) -> Any:
+        """The same. bound: what a method is given before the arrays."""
         with self._lock:
-            return _epoch_class()(self.program_for_rows, [as_array(each) for each in arrays], batch_size, order).run()
+            programs = functools.partial(self.program_for_rows, bound=bound)
+            return _epoch_class()(programs, [as_array(each) for each in arrays], batch_size, order).run()
 
     def check(self) -> None:
         """With check_finite: look at weights and other cells now. Raises NonFiniteError where a call spoiled one.
@@ -245,7 +267,7 @@ class CompiledFunction:
         """What arguments, results and cells are called in messages."""
         from .names import Names, cell_names
 
-        name = getattr(self.function, "__name__", "the function")
+        name = name_of(self.function)
         count = entry.captured.result_count
         numbered = (
             [f"the result of {name}"] if count == 1 else [f"result {number} of {name}" for number in range(count)]

@@ -13,7 +13,9 @@ from ...ir.types import ArrayType
 from ...records import dataclass
 from ...source import user_source
 from ...tensor import Tensor
+from .arguments import Itself
 from .entry import Entry
+from .user_function import name_of
 
 OFTEN = 8
 """How often the same may have changed before the way out is told."""
@@ -66,7 +68,7 @@ class Reasons:
 
     def _warn(self, what: str, why: str) -> None:
         source = user_source()
-        name = getattr(self.function, "__name__", "a function")
+        name = name_of(self.function)
         file, line = (source.file, source.line) if source else ("chainrule", 0)
         text = f"{name} is {what}{f' at {source}' if source else ''}: {why}"
         warnings.warn_explicit(text, RecompileWarning, file, line)
@@ -78,10 +80,13 @@ class Reasons:
         if last.structure != call.structure:
             return "structure", "its arguments are nested in another way"
         paths = [path for path, _ in tree.flatten_with_paths(arguments)]
+        parameters = parameters_of(self.function)
         for path, before, now in zip(paths, last.pattern, call.pattern):
-            name = argument_name(path, parameters_of(self.function))
-            if before != now and name != "argument self":  # a method has a program for each instance
-                return _change(name, before, now)
+            if before == now:
+                continue
+            if parameters[:1] == ["self"] and path[:2] == (0, 0):  # a method has a program for each instance
+                return "", ""
+            return _change(argument_name(path, parameters), before, now)
         if last.held != call.held:
             return "module", "a module among its arguments is another, or has other options"
         if last.recording == call.recording:
@@ -110,6 +115,7 @@ def _is_number(known: Any) -> bool:
 
 def _shown(known: Any) -> str:
     kind, value = known
+    value = value.thing if isinstance(value, Itself) else value
     if kind in (float, complex):
         return str(value)
     if kind in (int, bool, str, type(None)):
