@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from . import tree
 from .closure import Body, closed
+from .counts import checked_count
 from .errors import ChainruleError, ConfigurationError, GradientError, ShapeError, TraceError
 from .ir.build import adopted, bind, is_recording
 from .ir.graph import Value
@@ -160,14 +161,17 @@ def cond(predicate: Any, true_function: Function, false_function: Function, *ope
 # -- while_loop
 
 
-def while_loop(condition: Function, body: Function, init: Any) -> Any:
+def while_loop(condition: Function, body: Function, init: Any, most_steps: int | None = None) -> Any:
     """Apply `body` to the carry, which begins as `init`, as long as `condition` of the carry holds; gives the carry.
 
-    The carry is any container of arrays, and keeps its structure, shapes and element types. No gradient goes through
-    it, because the steps are not known before: asking for one raises GradientError. Use `scan` for that.
+    The carry is any container of arrays, and keeps its structure, shapes and element types. most_steps: end after so
+    many at the latest. Only then do gradients go through it, through the steps that were taken: a backward pass needs
+    memory for as many as there may be. Without it, asking for one raises GradientError.
 
     >>> import chainrule as cr
     >>> cr.while_loop(lambda x: x < 100, lambda x: x * 3, 1.0)
+    tensor(243.)
+    >>> cr.grad(lambda x: cr.while_loop(lambda x: x < 100, lambda x: x * 3, x, most_steps=20))(1.0)
     tensor(243.)
     """
     values, structure = _values(init)
@@ -181,11 +185,22 @@ def while_loop(condition: Function, body: Function, init: Any) -> Any:
         lambda inputs: _like("while_loop", structure, body(tree.unflatten(structure, inputs))),
     )
     _check_carry("while_loop", init, step, kinds)
+    if most_steps is not None:
+        return _bounded(condition, body, _tensors(structure, values), checked_count("most_steps", most_steps))
     foreign, (goes_on_graph, step_graph) = closed([goes_on, step])
     inputs = [*foreign, *values]
     params = {"condition": goes_on_graph, "body": step_graph, "constants": len(foreign)}
     outputs = every(bind(control.while_loop, *inputs, **params))
     return _tensors(structure, _refusing(outputs, [adopted(value) for value in inputs]))
+
+
+def _bounded(condition: Function, body: Function, init: Any, most_steps: int) -> Any:
+    """As many rounds as there may be; those behind the end hand the carry on."""
+
+    def step(carry: Any, _: None) -> tuple[Any, None]:
+        return cond(condition(carry), body, lambda carry: carry, carry), None
+
+    return scan(step, init, length=most_steps)[0]
 
 
 def _check_condition(goes_on: Body) -> None:
@@ -205,8 +220,9 @@ class _Refusal:
     def __call__(self, cotangents: tuple[Any, ...], position: int) -> NoReturn:
         place = f" (at {self.source})" if self.source else ""
         raise GradientError(
-            f"no gradient goes through while_loop{place}: how many steps it takes is not known before. Use cr.scan, "
-            "which takes a known number of steps, or cut the gradient with cr.stop_gradient"
+            f"no gradient goes through while_loop{place}: how many steps it takes is not known before. Say how many "
+            "there are at most (most_steps=100), use cr.scan, which takes a known number of steps, or cut the gradient "
+            "with cr.stop_gradient"
         )
 
 

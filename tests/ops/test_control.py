@@ -594,6 +594,39 @@ def test_no_gradient_goes_through_while_loop_and_the_error_says_where() -> None:
         cr.while_loop(lambda c: c.sum() < 100, lambda c: c * x, cr.tensor([1.0])).sum().backward()
 
 
+def bounded_root(a: Any) -> Any:
+    """The square root by Newton's steps, of which there are at most so many."""
+
+    def goes_on(root: Any) -> Any:
+        return abs(root * root - a) > 1e-9 * a
+
+    return cr.while_loop(goes_on, lambda root: (root + a / root) / 2, a, most_steps=30)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_gradients_go_through_the_steps_of_a_bounded_while_loop(compiled: bool) -> None:
+    def derivatives(a: Any) -> Any:
+        return bounded_root(a), cr.grad(bounded_root)(a), cr.grad(cr.grad(bounded_root))(a)
+
+    function = cr.compile(derivatives) if compiled else derivatives
+    for a in (2.0, 1e4):
+        expected = [a**0.5, 0.5 * a**-0.5, -0.25 * a**-1.5]
+        for found, known in zip(function(cr.tensor(np.float64(a))), expected):
+            np.testing.assert_allclose(found.numpy(), known, rtol=1e-6)
+
+
+def test_a_bounded_while_loop_ends_and_what_it_did_not_do_leaves_no_trace() -> None:
+    def doubled(x: Any) -> Any:
+        return cr.while_loop(lambda c: c < 1e9, lambda c: c * 2, x, most_steps=3)
+
+    assert [doubled(1.0).item(), doubled(2e9).item()] == [8.0, 2e9]
+    close(cr.vmap(cr.grad(doubled))(cr.tensor([1.0, 3e8, 2e9])), [8.0, 4.0, 1.0])
+    rooted = cr.grad(lambda x: cr.while_loop(lambda c: c > 1, lambda c: cr.sqrt(c - 1), x, most_steps=5))
+    close(rooted(cr.tensor(np.float64(3.0))), 1 / (4 * np.sqrt(2) * np.sqrt(np.sqrt(2) - 1)))
+    with pytest.raises(ConfigurationError, match="most_steps"):
+        cr.while_loop(lambda x: x < 3, lambda x: x + 1, 1.0, most_steps=0)
+
+
 def test_a_gradient_that_does_not_pass_the_while_loop_is_exact() -> None:
     def function(x: Any) -> Any:
         root = cr.stop_gradient(newton(x)[0])
