@@ -15,25 +15,29 @@ if TYPE_CHECKING:
 class CompiledMethod(functools.partial[Any]):
     """What `instance.method` is where the method was compiled: its first argument is the instance."""
 
+    @property
+    def _compiled(self) -> Any:
+        return self.func
+
     def program(self, *args: Any, **kwargs: Any) -> Entry:
         """See `CompiledFunction.program`."""
-        found: Entry = self.func.program(*self.args, *args, **kwargs)
+        found: Entry = self._compiled.program(*self.args, *args, **kwargs)
         return found
 
     def memory(self, *args: Any, **kwargs: Any) -> MemoryForecast:
         """See `CompiledFunction.memory`."""
-        found: MemoryForecast = self.func.memory(*self.args, *args, **kwargs)
+        found: MemoryForecast = self._compiled.memory(*self.args, *args, **kwargs)
         return found
 
     def profile(self, *args: Any, runs: int = 10, **kwargs: Any) -> list[KernelTime]:
         """See `CompiledFunction.profile`."""
-        found: list[KernelTime] = self.func.profile(*self.args, *args, runs=runs, **kwargs)
+        found: list[KernelTime] = self._compiled.profile(*self.args, *args, runs=runs, **kwargs)
         return found
 
     def epoch(self, *arrays: Any, batch_size: int, order: Any = None) -> Any:
         """See `CompiledFunction.epoch`."""
-        return self.func.epoch_of(self.args, arrays, batch_size, order)
+        return self._compiled.epoch_of(self.args, arrays, batch_size, order)
 
     def check(self) -> None:
         """See `CompiledFunction.check`."""
-        self.func.check()
+        self._compiled.check()
