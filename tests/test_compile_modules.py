@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -132,3 +132,95 @@ def test_a_number_that_the_function_counts_up() -> None:
     model = Counting()
     step = cr.compile(lambda x: model(x))
     assert [step(X).tolist()[0][1] for _ in range(3)] == [2.0, 4.0, 6.0]  # as eagerly, compiled anew each time
+
+
+def stacked(x: Any, layers: Any) -> Any:
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def held_by_list() -> tuple[Any, list[Callable[[], Any]]]:
+    layers = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])
+    return (
+        lambda x: stacked(x, layers),
+        [lambda: layers.__setitem__(0, nn.Linear(3, 3)), lambda: layers.append(nn.Linear(3, 2))],
+    )
+
+
+def held_by_dict() -> tuple[Any, list[Callable[[], Any]]]:
+    heads = nn.ModuleDict({"a": nn.Linear(3, 2)})
+    return lambda x: heads["a"](x), [lambda: heads.__setitem__("a", nn.Linear(3, 2))]
+
+
+def held_by_a_module_of_a_list() -> tuple[Any, list[Callable[[], Any]]]:
+    class Stack(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(3, 3), nn.Tanh()])
+
+        def forward(self, x: Any) -> Any:
+            return stacked(x, self.layers) * getattr(self, "scale", 1.0)
+
+    stack = Stack()
+    return stack, [lambda: stack.layers.insert(0, nn.Linear(3, 3)), lambda: setattr(stack, "scale", 3.0)]
+
+
+def parameters_in_a_list() -> tuple[Any, list[Callable[[], Any]]]:
+    weights = nn.ParameterList([np.ones(3, np.float32)])
+    return (
+        lambda x: sum((x * weight for weight in weights), x * 0),
+        [lambda: weights.append(np.full(3, 2.0, np.float32)), lambda: weights.__setitem__(0, np.zeros(3, np.float32))],
+    )
+
+
+def forward_in_place_of_that_of_the_class() -> tuple[Any, list[Callable[[], Any]]]:
+    network = nn.Sequential(nn.Linear(3, 3), nn.Tanh())
+    before, scale = network[0].forward, [2.0]
+    return (
+        network,
+        [
+            lambda: setattr(network[0], "forward", lambda x: before(x) * scale[0]),
+            lambda: scale.__setitem__(0, 5.0),
+            lambda: delattr(network[0], "forward"),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        held_by_list,
+        held_by_dict,
+        held_by_a_module_of_a_list,
+        parameters_in_a_list,
+        forward_in_place_of_that_of_the_class,
+    ],
+)
+@pytest.mark.usefixtures("quiet")
+def test_what_is_put_into_a_module_counts(made: Any) -> None:
+    function, changes = made()
+    compiled = cr.compile(function)
+    x = cr.tensor(np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3))
+    before = compiled(x).numpy()
+    for change in changes:
+        change()
+        now = compiled(x).numpy()
+        np.testing.assert_allclose(now, function(x).numpy(), rtol=1e-6)
+        assert now.shape != before.shape or not np.allclose(now, before)
+        before = now
+
+
+def test_a_count_of_a_module_whose_parts_are_only_listed_is_no_matter() -> None:
+    traced = []
+    network = nn.Linear(2, 2)
+
+    @cr.compile
+    def norm() -> Any:
+        traced.append(1)
+        return sum(((weight**2).sum() for weight in network.parameters()), cr.tensor(0.0))
+
+    for steps in range(3):
+        network.steps = steps  # type: ignore[attr-defined]
+        norm()
+    assert len(traced) == 1

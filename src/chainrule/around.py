@@ -28,6 +28,7 @@ class Around:
     def __init__(self) -> None:
         self._walk = Walk()
         self._modules: dict[int, ModuleGuard] = {}
+        self._called: set[int] = set()
         self.names: frozenset[str] = frozenset()  # of attributes that the code of the function reads
         self.undone: str | None = None  # why what the function changes may have to be put back
         self.before: Around | None = None  # of an earlier trace, to be put back too
@@ -41,10 +42,17 @@ class Around:
 
     def module(self, module: Any, modules: type) -> None:
         """A module is about to be called. modules: the class of all of them."""
-        if id(module) not in self._modules:
-            self._modules[id(module)] = ModuleGuard(module, modules, self.names)
+        if id(module) not in self._called:
+            self._called.add(id(module))
+            self.listed(module, modules)
+            self._modules[id(module)].guard_attributes(self.names)
             self._walk.module(module)
             self.require_undoable()
+
+    def listed(self, module: Any, modules: type) -> None:
+        """The parts of a module are asked for, which need not be called: what a `ModuleList` holds."""
+        if id(module) not in self._modules:
+            self._modules[id(module)] = ModuleGuard(module, modules)
 
     def require_undoable(self, why: str | None = None) -> None:
         """Raises TraceError where the function draws from what can't be put back, but may have to be. why: it must."""
@@ -54,7 +62,7 @@ class Around:
 
     @property
     def modules(self) -> tuple[ModuleGuard, ...]:
-        """The guards of those that were called."""
+        """The guards of those that were called, or whose parts were listed."""
         return tuple(self._modules.values())
 
     @property

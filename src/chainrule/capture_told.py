@@ -27,9 +27,21 @@ def live(group: dict[str, Any], moving: Collection[str], options: Collection[str
 
 def note_module(module: Any, modules: type) -> None:
     """In a capture: the trace is made for a module as it is, in its mode. modules: the class of all modules."""
-    trace: Any = current_trace()
-    while trace is not None and not isinstance(trace, Capture):
-        trace = getattr(trace, "parent", None)  # out of the body of a loop
+    trace = _capture()
     if trace is not None:
         trace.mode(module)
         trace.parts(module, modules)
+
+
+def note_listed(module: Any, modules: type) -> None:
+    """In a capture: the trace rests on what a module is made of."""
+    trace = _capture()
+    if trace is not None:
+        trace.listed(module, modules)
+
+
+def _capture() -> Capture | None:
+    trace: Any = current_trace()
+    while trace is not None and not isinstance(trace, Capture):
+        trace = getattr(trace, "parent", None)  # out of the body of a loop
+    return trace

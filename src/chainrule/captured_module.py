@@ -21,14 +21,20 @@ class ModuleGuard:
 
     key = "attributes"
 
-    def __init__(self, module: Any, modules: type[Any], names: frozenset[str]) -> None:
-        """modules: the class of all modules. names: those that the code of the function reads."""
+    def __init__(self, module: Any, modules: type[Any]) -> None:
+        """modules: the class of all modules."""
         self.where, self._modules = module, modules
         self._then = dict(vars(module))
-        self._named = names | _named_in(type(module), modules)  # type: ignore[arg-type]
+        self._named: frozenset[str] = frozenset()
         self._parts = dict(self._parts_now())
         self._others: dict[str, Any] = {}
+        self._absent: frozenset[str] = frozenset()  # attributes that the code reads where there are any
         self.changed: list[str] = []  # attributes that the function itself changes
+
+    def guard_attributes(self, names: frozenset[str]) -> None:
+        """It is called: not only its parts count. names: those that the code of the function reads."""
+        own = _named_in(type(self.where), self._modules)  # type: ignore[arg-type]
+        self._named = names | own | {"forward"}
 
     def _parts_now(self) -> Iterator[tuple[str, Any]]:
         return ((key, each) for key, each in vars(self.where).items() if isinstance(each, Parameter | self._modules))
@@ -38,19 +44,22 @@ class ModuleGuard:
 
         Whether it trains is none: that has a guard of its own.
         """
-        named = (self._named | set(names) | self._parts.keys()) - {"training"}
         now = vars(self.where)
         return [
             Place(attribute_name(self.where, key), Kind.ATTRIBUTE, self.where, key, self._then.get(key, MISSING))
-            for key in sorted(named)
+            for key in sorted(self._all_named(names) | self._parts.keys())
             if key in self._then or key in now
         ]
+
+    def _all_named(self, names: Collection[str]) -> frozenset[str]:
+        return self._named.union(names) - {"training"}
 
     def settle(self, names: Collection[str], has_read: Callable[[Tensor], bool], made: Collection[int]) -> None:
         """At the end of the trace, see `settled`."""
         found = settled((each for each in self.places(names) if each.key not in self._parts), has_read, made)
         self._others = {place.key: place.then for place in found.holding}
         self.changed = [place.name for place in found.changed]
+        self._absent = self._all_named(names) - vars(self.where).keys()
 
     @property
     def parts_hold(self) -> bool:
@@ -74,7 +83,8 @@ class ModuleGuard:
         for key in parts | self._parts:
             if parts.get(key) is not self._parts.get(key):
                 return key
-        return next((key for key, then in self._others.items() if not same(now.get(key), then)), None)
+        new = self._absent & now.keys()
+        return next((key for key, then in self._others.items() if not same(now.get(key), then)), min(new, default=None))
 
 
 @functools.cache

@@ -174,6 +174,10 @@ class Capture(Trace):
         """What a module is made of."""
         self.around.module(module, modules)
 
+    def listed(self, module: Any, modules: type) -> None:
+        """What a module is made of is asked for, without a call of it."""
+        self.around.listed(module, modules)
+
     # -- the end
 
     def end(self) -> bool:

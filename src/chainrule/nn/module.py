@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..capture_told import note_module
+from ..capture_told import note_listed, note_module
 from ..captured_module import CHANGES
 from ..errors import ChainruleError, DtypeError, unknown_name
 from ..ir.types import NumpyArray, as_dtype, is_real_float
@@ -104,6 +104,7 @@ class Module:
         return ((name, part) for name, part in self._parts() if isinstance(part, Module))
 
     def _parts(self) -> Iterator[tuple[str, Any]]:
+        note_listed(self, Module)
         return iter(self.__dict__.items())
 
     def children(self) -> Iterator[Module]:

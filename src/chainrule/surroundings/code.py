@@ -78,7 +78,7 @@ def _stored(code: CodeType) -> set[str]:
 def _reads(code: CodeType) -> Iterator[Read]:
     """Names, with the attributes and constant items that the instructions behind each take of it."""
     instructions = [each for each in dis.get_instructions(code) if each.opname not in ("EXTENDED_ARG", "PUSH_NULL")]
-    uses_getattr = "getattr" in code.co_names
+    uses_getattr = not {"getattr", "hasattr"}.isdisjoint(code.co_names)
     for name in (each for each in code.co_consts if uses_getattr and isinstance(each, str)):
         yield _loose(name)
     at = 0

@@ -70,9 +70,11 @@ class Walk:
 
     def module(self, module: Any) -> None:
         """From a module about to be called. Its attributes have a guard of their own; what they hold has none."""
-        if not is_foreign_class(type(module)) and self.found.begin(module):
-            self._attribute(module, "forward")
-            self._finish()
+        if is_foreign_class(type(module)):
+            self._follow(vars(module).get("forward", MISSING))
+        elif self.found.begin(module):
+            self._follow(self._attribute(module, "forward"))
+        self._finish()
 
     def _finish(self) -> None:
         """Look for attributes whose owner is not known in every object that was found, until no more are found."""
