@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import nn
+from chainrule import nn, optim
+from chainrule.capture import Use, capture
 from chainrule.errors import TraceError
+from chainrule.ir.types import ArrayType
 
 pytestmark = pytest.mark.filterwarnings("ignore::chainrule.compiler.running.function.RecompileWarning")
 
@@ -140,6 +142,36 @@ class Swapping(nn.Module):
         return self.now(x).sum()
 
 
+class Toggling(nn.Module):
+    def forward(self, x: Any) -> Any:
+        self.train(not self.training)
+        return x.sum() * (2.0 if self.training else 3.0)
+
+
+class Ticking:
+    ticks = 0
+
+    @classmethod
+    def tick(cls) -> int:
+        cls.ticks += 1
+        return cls.ticks
+
+    @staticmethod
+    def tock() -> int:
+        Ticking.ticks += 1
+        return Ticking.ticks
+
+
+def a_class_method() -> Function:
+    Ticking.ticks = 0
+    return lambda x: x.sum() * Ticking.tick()
+
+
+def a_static_method() -> Function:
+    Ticking.ticks = 0
+    return lambda x: x.sum() * Ticking.tock()
+
+
 def pythons_numbers() -> Function:
     random.seed(3)
     return lambda x: x.sum() * random.random()
@@ -187,6 +219,9 @@ CASES: list[tuple[Callable[[], Function], str]] = [
     (CountingByItsClass, "the attribute 'steps' of CountingByItsClass"),
     (CountedByAFunction, "the attribute 'steps' of CountedByAFunction"),
     (Swapping, "the attribute 'now' of Swapping"),
+    (Toggling, "training"),
+    (a_class_method, "the attribute 'ticks' of Ticking"),
+    (a_static_method, "the attribute 'ticks' of Ticking"),
     (pythons_numbers, "Python's random numbers"),
     (numpys_numbers, "NumPy's random numbers"),
     (a_generator, "a Generator"),
@@ -288,6 +323,39 @@ def test_what_only_the_first_run_does_differently() -> None:
     with pytest.raises(TraceError, match="the item 'begun'"):
         cr.compile(function).epoch(X, batch_size=2)
     assert called(function) == [2.0, 5.0, 9.0]
+
+
+def test_a_file_may_be_written_of_what_only_counts() -> None:
+    kinds = [ArrayType((2,), np.dtype(np.float32))]
+    model = Counting()
+    with pytest.raises(TraceError, match="'steps' of Counting"):
+        capture(model, kinds, use=Use.FILE)
+
+    def counting(x: Any) -> Any:
+        model.steps += 1
+        return x * 2.0
+
+    assert len(capture(counting, kinds, use=Use.FILE).graph.equations) == 1
+    assert model.steps == 0
+
+
+def test_an_option_that_is_changed_behind_its_use() -> None:
+    weight = cr.Parameter([1.0])
+    optimizer = optim.SGD([weight], lr=1.0)
+
+    @cr.compile
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (weight * x).sum()
+        loss.backward()
+        optimizer.step()
+        optimizer.param_groups[0]["lr"] *= 0.5
+        return loss
+
+    with pytest.raises(TraceError, match="the option 'lr'"):
+        step(X[1:2])
+    assert optimizer.param_groups[0]["lr"] == 1.0
+    assert weight.item() == 1.0
 
 
 def test_the_way_out_that_the_error_names() -> None:

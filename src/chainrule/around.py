@@ -113,5 +113,6 @@ class Around:
         return [before.get(each.known_by, each) for each in self._every()]
 
     def _every(self) -> list[Place]:
+        """All places; those that were found first last, as they were looked at before anything was changed."""
         modules = [place for guard in self.modules for place in guard.places(self._names_of(guard))]
-        return [*self._walk.found.every, *modules]
+        return [*modules, *reversed(self._walk.found.every)]

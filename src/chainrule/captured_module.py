@@ -15,6 +15,8 @@ from .tensor import Parameter, Tensor
 CHANGES = [0]
 """How often an attribute of any module was set or deleted: guards look again only then."""
 
+MODE = "training"
+
 
 class ModuleGuard:
     """What a module was made of, and the attributes that the code of its class or the function reads, as they were."""
@@ -40,23 +42,21 @@ class ModuleGuard:
         return ((key, each) for key, each in vars(self.where).items() if isinstance(each, Parameter | self._modules))
 
     def places(self, names: Collection[str] = ()) -> list[Place]:
-        """All attributes that are read, parts too. names: more of them that the code reads, by way of other functions.
-
-        Whether it trains is none: that has a guard of its own.
-        """
+        """All attributes that are read, parts too. names: more of them that the code reads, in other functions."""
         now = vars(self.where)
         return [
             Place(attribute_name(self.where, key), Kind.ATTRIBUTE, self.where, key, self._then.get(key, MISSING))
-            for key in sorted(self._all_named(names) | self._parts.keys())
+            for key in sorted(self._all_named(names) | self._parts.keys() | {MODE})
             if key in self._then or key in now
         ]
 
     def _all_named(self, names: Collection[str]) -> frozenset[str]:
-        return self._named.union(names) - {"training"}
+        return self._named.union(names) - {MODE}
 
     def settle(self, names: Collection[str], has_read: Callable[[Tensor], bool], made: Collection[int]) -> None:
         """At the end of the trace, see `settled`."""
-        found = settled((each for each in self.places(names) if each.key not in self._parts), has_read, made)
+        apart = {*self._parts, MODE}  # which are compared by themselves, the mode by a guard of its own
+        found = settled((each for each in self.places(names) if each.key not in apart), has_read, made)
         self._others = {place.key: place.then for place in found.holding}
         self.changed = [place.name for place in found.changed]
         self._absent = self._all_named(names) - vars(self.where).keys()

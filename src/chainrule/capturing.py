@@ -24,6 +24,10 @@ LOST = (
     "the function makes a tensor {kind} when it is missing and writes to it at once, which a compiled function can't: "
     "only a trace makes it. Make it before the first call, such as by one call without cr.compile"
 )
+OPTION_CHANGED = (
+    "the option {key!r} is changed behind its use by an optimiser, which a compiled function can't: it reads such "
+    "options as each call begins. Change it after the call"
+)
 
 
 class Capture(Trace):
@@ -37,6 +41,7 @@ class Capture(Trace):
         self.stands_for: dict[int, Value] = {}  # id of a concrete value -> its placeholder
         self.cells: list[tuple[Cell, Value]] = []
         self.numbers: dict[tuple[int, str, int | None], tuple[Number, Value]] = {}
+        self._options_then: list[tuple[Number, float]] = []
         self.tensors: dict[int, tuple[Tensor, Value]] = {}  # id of a tensor -> it, and its contents before
         self.gradients: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.assigned: dict[int, Tensor] = {}
@@ -157,6 +162,7 @@ class Capture(Trace):
         known = self.numbers.get((id(container), key, index))
         if known is None:
             known = (Number(container, key, index), placeholder(ArrayType((), float64)))
+            self._options_then.append((known[0], known[0].read()))
             self.numbers[id(container), key, index] = known
         return wrap(known[1])  # type: ignore[no-any-return]
 
@@ -188,6 +194,7 @@ class Capture(Trace):
         """
         self.shared, made = self._shared(), made_here()
         self.around.settle(self._has_read, made)
+        self._require_options_kept()
         written = [owner for key, owner in self.assigned.items() if key in self.shared]
         constants = [owner for owner in written if _is_constant(self.tensors[id(owner)][1])]
         fresh = [owner for owner in written if id(owner) in made and not isinstance(owner, Moment)]
@@ -211,6 +218,11 @@ class Capture(Trace):
             if id(value) not in self.stands_for and id(owner) not in self.assigned:
                 guard = Guard("what a tensor holds", owner, "_own_value", value)
                 self.guards.setdefault(("constant", id(owner)), guard)
+
+    def _require_options_kept(self) -> None:
+        for number, then in self._options_then:
+            if number.read() != then:
+                raise TraceError(OPTION_CHANGED.format(key=number.key))
 
     def _require_nothing_lost(self) -> None:
         """What the first trace wrote to what it made, and this one only reads, is written by no run."""

@@ -273,7 +273,7 @@ def _codes(static: Any) -> list[FunctionType]:
     """The functions behind what a class has under a name: a method, a property, a compiled function."""
     if isinstance(static, property):
         static = static.fget
-    elif not isinstance(static, FunctionType) and is_foreign_class(type(static)):
+    elif not isinstance(static, FunctionType | staticmethod | classmethod) and is_foreign_class(type(static)):
         inner = getattr(static, "__dict__", {})
         static = next((inner[name] for name in ("func", "function", "__wrapped__") if name in inner), None)
     static = static.__func__ if isinstance(static, staticmethod | classmethod) else static
