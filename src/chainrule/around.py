@@ -10,6 +10,7 @@ from .captured_module import CHANGES, ModuleGuard
 from .errors import TraceError
 from .surroundings.changed import change_name, put_back, settled
 from .surroundings.place import Place
+from .surroundings.kept import refuse_kept
 from .surroundings.places import Places
 from .surroundings.walk import Walk
 from .tensor import Tensor
@@ -72,6 +73,7 @@ class Around:
 
     def settle(self, has_read: Callable[[Tensor], bool], made: Collection[int]) -> None:
         """At the end of the trace: which places are as they were, and which the function changed. See `settled`."""
+        refuse_kept(self._walk.caches, made)
         for guard in self.modules:
             guard.settle(self._names_of(guard), has_read, made)
         found = settled(self._walk.found.are_read, has_read, made)

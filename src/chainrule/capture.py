@@ -18,14 +18,15 @@ from . import tree
 from .captured import Captured, Guard, Guards
 from .captured_module import names_in
 from .capturing import Capture
-from .errors import TraceError
+from .errors import GraphError, TraceError
 from .ir.build import placeholder, precision, precision_place, tracing
 from .ir.check import check_graph
-from .ir.graph import Graph, Value
+from .ir.graph import Equation, Graph, Value
 from .ir.same import same_graph
 from .ir.types import ArrayType
 from .ops.operators import lift
 from .rebuilt import Rebuilt
+from .surroundings.kept import refuse_left
 from .tensor import Tensor, unwrap, wrap
 from .tensor.contents import apart
 
@@ -95,7 +96,7 @@ def capture(
     typed = {id(equation): equation for equation in trace.equations}  # bind has just asked their type rules
     graph = Graph(graph_inputs, tuple(trace.equations), (*results, *contents), name)
     found = Captured(
-        check_graph(graph, typed=typed),
+        _checked(graph, typed),
         len(inputs),
         tuple(cell for cell, _ in trace.cells),
         tuple(number for number, _ in numbers),
@@ -137,6 +138,14 @@ def _around(found: Captured) -> tuple[Any, ...]:
     read, written = ([(type(cell), id(cell.owner)) for cell in cells] for cells in (found.cells, found.written))
     numbers = [(id(number.container), number.key, number.index) for number in found.numbers]
     return found.result_structure, read, written, numbers, list(map(id, found.cleared))
+
+
+def _checked(graph: Graph, typed: dict[int, Equation]) -> Graph:
+    try:
+        return check_graph(graph, typed=typed)
+    except GraphError:
+        refuse_left(graph)
+        raise
 
 
 def _adopted_result(trace: Capture, leaf: Any) -> Value:

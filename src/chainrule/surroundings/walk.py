@@ -43,6 +43,7 @@ class Walk:
         self._loose: set[str] = set()
         self._objects: list[Any] = []
         self._done: dict[int, set[str]] = {}
+        self.caches: list[Any] = []  # functions that keep what they gave
 
     # -- where it begins
 
@@ -124,12 +125,16 @@ class Walk:
         """Go into the methods of this name of an object or class; whether there are any."""
         kind = owner if isinstance(owner, type) else type(owner)
         every = [vars(each)[name] for each in kind.__mro__ if name in vars(each)]
+        self._note_caches(every)
         codes = [(static, code) for static in every for code in _codes(static)]
         for static, code in codes:
             first = kind if isinstance(static, classmethod) else owner
             unknown = isinstance(static, staticmethod) or (first is kind and not isinstance(static, classmethod))
             self._function(code, {} if unknown else dict.fromkeys(code.__code__.co_varnames[:1], first))
         return bool(codes)
+
+    def _note_caches(self, found: Iterable[Any]) -> None:
+        self.caches += [each for each in found if isinstance(each, functools._lru_cache_wrapper)]
 
     # -- what was found
 
@@ -226,6 +231,7 @@ class Walk:
             return
         self._done[id(found)] = set()
         self._seen[id(found)] = found
+        self._note_caches([found])
         self._follow(inspect.getattr_static(found, "__wrapped__", MISSING))
         kind = found if isinstance(found, type) else type(found)
         if isinstance(found, type) and is_foreign_class(kind):
