@@ -102,3 +102,55 @@ def test_a_loss_that_no_weight_led_to_is_an_error_as_it_is_eagerly() -> None:
     for call in (step, cr.compile(step)):
         with pytest.raises(NoGradientError, match="does not depend on anything that requires a gradient"):
             call(cr.tensor(np.ones((2, 3), np.float32)))
+
+
+def begun_behind_an_operation(x: Any, weight: Any) -> Any:
+    y = (x * 2).requires_grad_()
+    (y * weight).sum().backward()
+    return y.grad
+
+
+def begun_where_weights_are_not(x: Any, weight: Any) -> Any:
+    y = (x * 2).requires_grad_()
+    (y * y).sum().backward()
+    return y.grad
+
+
+def begun_by_its_attribute(x: Any, weight: Any) -> Any:
+    y = x * 2
+    y.requires_grad = True
+    (y * weight).sum().backward()
+    return y.grad
+
+
+def begun_already(x: Any, weight: Any) -> Any:
+    y = (x * weight).requires_grad_()
+    (y * y).sum().backward()
+    return weight.grad * 1.0
+
+
+def begun_inside_a_gradient(x: Any, weight: Any) -> Any:
+    return cr.grad(lambda each: ((each * 2).requires_grad_() * weight).sum())(x)
+
+
+def asked_for(x: Any, weight: Any) -> Any:
+    inside = cr.grad(lambda each: (each * (2.0 if (each * 1).requires_grad else 3.0)).sum())(x)
+    every = [x, x + 1, x * weight]
+    return [inside, *(each * (each.requires_grad + 2.0 * each.is_leaf) for each in every)]
+
+
+BEGUN = [begun_behind_an_operation, begun_where_weights_are_not, begun_by_its_attribute, begun_already]
+BEGUN += [begun_inside_a_gradient, asked_for]
+
+
+@pytest.mark.parametrize("function", BEGUN, ids=lambda each: each.__name__)
+def test_what_requires_a_gradient_is_as_eagerly(function: Callable[[Any, Any], Any]) -> None:
+    found = []
+    for compile_it in (lambda each: each, cr.compile):
+        weight = cr.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        step = compile_it(lambda x, weight=weight: function(x, weight))
+        for factor in (1.0, 2.0):
+            weight.zero_grad()
+            result = step(cr.tensor(np.float32([1.0, -1.0, 2.0]) * np.float32(factor)))
+            found.append([each.numpy() for each in cr.tree.leaves(result)])
+    np.testing.assert_allclose(found[2:], found[:2], rtol=1e-6)

@@ -15,6 +15,7 @@ from .errors import TraceError
 from .ir.build import Trace, placeholder
 from .ir.graph import Value
 from .ir.types import ArrayType, float64
+from .ir.walk import ancestors
 from .references import NOBODY, counted
 from .tensor import Moment, Parameter, Tensor, wrap
 from .tensor.contents import Content, kept_here, made_here, read_here
@@ -52,6 +53,7 @@ class Capture(Trace):
         self.known: Captured | None = None  # its program, to compare this one with
         self.fresh: list[weakref.ref[Tensor]] = []  # that the trace before this one made and wrote
         self.arguments: set[int] = set()  # ids of the tensors that stand for arrays among the arguments
+        self.asked: set[int] = set()  # ids of the equations that made what cr.grad and its like are asked about
 
     def empty(self) -> Capture:
         """Another of its kind."""
@@ -154,6 +156,15 @@ class Capture(Trace):
             raise TraceError(LOOKED_AT.format(what=what, kind="parameter"))
         guard = Guard("the elements of a tensor", owner, "_value", owner._value)
         self.guards.setdefault(("tensor", id(owner)), guard)
+
+    def is_trained(self, value: Value) -> bool:
+        """Whether something that requires a gradient led to a tracked value: plain inputs require none."""
+        if value.equation is None or isinstance(value, Content):
+            return isinstance(value, Content)
+        return any(
+            id(equation) in self.asked or any(each.tracked and _requires(each) for each in equation.inputs)
+            for equation in ancestors([value])
+        )
 
     # -- what optimisers and modules tell
 
@@ -278,6 +289,10 @@ class Capture(Trace):
                 cells.append(GradientCell(owner))
                 values.append(now._value)
         return cells, values, cleared
+
+
+def _requires(value: Value) -> bool:
+    return isinstance(value, Content) or (value.is_leaf and value.data is not None)
 
 
 def _is_constant(value: Value) -> bool:

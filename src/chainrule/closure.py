@@ -115,6 +115,10 @@ class BodyTrace(Trace):
         with tracing(self.parent):
             return owner.grad
 
+    def is_trained(self, value: Value) -> bool:
+        """Whether something that requires a gradient led to a tracked value: all that is given to a body may."""
+        return True
+
     def settle(self) -> None:
         """At the end: a tensor of its own that someone keeps holds a traced value, which tells who reads it later."""
         for owner in self.changed:

@@ -11,7 +11,7 @@ from . import tree
 from .autodiff import gradients
 from .block import Block
 from .errors import ConfigurationError, GradientError
-from .ir.build import adopted, bind, is_recording, leaf, recording, splat, zeros_like
+from .ir.build import adopted, bind, current_trace, is_recording, leaf, recording, splat, zeros_like
 from .ir.graph import Value
 from .ir.types import is_real_float
 from .ir.walk import ancestors
@@ -80,6 +80,7 @@ def _fresh(argument: Any) -> Value:
     if value.tracked or value.data is None:
         copy: Value = bind(ew.identity, value)
         copy.tracked = True  # also that of a traced value through which no gradient flows: a buffer, what was detached
+        getattr(current_trace(), "asked", set[int]()).add(id(copy.equation))
         return copy
     return leaf(value.data)
 

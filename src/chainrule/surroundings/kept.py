@@ -12,7 +12,7 @@ from ..ir.graph import Graph, Value
 from ..tensor import Tensor
 
 LEFT = (
-    "the function reads a value of type {kind}{place} that it computed while it was traced before, and kept (in a list, "
+    "the function reads a value of type {kind}{place} that it computed while traced before, and kept (in a list, "
     "a dict, an attribute, a cache): each call computes such values anew and keeps none. Return it and give it to the "
     "next call, or keep it in a tensor that is assigned to (t.assign(...))"
 )

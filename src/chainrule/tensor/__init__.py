@@ -39,6 +39,8 @@ class Watcher(Protocol):
 
     def looked_at(self, owner: Tensor, what: str) -> None: ...
 
+    def is_trained(self, value: Value) -> bool: ...
+
 
 def watcher() -> Watcher | None:
     """The capture under way in this thread, if any."""
@@ -83,7 +85,7 @@ class Tensor(TensorChange):
     @property
     def is_leaf(self) -> bool:
         """Whether nothing computed it, as far as gradients are concerned."""
-        return self._value.is_leaf
+        return self._value.is_leaf or not self.requires_grad
 
     @property
     def grad(self) -> Tensor | None:
@@ -101,7 +103,11 @@ class Tensor(TensorChange):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to or through it."""
-        return self._value.tracked
+        value = self._value
+        if value.data is not None or not value.tracked:
+            return value.tracked
+        capture = watcher()
+        return capture is None or capture.is_trained(value)
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
@@ -110,23 +116,23 @@ class Tensor(TensorChange):
     def requires_grad_(self, wanted: bool = True) -> Self:
         """Say whether gradients are collected in `.grad`; only for tensors that nothing computed."""
         capture = watcher()
-        if wanted and capture is not None and self._may_begin:
+        if wanted and capture is not None and self._may_begin(capture):
             return self._begin(capture)
         if wanted == self.requires_grad:
             return self
-        if not self.is_leaf:
+        if not self._value.is_leaf:
             raise GradientError(
                 "requires_grad can only be changed on a tensor that nothing computed; use detach() first"
             )
         self._settle(self._content(self._array("requires_grad_"), wanted))
         return self
 
-    @property
-    def _may_begin(self) -> bool:
-        """Whether it is traced, but cut off from what was computed before: an argument, or detached."""
+    def _may_begin(self, capture: Watcher) -> bool:
+        """Whether it is traced, but nothing that requires a gradient led to it: an argument, or detached."""
         value = self._value
-        cut_off = value.is_placeholder or not value.tracked
-        return value.type.is_float and value.data is None and cut_off and not isinstance(value, Content)
+        if not value.type.is_float or value.data is not None or isinstance(value, Content):
+            return False
+        return value.is_placeholder or not value.tracked or not capture.is_trained(value)
 
     def _begin(self, capture: Watcher) -> Self:
         """Gradients go to this traced tensor from here on, and no further."""
@@ -147,7 +153,7 @@ class Tensor(TensorChange):
         if array.shape != self.shape or array.dtype != self.dtype:
             given = ArrayType(array.shape, array.dtype)
             raise ShapeError(f"assign: this tensor is {self._value.type}, but was given {given}")
-        if not self.is_leaf:
+        if not self._value.is_leaf:
             raise GradientError("assign works on a tensor that nothing computed; use detach() first")
         self._settle(self._content(array, self.requires_grad))
         return self
@@ -156,7 +162,7 @@ class Tensor(TensorChange):
         given = contents._value if isinstance(contents, Tensor) else lift(own_array(self._weak(contents)))
         if given.type != self._value.type:
             raise ShapeError(f"assign: this tensor is {self._value.type}, but was given {given.type}")
-        if not self.is_leaf:
+        if not self._value.is_leaf:
             raise GradientError("assign works on a tensor that nothing computed; use detach() first")
         capture.will_write(self)
         content = capture.written(given, self._value)
@@ -171,7 +177,7 @@ class Tensor(TensorChange):
                 f"{what} keeps shape and element type: this tensor is {self._value.type}, but the result is "
                 f"{contents.type}; write x = x + y for a new tensor"
             )
-        if self.is_leaf and self.requires_grad and is_recording() and not self._value.is_placeholder:
+        if self._value.is_leaf and self.requires_grad and is_recording() and not self._value.is_placeholder:
             raise GradientError(
                 f"{what} on a tensor that requires a gradient would change what gradients are asked for; do it in "
                 "cr.no_grad(), or write x = x + y for a new tensor"
@@ -198,7 +204,7 @@ class Tensor(TensorChange):
 
     def recast(self, dtype: Any) -> Self:
         """Give the contents another element type in place; the gradient is forgotten."""
-        if not self.is_leaf:
+        if not self._value.is_leaf:
             raise GradientError("recast works on a tensor that nothing computed; use astype() for a new tensor")
         self._settle(self._content(self._array("recast()").astype(as_dtype(dtype)), self.requires_grad))
         self.grad = None
