@@ -9,8 +9,8 @@ from typing import Any
 from .captured_module import CHANGES, ModuleGuard
 from .errors import TraceError
 from .surroundings.changed import change_name, put_back, settled
-from .surroundings.place import Place
 from .surroundings.kept import refuse_kept
+from .surroundings.place import Place
 from .surroundings.places import Places
 from .surroundings.walk import Walk
 from .tensor import Tensor

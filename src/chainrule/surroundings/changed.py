@@ -81,7 +81,8 @@ def _is_state(place: Place, has_read: Callable[[Tensor], bool], made: Collection
             how = f"self.{place.key}" if place.kind in (Kind.ATTRIBUTE, Kind.INHERITED) else "tensor"
             raise TraceError(REPLACED.format(place=place.name, how=how))
         case Left.SHOWN if place.kind is Kind.CONTENTS:
-            return any(left(*each, has_read, made) is Left.STATE for each in _items(place.where, place.then, now))
+            items = _items(place.where, place.then, now)
+            return any(then is MISSING or left(then, new, has_read, made) is Left.STATE for then, new in items)
         case other:
             return other is Left.STATE
 
