@@ -357,9 +357,9 @@ ACCURACY = {
     "cosh": Accuracy(mpmath.cosh, 0.51, 1.6, (SPREAD,)),
     "erf": Accuracy(mpmath.erf, 5.5, 1.6, (WHOLE,)),
     "erfc": Accuracy(mpmath.erfc, 2.7, 4.5, (WHOLE,)),
-    "erfinv": Accuracy(mpmath.erfinv, 0.51, 2.5, (UNIT[::5],)),
+    "erfinv": Accuracy(mpmath.erfinv, 0.51, 2.6, (UNIT[::5],)),
     "exp": Accuracy(mpmath.exp, 1.1, 1.0, (SPREAD,)),
-    "expm1": Accuracy(mpmath.expm1, 1.6, 1.6, (SPREAD,)),
+    "expm1": Accuracy(mpmath.expm1, 1.7, 1.8, (SPREAD,)),
     "hypot": Accuracy(mpmath.hypot, 0.51, 1.2, (FIRST, SECOND)),
     "log": Accuracy(mpmath.log, 0.9, 0.9, (POSITIVE,)),
     "log10": Accuracy(mpmath.log10, 0.51, 0.52, (POSITIVE,)),
@@ -368,9 +368,9 @@ ACCURACY = {
     "power": Accuracy(mpmath.power, 0.51, 0.8, (BASES, EXPONENTS)),
     "sigmoid": Accuracy(lambda x: 1 / (1 + mpmath.exp(-x)), 2.5, 2.4, (SPREAD,)),
     "sin": Accuracy(mpmath.sin, 0.51, 0.9, (ANGLES,)),
-    "sinh": Accuracy(mpmath.sinh, 0.51, 1.9, (SPREAD,)),
+    "sinh": Accuracy(mpmath.sinh, 0.51, 2.1, (SPREAD,)),
     "tan": Accuracy(mpmath.tan, 0.51, 2.0, (ANGLES,)),
-    "tanh": Accuracy(mpmath.tanh, 4.8, 2.1, (WHOLE,)),
+    "tanh": Accuracy(mpmath.tanh, 4.8, 2.3, (WHOLE,)),
 }
 
 
@@ -400,6 +400,24 @@ def test_the_error_in_the_last_place(name: str, dtype: Any) -> None:
     inputs = [each.astype(dtype) for each in row.points]
     found = errors(row.exact, accurate_kernels().run(kernel, *inputs), inputs)
     assert found.max() <= getattr(row, dtype.name), (found.max(), [each[found.argmax()] for each in inputs])
+
+
+# Where the error is largest among 12,000 numbers each, far more than are compared above.
+WORST = {
+    "asinh": 0.49401215212015914,
+    "atan": -0.4252046710121424,
+    "erfinv": 0.5189630643124036,
+    "expm1": 0.38214822900281814,
+    "sinh": 0.36611543941945623,
+    "tanh": -0.05931478723643801,
+}
+
+
+def test_the_largest_errors_that_were_found_in_float64() -> None:
+    for name, number in WORST.items():
+        x = np.full(8, number)
+        found = errors(ACCURACY[name].exact, accurate_kernels().run(accurate(name, float64), x), [x]).max()
+        assert found <= ACCURACY[name].float64, (name, found)
 
 
 # In float32 a million numbers are quickly compared with float64.
