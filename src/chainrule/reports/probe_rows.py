@@ -42,8 +42,8 @@ class RowProbe:
         look, gather = (compiled_function(each, threads=1) for each in (self._look_at, self._add))
         row = (self.probe.inputs[:1], self.probe.targets[:1], np.zeros(1))
         try:
-            look.program(*row)
-            gather.program(*row, np.zeros(1))
+            look.program_for_many(*row)
+            gather.program_for_many(*row, np.zeros(1))
         except TraceError:
             if needed:
                 raise
