@@ -10,7 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.errors import NoGradientError
+from chainrule.errors import NoGradientError, TraceError
 
 X = np.array([0.5, -1.0, 2.0], np.float32)
 BUFFER = cr.tensor([0.3, 0.7, -0.2])
@@ -154,3 +154,19 @@ def test_what_requires_a_gradient_is_as_eagerly(function: Callable[[Any, Any], A
             result = step(cr.tensor(np.float32([1.0, -1.0, 2.0]) * np.float32(factor)))
             found.append([each.numpy() for each in cr.tree.leaves(result)])
     np.testing.assert_allclose(found[2:], found[:2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("change", [lambda m: m.requires_grad_(False), lambda m: m.to("float64")], ids=["freeze", "to"])
+def test_what_would_change_a_parameter_for_good(change: Callable[[Any], Any]) -> None:
+    layer = nn.Linear(2, 1)
+
+    @cr.compile
+    def step(x: Any) -> Any:
+        y = layer(x).sum()
+        change(layer)
+        return y
+
+    with pytest.raises(TraceError, match=r"traced only once.* Call it outside, before") as caught:
+        step(np.float32([[1, 2]]))
+    assert "change(layer)" in str(caught.value) or "lambda m" in str(caught.value)
+    assert layer.weight.requires_grad and layer.weight.dtype == np.float32

@@ -45,6 +45,11 @@ def compile(
     it; `epoch` and `fit`, where one program makes many steps, need it in a tensor: `self.steps = cr.tensor(0)`, then
     `self.steps += 1`. `cr.random` draws in the program.
 
+    A tensor that is given and also assigned to is one tensor, as eagerly. A list, dict, dataclass or module that is
+    given may not be changed: return the new one. What has no effect on what is read happens while the function is
+    traced, and at no other call: `print`, logs, files. A generator made inside without a seed draws then. Whether two
+    arguments are one tensor (`x is y`), and state taken out of an optimiser (`optimizer.state.clear()`), is not seen.
+
     Python threads that call one compiled function take turns: each call is a whole step. Functions of their own that
     train the same tensors at the same time don't wait for each other: each call reads what is there and writes it back,
     so that updates may be lost or mixed (hold a lock, or call one function, for whole steps); nothing worse happens.

@@ -42,6 +42,13 @@ class Watcher(Protocol):
     def is_trained(self, value: Value) -> bool: ...
 
 
+FOR_GOOD = (
+    "{what} changes what a tensor is for all calls to come, but a compiled function is traced only once, and that "
+    "would happen only then. Call it outside, before the compiled function, which is then compiled anew; in here "
+    "{instead}"
+)
+
+
 def watcher() -> Watcher | None:
     """The capture under way in this thread, if any."""
     found: Any = current_trace()
@@ -124,6 +131,7 @@ class Tensor(TensorChange):
             raise GradientError(
                 "requires_grad can only be changed on a tensor that nothing computed; use detach() first"
             )
+        self._refuse_traced("requires_grad_()", "detach() or cr.no_grad() keep gradients away from a tensor")
         self._settle(self._content(self._array("requires_grad_"), wanted))
         return self
 
@@ -206,9 +214,14 @@ class Tensor(TensorChange):
         """Give the contents another element type in place; the gradient is forgotten."""
         if not self._value.is_leaf:
             raise GradientError("recast works on a tensor that nothing computed; use astype() for a new tensor")
+        self._refuse_traced("recast() (or to() of a module)", "astype() gives a new tensor of another type")
         self._settle(self._content(self._array("recast()").astype(as_dtype(dtype)), self.requires_grad))
         self.grad = None
         return self
+
+    def _refuse_traced(self, what: str, instead: str) -> None:
+        if watcher() is not None and (isinstance(self, Parameter) or self._value.data is None):
+            raise TraceError(FOR_GOOD.format(what=what, instead=instead))
 
     @property
     def data(self) -> Tensor:
