@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import ConfigurationError, DtypeError
 from .ir.build import constant, splat
+from .ir.memory import copied
 from .ir.types import ArrayType, as_dtype, as_shape, float32
 from .ops import operators
 from .ops.composite import require_processor
@@ -110,7 +111,7 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: Any 
         raise ConfigurationError("arange: a step of 0 never arrives")
     whole = _all_integers(first, last, step)
     wanted = as_dtype(dtype) if dtype is not None else as_dtype(np.int64 if whole else float32)
-    result: Tensor = wrap(constant(np.arange(first, last, step).astype(wanted)))
+    result: Tensor = wrap(constant(copied(np.arange(first, last, step), wanted)))
     return result
 
 
@@ -123,7 +124,7 @@ def linspace(start: Any, stop: Any, num: int, dtype: Any = None, device: Any = N
     """`num` numbers evenly spaced from start to stop."""
     require_processor(device)
     wanted = _inexact_dtype(start, stop) if dtype is None else as_dtype(dtype)
-    result: Tensor = wrap(constant(np.linspace(start, stop, num, endpoint).astype(wanted)))
+    result: Tensor = wrap(constant(copied(np.linspace(start, stop, num, endpoint), wanted)))
     return result
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..ir.graph import Graph
+from ..ir.memory import address_of, aligned
 from ..ir.types import ArrayType, NumpyArray
 from .job import Job, Repeated
 from .machine import cache
 from .machine.garbage import nothing_collected
-from .machine.memory import address_of, aligned, dense
+from .machine.memory import dense
 from .machine.pieces import Pieces
 from .machine.runtime import Code, forks_wait
 from .machine.threads import pool

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import DtypeError, ShapeError
 from ..ir.build import constant, splat
 from ..ir.graph import Value
+from ..ir.memory import copied
 from ..ir.operand import MEANING
 from ..ir.primitive import Primitive
 from ..ir.types import (
@@ -97,8 +98,7 @@ def own_array(data: Any) -> NumpyArray:
         raise DtypeError(
             f"can't make an array of element type {source.dtype}; known: {', '.join(sorted(map(str, KNOWN)))}"
         )
-    array: NumpyArray = np.array(source, source.dtype.newbyteorder("="))
-    return array
+    return copied(source, source.dtype.newbyteorder("="))
 
 
 def refuse_masked(data: Any) -> None:

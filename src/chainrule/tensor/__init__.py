@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import DtypeError, GradientError, NoGradientError, ShapeError, TraceError
 from ..ir.build import current_trace, is_recording, recording
 from ..ir.graph import Value
+from ..ir.memory import copied
 from ..ir.operand import MEANING
 from ..ir.types import ArrayType, NumpyArray, as_dtype
 from ..ops.operators import lift, own_array, refuse_masked
@@ -329,7 +330,7 @@ def _as_array(data: Any, dtype: Any) -> NumpyArray:
     try:
         with np.errstate(over="ignore"):  # too large for its type is infinite
             _refuse_complex(data, wanted)
-            return np.array(data, wanted)
+            return copied(data if isinstance(data, np.ndarray) else np.array(data, wanted), wanted)
     except (ValueError, TypeError, OverflowError) as error:
         raise DtypeError(f"can't make an array of {wanted} of this: {error}") from None
 

@@ -8,13 +8,13 @@ import platform
 import numpy as np
 import pytest
 
-from chainrule.compiler.machine.memory import address_of
 from chainrule.compiler.machine.runtime import Code, compiling_for, host, library
 from chainrule.compiler.machine.targets import target_named
 from chainrule.compiler.products.tile import Strides, Terms, TileKind, call_tile
 from chainrule.compiler.text.emit import Function, Module, Reg
 from chainrule.compiler.text.register import word
 from chainrule.compiler.text.target import Target
+from chainrule.ir.memory import address_of
 
 KINDS = [
     (TileKind("float", 14, 32), "rows"),

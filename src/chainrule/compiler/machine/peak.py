@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 
+from ...ir.memory import address_of, aligned
 from ...ir.types import ArrayType
 from ..text.emit import Function, Module, Reg, const, vector_of
-from .memory import address_of, aligned
 from .runtime import Code, processor
 from .thread_code import barrier_ir
 from .threads import pool

@@ -15,9 +15,9 @@ import numpy as np
 from ...captured import Captured, Cell, GradientCell, TensorCell
 from ...errors import ShapeError
 from ...ir.graph import Value
+from ...ir.memory import address_of, aligned
 from ...ir.types import ArrayType, NumpyArray
 from ...tensor import Tensor
-from ..machine.memory import address_of, aligned
 from .watch import Watch
 
 _homes: weakref.WeakValueDictionary[int, NumpyArray] = weakref.WeakValueDictionary()

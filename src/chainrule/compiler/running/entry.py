@@ -13,13 +13,13 @@ from ... import tree
 from ...captured import Captured
 from ...errors import ConfigurationError
 from ...ir.graph import Value
+from ...ir.memory import address_of, aligned
 from ...ir.types import ArrayType, NumpyArray, int64
 from ...tensor import Tensor, wrap
 from ..compile import Compiled, compile_graph
 from ..job import Repeated
 from ..machine.cores import default_threads
 from ..machine.give_back import MUCH, forget_code
-from ..machine.memory import address_of, aligned
 from ..machine.threads import pool
 from ..planning.plan import PARALLEL_COST
 from .cells import memory_of, updated_in_place
@@ -33,6 +33,8 @@ SMALL = 1 << 14
 """Bytes of an argument up to which it is copied to where the last one lay: asking NumPy for an address costs more."""
 KEPT = 1 << 12
 """Bytes of a result up to which its memory is kept for the next run."""
+READ_AGAIN = 1 << 16
+"""Bytes of a result from which on it is aligned: a product that reads it gains more than that costs."""
 
 _ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -260,6 +262,6 @@ class _Result:
             if memory.is_free:
                 self.table[self.slot] = memory.address
                 return memory.array
-        array = np.empty(self.kind.shape, self.kind.dtype)
+        array = aligned(self.kind) if self.kind.nbytes >= READ_AGAIN else np.empty(self.kind.shape, self.kind.dtype)
         self.table[self.slot] = address_of(array)
         return array

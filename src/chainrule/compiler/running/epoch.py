@@ -14,8 +14,8 @@ import numpy as np
 
 from ...counts import checked_count
 from ...errors import DataError, OutOfRangeError
+from ...ir.memory import address_of, aligned
 from ...ir.types import NumpyArray, as_dtype
-from ..machine.memory import address_of, aligned
 from ..machine.threads import pool
 from ..planning.plan import HEAD
 from .entry import Entry

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from ...captured import Captured, Cell, Number
+from ...ir.memory import ALIGNMENT
 from ...ir.types import ArrayType, NumpyArray, float64
 from ..compile import lowered
 from ..job import Job
-from ..machine.memory import ALIGNMENT, rounded
+from ..machine.memory import rounded
 from ..machine.runtime import compiling_for, library, processor
 from ..stages import Lowered
 from ..text.emit import Function, Module, Reg, bytes_of, const, word

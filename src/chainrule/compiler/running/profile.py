@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...ir.memory import address_of, aligned
 from ...ir.types import ArrayType, NumpyArray, int64
-from ..machine.memory import address_of, aligned
 from ..machine.runtime import Code, processor
 from ..machine.threads import pool
 from ..planning.chains import Chain
