@@ -224,3 +224,46 @@ def test_a_count_of_a_module_whose_parts_are_only_listed_is_no_matter() -> None:
         network.steps = steps  # type: ignore[attr-defined]
         norm()
     assert len(traced) == 1
+
+
+class Scaling(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.alpha = 1.0
+
+    @property
+    def scale(self) -> float:
+        return self.alpha * 2
+
+    def forward(self, x: Any) -> Any:
+        return x * self.scale
+
+
+@pytest.mark.parametrize(
+    ("module", "option", "value"),
+    [
+        (nn.LeakyReLU(0.1), "negative_slope", 0.5),
+        (nn.Threshold(0.5, 3.0), "value", 9.0),
+        (nn.BatchNorm1d(2), "eps", 0.5),
+        (Scaling(), "alpha", 5.0),
+    ],
+)
+@pytest.mark.usefixtures("quiet")
+def test_an_option_that_is_set_later_counts(module: Any, option: str, value: Any) -> None:
+    x = cr.tensor([[-1.0, 2.0], [3.0, -4.0]])
+    compiled = cr.compile(lambda x: module(x))
+    before = compiled(x)
+    setattr(module, option, value)
+    np.testing.assert_allclose(compiled(x).numpy(), module(x).numpy(), rtol=1e-6)
+    assert not np.allclose(compiled(x).numpy(), before.numpy())
+
+
+@pytest.mark.usefixtures("quiet")
+def test_an_option_of_a_loss_that_is_set_later_counts() -> None:
+    loss, x, y = nn.CrossEntropyLoss(weight=cr.ones(3)), np.eye(3, dtype=np.float32), np.array([0, 1, 1])
+    compiled = cr.compile(lambda x, y: loss(x, y))
+    for option, value in (("label_smoothing", 0.3), ("weight", cr.tensor([1.0, 2.0, 3.0])), ("reduction", "sum")):
+        before = float(compiled(x, y))
+        setattr(loss, option, value)
+        assert float(compiled(x, y)) == pytest.approx(float(loss(cr.tensor(x), cr.tensor(y))), rel=1e-6)
+        assert float(compiled(x, y)) != pytest.approx(before)

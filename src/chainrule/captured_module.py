@@ -36,7 +36,8 @@ class ModuleGuard:
     def guard_attributes(self, names: frozenset[str]) -> None:
         """It is called: not only its parts count. names: those that the code of the function reads."""
         own = _named_in(type(self.where), self._modules)  # type: ignore[arg-type]
-        self._named = names | own | {"forward"}
+        options = vars(self.where).get("_options", ())  # of one that only applies a function: read by their names
+        self._named = names | own | {"forward", *options}
 
     def _parts_now(self) -> Iterator[tuple[str, Any]]:
         return ((key, each) for key, each in vars(self.where).items() if isinstance(each, Parameter | self._modules))
@@ -96,8 +97,8 @@ def _named_in(kind: type[Any], modules: type[Any]) -> frozenset[str]:
 
 
 def names_in(function: Any) -> frozenset[str]:
-    """Names of attributes that the code of a function reads."""
-    code = getattr(function, "__code__", None)
+    """Names of attributes that the code of a function, or of a property, reads."""
+    code = getattr(getattr(function, "fget", function), "__code__", None)
     if code is None:
         return frozenset()
     reads = reads_of(code)
