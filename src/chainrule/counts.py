@@ -11,17 +11,19 @@ from .errors import ConfigurationError
 
 def checked_count(name: str, given: Any, least: int = 1) -> int:
     """The number given as `name`; raises ConfigurationError where it is no whole number, or less than `least`."""
-    if not _is_count(given, least):
-        raise ConfigurationError(f"{name} is an integer of at least {least}, not {given!r}{_advice(given, least)}")
-    return int(given)
+    return _checked(name, given, least, "")
 
 
 def checked_count_or_none(name: str, given: Any, least: int = 1) -> int | None:
     """The same where None may be given too."""
-    if given is not None and not _is_count(given, least):
+    return None if given is None else _checked(name, given, least, " or None")
+
+
+def _checked(name: str, given: Any, least: int, otherwise: str) -> int:
+    if not _is_count(given, least):
         advice = _advice(given, least)
-        raise ConfigurationError(f"{name} is an integer of at least {least} or None, not {given!r}{advice}")
-    return None if given is None else int(given)
+        raise ConfigurationError(f"{name} is an integer of at least {least}{otherwise}, not {given!r}{advice}")
+    return int(given)
 
 
 def _is_count(given: Any, least: int) -> bool:
