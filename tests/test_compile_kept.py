@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter, deque
+import operator
+import weakref
+from collections import ChainMap, Counter, deque
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -170,3 +172,29 @@ def test_a_cache_of_what_is_known() -> None:
     for count in (3, 4, 3):
         x = np.ones(count, np.float32)
         np.testing.assert_array_equal(step(x).numpy(), window(count))
+
+
+class Holder:
+    factor = 1.0
+
+    def times(self, x: Any) -> Any:
+        return x * self.factor
+
+
+HELD = Holder()
+REFERENCE = weakref.ref(HELD)
+READERS: dict[str, Callable[[Any], Any]] = {
+    "attrgetter": lambda x, get=operator.attrgetter("factor"): x * get(HELD),
+    "methodcaller": lambda x, call=operator.methodcaller("times", X): call(HELD),
+    "weakref": lambda x, reference=REFERENCE: x * reference().factor,
+    "chain": lambda x, chain=ChainMap({}, HELD.__dict__): x * chain["factor"],
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_ways_to_an_attribute(reader: str) -> None:
+    step = None
+    for factor in (1.0, 2.0):
+        HELD.factor = factor
+        step = step or cr.compile(READERS[reader])
+        np.testing.assert_array_equal(step(X).numpy(), X * np.float32(factor))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import sys
-from collections import deque
+import weakref
+from collections import ChainMap, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
@@ -214,6 +216,13 @@ class Walk:
             self._methods(found.__self__, found.__name__)
         elif isinstance(found, functools.partial):
             self._follow_all((found.func, *found.args, *found.keywords.values()))
+        elif isinstance(found, operator.attrgetter | operator.methodcaller):
+            names = (each for each in found.__reduce__()[1] if isinstance(each, str))
+            self._loose.update(part for each in names for part in each.split("."))
+        elif isinstance(found, weakref.ref):
+            self._follow(found())
+        elif isinstance(found, ChainMap):
+            self._follow_all(found.maps)
         else:
             self._object(found)
 
