@@ -37,13 +37,13 @@ def compile(
     each call, as it does eagerly: numbers, strings, functions, tensors, NumPy arrays, lists, dicts and plain objects in
     globals, closures, defaults and attributes, and the parts and options of modules. A change compiles again. What
     changes from call to call belongs among the arguments as an array, or in a tensor that is assigned to. A NumPy array
-    is compared at each call, which takes time where it is large; a tensor is not. Not seen are: what has no name in
-    the code (files, the environment, the clock, `globals()[name]`), relative imports in the function, containers of
-    more than 1000 items, code of installed packages, other methods put into a class, and what the function itself puts
-    in place of anything but a number, or only adds to a list, dict or set. What the function changes and reads again (a
-    count, an array, random numbers of Python or NumPy, an iterator) changes once at each call, which compiles again for
-    it; `epoch` and `fit`, where one program makes many steps, need it in a tensor: `self.steps = cr.tensor(0)`, then
-    `self.steps += 1`. `cr.random` draws in the program.
+    is compared at each call, which takes time where it is large; a tensor is not. Not seen are: what has no name in the
+    code (files, the environment, the clock, `globals()[name]`, `vars(self)[name]`, context variables), relative imports
+    in the function, containers of more than 1000 items, code of installed packages, other methods put into a class, and
+    what the function itself puts in place of anything but a number, or only adds to a list, dict or set. What the
+    function changes and reads again (a count, an array, random numbers of Python or NumPy, an iterator) changes once at
+    each call, which compiles again for it; `epoch` and `fit`, where one program makes many steps, need it in a tensor:
+    `self.steps = cr.tensor(0)`, then `self.steps += 1`. `cr.random` draws in the program.
 
     A tensor that is given and also assigned to is one tensor, as eagerly. A list, dict, dataclass or module that is
     given may not be changed: return the new one. What has no effect on what is read happens while the function is
