@@ -267,3 +267,27 @@ def test_an_option_of_a_loss_that_is_set_later_counts() -> None:
         setattr(loss, option, value)
         assert float(compiled(x, y)) == pytest.approx(float(loss(cr.tensor(x), cr.tensor(y))), rel=1e-6)
         assert float(compiled(x, y)) != pytest.approx(before)
+
+
+class Noisy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.drop = nn.Linear(6, 6), nn.Dropout(0.5)
+
+    @cr.compile
+    def forward(self, x: Any) -> Any:
+        return self.drop(self.inner(x) * 0 + 1)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("call", [lambda network, x: network(x), cr.compile(Noisy.forward.function)])
+def test_the_mode_of_a_module_among_the_arguments_counts(call: Any) -> None:
+    network, x = Noisy(), np.ones((4, 6), np.float32)
+    with cr.no_grad():
+        assert (call(network, x) == 0).any()
+        network.eval()
+        assert (call(network, x) == 1).all()
+        network.train()
+        assert (call(network, x) == 0).any()
+        network.drop.p = 0.0
+        assert (call(network, x) == 1).all()

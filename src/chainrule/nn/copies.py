@@ -12,11 +12,16 @@ from .module import Module
 
 
 def children_of(module: Module) -> Children:
-    """The floating parameters by path, each once; a module is built anew as a shallow copy around new ones."""
+    """The floating parameters by path, each once; a module is built anew as a shallow copy around new ones.
+
+    Around its own it is itself: whether it trains, and what it counts, is then asked of the one that the caller has.
+    """
     named = [(path, each) for path, each in module.named_parameters() if each.dtype.kind == "f"]
     places = {id(each): place for place, (_, each) in enumerate(named)}
 
     def rebuild(values: Sequence[Any]) -> Module:
+        if all(value is each for value, (_, each) in zip(values, named)):
+            return module
         return _copy(module, places, [_as_parameter(value) for value in values], {})
 
     return Children(tuple(path for path, _ in named), tuple(each for _, each in named), rebuild)
