@@ -47,12 +47,15 @@ class Ragged:
 
 
 def ragged(size: int, most: int) -> Ragged | None:
-    """So many elements as whole vectors of up to `most`; None where pieces are as few."""
+    """So many elements as whole vectors of up to `most`, none beyond the last; None where pieces are as few.
+
+    Vectors are a power of two, as they are joined in pairs: the last one may stand there twice.
+    """
     width = min(most, 1 << (size.bit_length() - 1))
     count = 1 << (-(-size // width) - 1).bit_length()
     if count >= size // most + (size % most).bit_count():
         return None
-    return Ragged(width, (*range(0, (count - 1) * width, width), size - width))
+    return Ragged(width, tuple(min(number * width, size - width) for number in range(count)))
 
 
 def places_from(shape: Ragged | None, lanes: int) -> Sequence[int]:
