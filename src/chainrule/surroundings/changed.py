@@ -13,7 +13,7 @@ from .. import tree
 from ..errors import TraceError
 from ..records import dataclass
 from ..tensor import Tensor
-from .place import MISSING, Kind, Place, item_name, same
+from .place import MISSING, Kind, Place, item_name, items_in, same
 
 REPLACED = (
     "the function reads the tensor in {place} and puts another one there, which a compiled function can't: each call "
@@ -92,7 +92,7 @@ def _items(container: Any, then: tuple[Any, ...], now: tuple[Any, ...]) -> Itera
     if isinstance(container, set):
         return []
     if isinstance(container, dict):
-        old, new = (dict(zip(each[1 : each[0] + 1], each[each[0] + 1 :])) for each in (then, now))
+        old, new = items_in(then), items_in(now)
         pairs = [(old.get(key, MISSING), new.get(key, MISSING)) for key in {**old, **new}]
     else:
         pairs = list(zip_longest(then[1:], now[1:], fillvalue=MISSING))
@@ -103,8 +103,7 @@ def change_name(place: Place) -> str:
     """What a place is called whose contents were changed: of a dict, the item."""
     if place.kind is not Kind.CONTENTS or not isinstance(place.where, dict):
         return place.name
-    count, *then = place.then
-    old, now = dict(zip(then[:count], then[count:])), place.where
+    old, now = items_in(place.then), place.where
     keys = [key for key in {**old, **now} if not same(old.get(key, MISSING), now.get(key, MISSING))]
     return item_name(keys[0]) if keys else place.name
 

@@ -110,10 +110,16 @@ def contents(container: Any) -> tuple[Any, ...]:
     return (len(container), *container)
 
 
+def items_in(found: tuple[Any, ...]) -> dict[Any, Any]:
+    """The items of a dict whose `contents` these are."""
+    count, *rest = found
+    return dict(zip(rest[:count], rest[count:]))
+
+
 def _fill(container: Any, then: tuple[Any, ...]) -> None:
     container.clear()
     if isinstance(container, dict):
-        container.update(zip(then[1 : then[0] + 1], then[then[0] + 1 :]))
+        container.update(items_in(then))
     elif isinstance(container, set):
         container.update(then[1:])
     else:
