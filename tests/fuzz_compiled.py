@@ -2,7 +2,7 @@
 
 `python tests/fuzz_compiled.py --examples 10000 --seed 0` prints the numbers of the programs that fail, and why.
 With `--large` every array counts as large, and parts of the programs are computed again as under a limit on memory: so
-small programs go the ways of large ones.
+small programs go the ways of large ones. With `--wide` the arrays are of up to 8,000 elements rather than 400.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ os.environ["CHAINRULE_CACHE_DIR"] = ""  # no program comes twice
 
 import numpy as np
 from tests.compiler.agreement import check
-from tests.compiler.random_graphs import graph_of, program
+from tests.compiler.random_graphs import KIND, WIDE_KIND, graph_of, program
+from tests.test_random_programs import Kind
 
 from chainrule.compiler import stages
 from chainrule.compiler.job import Job
@@ -70,22 +71,24 @@ def main() -> int:
     parser.add_argument("--length", type=int, default=8, help="steps of a program, at most (default: 8)")
     parser.add_argument("--show", action="store_true", help="print each graph")
     parser.add_argument("--large", action="store_true", help="take every array as large")
+    parser.add_argument("--wide", action="store_true", help="arrays of up to 8,000 elements")
     options = parser.parse_args()
     if options.large:
         take_as_large()
     start = time.monotonic()
     seeds = range(options.seed, options.seed + options.examples)
-    failed = [seed for seed in seeds if fails(seed, options.length, options.show)]
+    kind = WIDE_KIND if options.wide else KIND
+    failed = [seed for seed in seeds if fails(seed, options.length, options.show, kind)]
     seconds = time.monotonic() - start
     held = options.examples - len(failed)
     print(f"{held} of {options.examples} programs agree, in {seconds:.0f} s; failed: {failed or 'none'}")
     return 1 if failed else 0
 
 
-def fails(seed: int, length: int, show: bool = False) -> bool:
+def fails(seed: int, length: int, show: bool = False, kind: Kind = KIND) -> bool:
     try:
         with np.errstate(all="ignore"):
-            chosen = program(seed, length)
+            chosen = program(seed, length, kind)
             graph, in_place = graph_of(chosen)
             if show:
                 print(graph)

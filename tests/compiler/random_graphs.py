@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from ..test_random_programs import BINARY, SHAPES, STEPS, Kind, Program, random_
 
 Function = Callable[..., Any]
 MORE_SHAPES = (*SHAPES, (17,), (7, 5), (2, 13), (1, 1), (5, 0, 2), (67,), (3, 4, 5), (2, 3, 2, 3), (19, 7), (1, 33))
+ROWS = tuple((1 + size % 5, size) for size in range(14, 68))  # rows of one to four vectors, and what is left of them
+WIDE = ((33, 31), (16, 64), (7, 131), (64, 17), (100, 10), (2, 9, 40), (48, 48), (3, 257), (1, 1030), (2, 4, 11, 9))
 
 MORE_UNARY: tuple[Function, ...] = (
     lambda x: cr.asin(cr.tanh(x)),
@@ -72,7 +75,9 @@ def choosing(rng: random.Random, shape: Sequence[int]) -> Function:
 
 def multiplying(rng: random.Random, shape: Sequence[int]) -> Function:
     """A dense layer, whose weights depend on x too."""
-    size, wide = (shape[-1] if shape else 1), rng.choice((1, 2, 5, 17, 31))
+    size = shape[-1] if shape else 1
+    widths = (33, 64, 100, 129, 250) if math.prod(shape) > KIND.largest else (1, 2, 5, 17, 31, rng.randint(17, 63))
+    wide = rng.choice(widths)
     seed = np.random.default_rng(rng.getrandbits(32)).standard_normal((size, wide))
     return lambda x: x @ (seed.astype(_float(x)) + cr.tanh(cr.sum(x)))
 
@@ -84,8 +89,9 @@ def _float(x: Any) -> Any:
 def convolving(rng: random.Random, shape: Sequence[int]) -> Function:
     """Of x as one or more images, with kernels that depend on x."""
     rank, groups = rng.choice((1, 1, 2, 2, 2, 3)), rng.choice((1, 1, 1, 2))
-    channels, outs = groups * rng.choice((1, 2, 3)), groups * rng.choice((1, 3, 4))
-    extent = [rng.choice((1, 2, 3, 5)) for _ in range(rank)]
+    is_wide = math.prod(shape) > KIND.largest
+    channels, outs = (groups * rng.choice((8, 16, 17, 32) if is_wide else some) for some in ((1, 2, 3), (1, 3, 4)))
+    extent = [rng.choice((4, 7, 8, 13) if is_wide else (1, 2, 3, 5)) for _ in range(rank)]
     kernel = [rng.choice((1, 2, 3)) for _ in range(rank)]
     options = {"stride": rng.choice((1, 1, 2)), "padding": rng.choice((0, 1, 2)), "groups": groups}
     options["dilation"] = rng.choice((1, 1, 2))
@@ -268,11 +274,12 @@ MORE_STEPS = (
     turning,
 )
 DTYPES = ("float32", "float32", "float64", "int64", "int32", "int8", "uint8", "bool")
-KIND = Kind(DTYPES, MORE_SHAPES, (*STEPS, *MORE_STEPS), (*BINARY, *MORE_BINARY), largest=400)
+KIND = Kind(DTYPES, (*3 * MORE_SHAPES, *ROWS), (*STEPS, *MORE_STEPS), (*BINARY, *MORE_BINARY), largest=400)
+WIDE_KIND = replace(KIND, shapes=(*ROWS, *3 * WIDE), largest=8000)
 
 
-def program(seed: int, length: int = 8) -> Program:
-    return random_program(random.Random(seed), length=length, kind=KIND)
+def program(seed: int, length: int = 8, kind: Kind = KIND) -> Program:
+    return random_program(random.Random(seed), length=length, kind=kind)
 
 
 def graph_of(chosen: Program) -> tuple[Graph, dict[int, int]]:
