@@ -10,7 +10,7 @@ from chainrule.compiler.machine import cache
 from chainrule.ir.graph import Graph
 from chainrule.ir.primitive import all_primitives
 
-from .agreement import check, differences, run_moved
+from .agreement import Rounding, check, differences
 from .random_graphs import graph_of, program
 
 CHUNK = 8
@@ -75,12 +75,12 @@ def test_the_bound_is_of_the_size_of_rounding() -> None:
     cancelled = cr.trace(lambda x: (x * 3.0 + 1e6) - 1e6)(x)
     for graph, allowed in ((exact, 1e-3), (cancelled, 50.0)):
         expected = graph_outputs(graph, x)
-        runs = [run_moved(graph, [x], seed)[0] for seed in range(6)]
+        runs = [Rounding(seed).run(graph, [x])[0] for seed in range(6)]
         assert not differences(expected, expected, runs)
         assert differences(expected, expected + np.float32(allowed), runs)
     expected = graph_outputs(cancelled, x)
     assert not differences(
-        expected, expected + np.float32(0.05), [run_moved(cancelled, [x], seed)[0] for seed in range(6)]
+        expected, expected + np.float32(0.05), [Rounding(seed).run(cancelled, [x])[0] for seed in range(6)]
     )
 
 

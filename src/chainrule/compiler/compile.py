@@ -105,17 +105,28 @@ def _kept(key: str) -> tuple[Plan, list[NumpyArray], Code] | None:
     return plan, [dense(array) for array in constants], Code.loaded(objects)
 
 
-def run_once(compiled: Compiled, arrays: Sequence[NumpyArray], threads: int = 1) -> list[NumpyArray]:
-    """Run on arrays and give new outputs: for tests. Inputs that are updated in place are copied first."""
+def run_once(
+    compiled: Compiled,
+    arrays: Sequence[NumpyArray],
+    threads: int = 1,
+    memory: Callable[[ArrayType], NumpyArray] = aligned,
+) -> list[NumpyArray]:
+    """Run on arrays and give new outputs: for tests. Inputs that are updated in place are copied first.
+
+    memory: makes the arrays that the program reads and writes.
+    """
     plan, graph = compiled.plan, compiled.job.graph
-    at: dict[int, NumpyArray] = {place: np.array(array, order="C") for place, array in zip(plan.inputs, arrays)}
+    at: dict[int, NumpyArray] = {}
+    for place, array in zip(plan.inputs, arrays):
+        at[place] = memory(ArrayType(np.shape(array), np.asarray(array).dtype))
+        at[place][...] = array
     for place, value in zip(plan.outputs, graph.outputs):
         if place not in at:
-            at[place] = np.empty(value.shape, value.dtype)
+            at[place] = memory(value.type)
     if plan.errors is not None:
         at[plan.errors] = np.zeros(8, np.int64)
     at.update(zip(plan.constant_places(len(compiled.constants)), compiled.constants))
-    at[0] = aligned(ArrayType((plan.arena_bytes,), np.dtype(np.uint8)))
+    at[0] = memory(ArrayType((plan.arena_bytes,), np.dtype(np.uint8)))
     table = np.array([address_of(at[place]) for place in range(plan.places)], np.uint64)
     pool().run(compiled.address, address_of(table), threads)
     return [at[place] for place in plan.outputs]
