@@ -22,7 +22,7 @@ from .errors import GraphError, TraceError
 from .ir.build import placeholder, precision, precision_place, tracing
 from .ir.check import check_graph
 from .ir.graph import Equation, Graph, Value
-from .ir.same import same_graph
+from .ir.signature import same_graph
 from .ir.types import ArrayType
 from .ops.operators import lift
 from .rebuilt import Rebuilt

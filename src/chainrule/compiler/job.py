@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir.graph import Graph
+from ..ir.signature import signature_of
 from ..records import dataclass
 from .machine import cache
+from .machine.fingerprint import fingerprint
 from .machine.runtime import machine
-from .machine.signature import fingerprint, signature_of
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ class Primitive:
     derivative: one rule for each input (None where that input carries no gradient), or one function
         `rule_of(position, input_count)` for a primitive with any number of inputs, or a JointRule, or a NoGradient.
     formula: for people, with {0}, {1} for the inputs and {name} for parameters.
+    for_derivative: parameters that only the derivative reads; what is computed does not depend on them.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Primitive:
     derivative: tuple[Rule | None, ...] | Callable[[int, int], Rule | None] | JointRule | NoGradient
     formula: str
     samples: Callable[[], Iterator[Sample]]
+    for_derivative: tuple[str, ...] = ()
 
     __call__: ClassVar[Callable[..., Any]]
     """Apply it to Values of exactly the types it takes: how derivatives are written. It is `bind` of build.py."""

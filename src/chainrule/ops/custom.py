@@ -48,6 +48,6 @@ def _samples() -> Iterator[Sample]:
     yield Sample((one, two, two, one), {"count": 2, "backward": _swapped}, smooth=False)
 
 
-custom_gradient = register(
-    Primitive("custom_gradient", _type, _numpy, _rule_for, "{backward}({all})", _samples)  # (outputs..., inputs...)
+custom_gradient = register(  # (outputs..., inputs...)
+    Primitive("custom_gradient", _type, _numpy, _rule_for, "{backward}({all})", _samples, for_derivative=("backward",))
 )

@@ -17,7 +17,7 @@ from chainrule.compiler import compile as stages
 from chainrule.compiler import job
 from chainrule.compiler.compile import compile_graph, run_once
 from chainrule.compiler.job import Job
-from chainrule.compiler.machine import cache, pieces, signature
+from chainrule.compiler.machine import cache, fingerprint, pieces
 from chainrule.compiler.text.module import Module
 from chainrule.ir.graph import Graph
 from chainrule.ir.types import ArrayType, float32, float64
@@ -239,17 +239,17 @@ def test_zeros_of_either_sign_are_different_constants() -> None:
 
 
 def test_the_fingerprint_is_that_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for part in signature.MAKERS:
+    for part in fingerprint.MAKERS:
         (tmp_path / part / "within").mkdir(parents=True)
         (tmp_path / part / "within" / "a.py").write_text("one")
-    monkeypatch.setattr(signature, "__file__", str(tmp_path / "compiler" / "machine" / "signature.py"))
+    monkeypatch.setattr(fingerprint, "__file__", str(tmp_path / "compiler" / "machine" / "fingerprint.py"))
     changed, found = tmp_path / "compiler" / "within" / "a.py", []
     for change in ("one", "three", "three"):
         changed.write_text(change)
         os.utime(changed, (1, 1))
-        signature.fingerprint.cache_clear()
-        found.append(signature.fingerprint())
-    signature.fingerprint.cache_clear()
+        fingerprint.fingerprint.cache_clear()
+        found.append(fingerprint.fingerprint())
+    fingerprint.fingerprint.cache_clear()
     assert found[0] != found[1] == found[2]
 
 

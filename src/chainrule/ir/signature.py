@@ -1,26 +1,18 @@
-"""What a program is made from, as a short name: the same graph gives the same name in every process.
+"""What a graph is, as a short name: graphs that do the same by the same equations in the same order have the same one.
 
-Lines of the user's source are no part of it, nor what a custom gradient calls: no code depends on them.
+It is the same in every process. Lines of the user's source are no part of it, nor what only a derivative reads.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from pathlib import Path
+import itertools
 from typing import Any
 
 import numpy as np
 
-from ...ir.graph import Equation, Graph, Value
-from ...ir.types import NumpyArray
-
-NOT_READ = frozenset({"custom_gradient"})
-"""Primitives whose parameters that are functions are never called by compiled code."""
-MAKERS = ("compiler", "passes", "ops", "ir")
-"""The parts of the package whose source decides what code a graph becomes."""
+from .graph import Equation, Graph, Value
+from .types import NumpyArray
 
 
 class UnknownParameter(Exception):
@@ -35,12 +27,22 @@ def signature_of(graph: Graph) -> str | None:
         return None
 
 
+def same_graph(one: Graph, other: Graph) -> bool:
+    """Whether they do the same to the bit by the same equations in the same order. In doubt they do not."""
+    signature = signature_of(one)
+    return signature is not None and signature == signature_of(other)
+
+
 class _Describer:
     def __init__(self) -> None:
         self.numbers: dict[int, str] = {}  # of values, by id
+        self.count = itertools.count()
 
     def lines(self, graph: Graph) -> list[str]:
-        """Graph by graph, equation by equation: each value is known by the number of its appearance."""
+        """Graph by graph, equation by equation: each value is known by the number of its appearance.
+
+        Several bodies may be made of the same values: in each they get new numbers.
+        """
         found = [f"graph {len(graph.inputs)}"]
         for value in graph.inputs:
             self._number(value)
@@ -53,7 +55,7 @@ class _Describer:
         return found
 
     def _number(self, value: Value) -> None:
-        self.numbers[id(value)] = f"%{len(self.numbers)}"
+        self.numbers[id(value)] = f"%{next(self.count)}"
 
     def _name(self, value: Value) -> str:
         known = self.numbers.get(id(value))
@@ -65,16 +67,13 @@ class _Describer:
 
     def _equation(self, equation: Equation) -> str:
         inputs = " ".join([self._name(value) for value in equation.inputs])
-        params = self._params(equation.primitive.name, equation.params) if equation.params else ""
+        params = self._params(equation) if equation.params else ""
         return f"{equation.primitive.name} {inputs} {params}"
 
-    def _params(self, primitive: str, params: Mapping[str, Any]) -> str:
-        shown = [
-            f"{name}={self._parameter(each)}"
-            for name, each in params.items()
-            if not (primitive in NOT_READ and callable(each))
-        ]
-        return " ".join(shown)
+    def _params(self, equation: Equation) -> str:
+        unread = equation.primitive.for_derivative
+        read = [(name, each) for name, each in equation.params.items() if name not in unread]
+        return " ".join([f"{name}={self._parameter(each)}" for name, each in read])
 
     def _parameter(self, parameter: Any) -> str:
         kind = type(parameter)
@@ -94,26 +93,3 @@ def _digest(array: NumpyArray) -> str:
     if array.size and not any(array.strides):
         return f"all {array[(0,) * array.ndim].tobytes().hex()}"
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-@lru_cache(maxsize=1)
-def fingerprint() -> str:
-    """Of the source that turns graphs into code: the sizes and times of its files; a program made by another is none
-    of ours."""
-    package = Path(__file__).parents[2]
-    found = hashlib.sha256()
-    for part in MAKERS:
-        for name, status in sorted(_sources(package, part), key=lambda source: source[0]):
-            found.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return found.hexdigest()
-
-
-def _sources(package: Path, folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    """The files of Python in a folder and those within it: their names below the package, and what is known of them."""
-    with os.scandir(package / folder) as entries:
-        for entry in entries:
-            name = f"{folder}/{entry.name}"
-            if entry.is_dir():
-                yield from _sources(package, name)
-            elif entry.name.endswith(".py"):
-                yield name, entry.stat()
