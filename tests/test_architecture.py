@@ -17,7 +17,7 @@ import chainrule
 SOURCE = Path(chainrule.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "source", "tree", "block", "counts", "files", "references", "sizes", "argument_names"),
+    ("errors", "records", "source", "tree", "block", "counts", "files", "references", "sizes", "names"),
     ("ir",),
     ("autodiff",),
     ("ops",),

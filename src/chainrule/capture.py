@@ -24,6 +24,7 @@ from .ir.check import check_graph
 from .ir.graph import Equation, Graph, Value
 from .ir.signature import same_graph
 from .ir.types import ArrayType
+from .names import name_of
 from .ops.operators import lift
 from .rebuilt import Rebuilt
 from .surroundings.kept import refuse_left
@@ -92,9 +93,8 @@ def capture(
     guards = Guards((*trace.guards.values(), *around.modules), around.places, around.changed)
     numbers = list(trace.numbers.values())
     graph_inputs = (*inputs.values(), *(value for _, value in trace.cells), *(value for _, value in numbers))
-    name = getattr(function, "__name__", "function")
     typed = {id(equation): equation for equation in trace.equations}  # bind has just asked their type rules
-    graph = Graph(graph_inputs, tuple(trace.equations), (*results, *contents), name)
+    graph = Graph(graph_inputs, tuple(trace.equations), (*results, *contents), name_of(function))
     found = Captured(
         _checked(graph, typed),
         len(inputs),
@@ -126,7 +126,7 @@ def _usable(
     if use is Use.LOOK or (alike and use is Use.FILE):
         return found
     what = changed or (known.guards.changed if known else ())
-    raise TraceError(CHANGED.format(function=getattr(function, "__name__", "it"), what=", ".join(what[:3])))
+    raise TraceError(CHANGED.format(function=name_of(function), what=", ".join(what[:3])))
 
 
 def _same_program(one: Captured, other: Captured) -> bool:

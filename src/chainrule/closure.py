@@ -17,6 +17,7 @@ from .ir.build import Trace, adopted, bind, current_trace, placeholder, recordin
 from .ir.check import check_graph
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType
+from .names import name_of
 from .ops import elementwise as ew
 from .ops.operators import lift
 from .ops.pullback import sealed
@@ -145,7 +146,7 @@ class Body:
 
     def __init__(self, name: str, function: Function, kinds: Sequence[ArrayType], call: Callable[..., Any]) -> None:
         """call: takes the placeholders as tensors, and gives the result of the function as a tree."""
-        self.name = getattr(function, "__name__", "body")
+        self.name = name_of(function)
         self.inputs = [placeholder(kind) for kind in kinds]
         self.trace = BodyTrace(name, self.inputs)
         with apart(), tracing(self.trace), recording(True):

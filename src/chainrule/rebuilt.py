@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import tree
-from .argument_names import argument_name, parameters_of
 from .errors import TraceError
+from .names import argument_name, name_of, parameters_of
 from .source import SourceLine
 from .surroundings.changed import is_plain
 from .surroundings.place import MISSING, same
@@ -39,8 +39,7 @@ class Rebuilt:
             for key in {**then, **now}:
                 if _is_changed(container, key, then.get(key, MISSING), now.get(key, MISSING)):
                     what = argument_name((*path, key), parameters_of(function))
-                    name = getattr(function, "__name__", "the function")
-                    raise TraceError(CHANGED.format(name=name, what=what), _source_of(function))
+                    raise TraceError(CHANGED.format(name=name_of(function), what=what), _source_of(function))
 
 
 def _containers(found: Any, path: tree.Path) -> Iterator[tuple[tree.Path, Any]]:

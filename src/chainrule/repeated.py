@@ -17,6 +17,7 @@ from .errors import ChainruleError
 from .ir.build import adopted, is_recording, recording, splat, tracing
 from .ir.check import check_graph
 from .ir.graph import Graph, Value
+from .names import name_of
 from .ops import control
 from .ops.arrays import reshape
 from .ops.operators import lift
@@ -174,7 +175,7 @@ def repeated(function: Callable[..., Any], xs: Any, guard: AbstractContextManage
         (*(stand_in for _, stand_in in constants), *(each.stand_in for each in carried), *inputs),
         tuple(trace.equations),
         (*(each.end for each in carried), *outputs),
-        getattr(function, "__name__", "part"),
+        name_of(function),
     )
     check_graph(body, "tracing a loop over parts")
     arguments = [*(outer for outer, _ in constants), *(each.start for each in carried), *values]

@@ -13,6 +13,7 @@ from .ir.build import Trace, placeholder, tracing
 from .ir.check import check_graph
 from .ir.graph import Graph, Value
 from .ir.types import ArrayType
+from .names import name_of
 from .ops.operators import lift
 from .tensor import Tensor, unwrap, wrap
 from .tensor.contents import apart
@@ -39,7 +40,7 @@ def trace(function: Callable[..., Any]) -> Callable[..., Graph]:
         with apart(), tracing(writing):
             result = function(*tree.unflatten(structure, map(wrap, inputs)))
             outputs = tuple(_output(leaf) for leaf in tree.leaves(result))
-        name = getattr(function, "__name__", "function")
+        name = name_of(function)
         _refuse_foreign(writing, inputs, outputs, name)
         return check_graph(Graph(inputs, tuple(writing.equations), outputs, name))
 

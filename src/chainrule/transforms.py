@@ -15,6 +15,7 @@ from .ir.build import adopted, bind, current_trace, is_recording, leaf, recordin
 from .ir.graph import Value
 from .ir.types import is_real_float
 from .ir.walk import ancestors
+from .names import name_of
 from .ops import elementwise as ew
 from .ops.operators import lift
 from .records import dataclass
@@ -98,8 +99,7 @@ def run_of(function: Function, chosen: Any, call: Callable[[Any], Any], has_aux:
 
 def _split_aux(function: Function, result: Any) -> tuple[Any, Any]:
     if not isinstance(result, tuple) or len(result) != 2:
-        name = getattr(function, "__name__", "the function")
-        raise ConfigurationError(f"with has_aux=True {name} must return a pair (result, aux)")
+        raise ConfigurationError(f"with has_aux=True {name_of(function)} must return a pair (result, aux)")
     return result
 
 

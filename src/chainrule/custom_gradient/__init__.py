@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from .. import tree
 from ..ir.build import is_recording
+from ..names import name_of
 from .call import run
 from .check import check_call
 
@@ -45,7 +46,6 @@ def custom_gradient(function: Function | None = None, check: bool = True) -> Any
     """
     if function is None:
         return functools.partial(custom_gradient, check=check)
-    name = getattr(function, "__name__", "function")
     checked: set[Any] = set()
 
     @functools.wraps(function)
@@ -59,7 +59,7 @@ def custom_gradient(function: Function | None = None, check: bool = True) -> Any
             checked.add(signature)
         return call.bound()
 
-    wrapped.__name__ = name
+    wrapped.__name__ = name_of(function)
     return wrapped
 
 

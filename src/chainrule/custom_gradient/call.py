@@ -14,6 +14,7 @@ from ..ir.build import adopted, current_trace, is_recording
 from ..ir.graph import Value
 from ..ir.primitive import every
 from ..ir.types import is_real_float
+from ..names import name_of
 from ..ops.custom import custom_gradient as primitive
 from ..ops.operators import astype, lift
 from ..records import dataclass
@@ -118,7 +119,7 @@ def _same(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
 
 def run(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], exact: bool = True) -> Call:
     """Call the function on tensors; its result must be (output, backward)."""
-    name = getattr(function, "__name__", "function")
+    name = name_of(function)
     tensors = tree.map(_as_tensor, args)
     result = function(*tensors, **kwargs)
     if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):

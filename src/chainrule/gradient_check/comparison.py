@@ -15,6 +15,7 @@ from ..errors import GradientError, GradientMismatchError
 from ..functions import astype
 from ..functions import sum as total_of
 from ..ir.types import NumpyArray, float64
+from ..names import name_of
 from ..tensor import Tensor, asarray
 from ..transforms import grad, no_grad
 
@@ -84,7 +85,7 @@ class Check:
 
     @property
     def name(self) -> str:
-        return getattr(self.function, "__name__", type(self.function).__name__)
+        return name_of(self.function)
 
     def run(self, order: int) -> GradientReport:
         order = checked_count("order", order)

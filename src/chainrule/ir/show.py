@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..names import name_of
 from .graph import Equation, Graph, Value
 from .walk import bodies, constants
 
@@ -66,7 +67,7 @@ def show_parameter(parameter: Any) -> str:
     if isinstance(parameter, Graph):
         return parameter.name
     if callable(parameter):
-        return getattr(parameter, "__name__", type(parameter).__name__)
+        return name_of(parameter)
     return repr(parameter)
 
 

@@ -13,6 +13,7 @@ from ..ir.build import Trace, placeholder, recording, tracing
 from ..ir.graph import Equation, Graph, Value
 from ..ir.types import ArrayType
 from ..ir.walk import bodies
+from ..names import name_of
 from ..tensor import unwrap, wrap
 from .rewrite import Inputs, Rewriter
 
@@ -86,7 +87,7 @@ def traced(function: Opening, kinds: tuple[ArrayType, ...], params: Mapping[str,
         inputs = tuple(placeholder(kind) for kind in kinds)
         result = function(*map(wrap, inputs), **params)
     outputs = tuple(map(unwrap, result)) if isinstance(result, tuple) else (unwrap(result),)
-    return Graph(inputs, tuple(trace.equations), outputs, getattr(function, "__name__", "opened"))
+    return Graph(inputs, tuple(trace.equations), outputs, name_of(function))
 
 
 def put(rewriter: Rewriter, body: Graph, inputs: Inputs) -> list[Value]:

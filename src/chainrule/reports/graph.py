@@ -18,6 +18,7 @@ from ..files import write_text
 from ..ir.graph import Equation, Value
 from ..ir.show import is_splat, splat_text
 from ..ir.types import ArrayType, NumpyArray
+from ..names import name_of
 from ..ops.operators import lift
 from ..reference import bind_inputs, steps
 from ..tensor import Parameter, Tensor, unwrap
@@ -81,7 +82,7 @@ def graph(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ProgramGra
     captured, notes = noted_capture(_with_gradients(function, trained), positional, named, function)
     inputs = [*arrays.values(), *(_contents(cell) for cell in (*captured.cells, *captured.numbers))]
     names = [*_argument_names(function, args, kwargs, arrays), *_cell_names(captured, notes)]
-    return _Reader(captured, notes, names).read(getattr(function, "__name__", type(function).__name__), inputs)
+    return _Reader(captured, notes, names).read(name_of(function), inputs)
 
 
 def _is_array(leaf: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from .. import tree
 from ..errors import TraceError
 from ..ir.graph import Graph, Value
+from ..names import name_of
 from ..tensor import Tensor
 
 LEFT = (
@@ -29,7 +30,7 @@ def refuse_kept(caches: Sequence[Any], made: Collection[int]) -> None:
         kept = [each for each in _held(cache) if id(each) in made and each._own_value.data is None]
         if kept:
             cache.cache_clear()
-            raise TraceError(CACHED.format(name=getattr(cache, "__name__", "the function")))
+            raise TraceError(CACHED.format(name=name_of(cache.__wrapped__)))
 
 
 def _held(cache: Any) -> Iterator[Tensor]:

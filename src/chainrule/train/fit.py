@@ -11,6 +11,7 @@ from .. import nn
 from ..autocast import as_precision
 from ..data.weights import ClassWeight
 from ..errors import CheckpointError
+from ..names import name_of
 from ..optim import Optimizer
 from .checked_step import CheckedStep
 from .checkpoint import differences
@@ -233,8 +234,7 @@ def _name(given: Any) -> str | None:
         return given
     if isinstance(given, nn.Module):
         return repr(given)
-    name: str = getattr(given, "__name__", type(given).__name__)
-    return name
+    return name_of(given)
 
 
 def _check_same(saved: dict[str, Any], here: dict[str, Any], directory: RunDirectory | None) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from .. import tree
 from ..errors import ConfigurationError, ShapeError, telling, unknown_name
 from ..ir.types import NumpyArray
+from ..names import name_of
 from ..tensor import Tensor
 
 Sums = NumpyArray
@@ -167,7 +168,7 @@ def _as_metric(given: Any) -> Metric:
         return METRICS[given]
     if not callable(given):
         raise ConfigurationError(f"a metric is a name, a function (outputs, targets) or a Metric, not {given!r}")
-    return _mean_of(getattr(given, "__name__", "metric"), given)
+    return _mean_of(name_of(given), given)
 
 
 def _mean_of(name: str, given: Callable[[Any, NumpyArray], Any]) -> Metric:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import tree
-from ...argument_names import argument_name, parameters_of
 from ...capture import Use, capture
 from ...captured import Captured, TensorCell
 from ...capturing import Capture
 from ...counts import checked_count_or_none
 from ...ir.build import current_trace, is_recording
 from ...ir.types import ArrayType, NumpyArray
+from ...names import argument_name, name_of, parameters_of
 from ...sizes import bytes_of
 from ...tensor import Tensor
 from ..machine.memory import as_array
@@ -31,7 +31,7 @@ from .entry import Entry
 from .forecast import MemoryForecast
 from .method import CompiledMethod
 from .reasons import Call, Reasons, RecompileWarning
-from .user_function import check_can_compile, name_of, name_where_found
+from .user_function import check_can_compile, name_where_found
 
 if TYPE_CHECKING:
     from .epoch import Epoch

@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ... import tree
-from ...argument_names import argument_name, parameters_of
 from ...ir.types import ArrayType
+from ...names import argument_name, name_of, parameters_of
 from ...records import dataclass
 from ...source import user_source
 from ...tensor import Tensor
 from .arguments import Itself
 from .entry import Entry
-from .user_function import name_of
 
 OFTEN = 8
 """How often the same may have changed before the way out is told."""

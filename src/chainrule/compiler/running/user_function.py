@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from ...errors import ConfigurationError
+from ...names import name_of
 
 NO_PLAIN_FUNCTION = (
     "compile takes a function that gives arrays, but {name} is {kind}: it does its work piece by piece, after the "
@@ -20,7 +20,7 @@ def check_can_compile(function: Any) -> None:
     """Raises ConfigurationError for what is no function, or gives its results one by one or later."""
     if not callable(function):
         raise ConfigurationError(f"compile takes a function, not {function!r}")
-    named = {"name": getattr(function, "__name__", "this")}
+    named = {"name": name_of(function)}
     if inspect.iscoroutinefunction(function):
         raise ConfigurationError(NO_PLAIN_FUNCTION.format(kind="async", place="in the async function", **named))
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -35,10 +35,3 @@ def name_where_found(compiled: Any) -> str | None:
     except AttributeError:
         return None
     return name if found is compiled else None
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """What messages call it."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return getattr(function, "__name__", type(function).__name__)

@@ -134,7 +134,7 @@ def _contents(name: str, library: Library, routines: Routines, embed: bool) -> C
 
 
 def _signature(routine: Routine, function: Callable[..., Any]) -> Any:
-    from ...argument_names import parameters_of
+    from ...names import parameters_of
     from .header import Signature
 
     graph, count = routine.captured.graph, routine.captured.result_count

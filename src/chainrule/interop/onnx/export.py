@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ... import nn, tree
-from ...argument_names import parameters_of
 from ...capture import Use, capture
 from ...captured import Captured, TensorCell
 from ...errors import ConfigurationError, TraceError
@@ -20,6 +19,7 @@ from ...files import write_bytes
 from ...ir.build import recording
 from ...ir.graph import Graph
 from ...ir.types import ArrayType
+from ...names import parameters_of
 from ...nn.evaluation import evaluating
 from ...passes import run_passes
 from ...tensor import Parameter

@@ -1,12 +1,20 @@
-"""What arguments are called in messages."""
+"""What functions and their arguments are called, in messages and in graphs."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import tree
+
+
+def name_of(function: Any) -> str:
+    """The name that it was defined with, where it has one; else the name of its class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def argument_name(path: Sequence[Any], parameters: Sequence[str]) -> str:
