@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.steps import step_of
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.nn import functional
 
 Make = Callable[[], tuple[nn.Module, optim.Optimizer]]
 
@@ -38,21 +38,10 @@ OPTIMIZERS: dict[str, Callable[[nn.Module], optim.Optimizer]] = {
 }
 
 
-def stepper(model: nn.Module, optimizer: optim.Optimizer) -> Callable[[Any, Any], cr.Tensor]:
-    def step(x: Any, y: Any) -> cr.Tensor:
-        loss = functional.cross_entropy(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
-
-
 def trained(name: str, compiled: bool) -> tuple[list[float], dict[str, np.ndarray], dict[str, Any]]:
     model = network()
     optimizer = OPTIMIZERS[name](model)
-    step = stepper(model, optimizer)
+    step = step_of(model, optimizer)
     call = cr.compile(step) if compiled else step
     cr.random.manual_seed(3)
     losses = [call(cr.tensor(x), cr.tensor(y)).item() for x, y in examples()]
@@ -79,7 +68,7 @@ def test_training_compiled_as_eagerly(name: str) -> None:
 def test_parameters_are_updated_in_place() -> None:
     """The module's own tensors hold the new weights, and each keeps its memory from step to step."""
     model = network()
-    call = cr.compile(stepper(model, optim.SGD(model.parameters(), lr=0.1)))
+    call = cr.compile(step_of(model, optim.SGD(model.parameters(), lr=0.1)))
     first = [np.array(each.numpy()) for each in model.parameters()]
     places = []
     for x, y in examples():
@@ -91,7 +80,7 @@ def test_parameters_are_updated_in_place() -> None:
 
 def test_who_holds_the_old_weights_keeps_them() -> None:
     model = network()
-    call = cr.compile(stepper(model, optim.SGD(model.parameters(), lr=0.1)))
+    call = cr.compile(step_of(model, optim.SGD(model.parameters(), lr=0.1)))
     weight = next(iter(model.parameters()))
     (x, y), *_ = examples()
     call(x, y)
@@ -109,7 +98,7 @@ def test_weights_put_in_between_are_used() -> None:
     """load_state_dict, assign and a changed learning rate count at the next call, without compiling again."""
     model = network()
     optimizer = optim.SGD(model.parameters(), lr=0.1)
-    call = cr.compile(stepper(model, optimizer))
+    call = cr.compile(step_of(model, optimizer))
     saved = {name: np.array(array) for name, array in model.state_dict().items()}
     (x, y), *_ = examples()
     cr.random.manual_seed(0)
@@ -337,5 +326,5 @@ def test_results_require_a_gradient_where_an_input_does() -> None:
 def test_losses_of_training_steps_hold_nothing() -> None:
     """A step that took its gradients itself gives plain numbers, so that summing them up keeps no graph."""
     model = network()
-    call = cr.compile(stepper(model, optim.SGD(model.parameters(), lr=0.1)))
+    call = cr.compile(step_of(model, optim.SGD(model.parameters(), lr=0.1)))
     assert not call(*examples()[0]).requires_grad

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.steps import step_of
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -21,15 +22,8 @@ def made(threads: int | None = None) -> tuple[nn.Module, optim.Optimizer, Any]:
     model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Dropout(0.2), nn.Linear(7, 2))
     optimizer = optim.Adam(model.parameters(), lr=0.01)
 
-    @cr.compile(threads=threads)
-    def step(x: Any, y: Any) -> Any:
-        loss = nn.functional.mse_loss(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return model, optimizer, step
+    step = step_of(model, optimizer, nn.functional.mse_loss)
+    return model, optimizer, cr.compile(step, threads=threads)
 
 
 def test_an_epoch_is_its_steps_bit_for_bit() -> None:

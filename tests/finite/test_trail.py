@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.steps import step_of
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -74,17 +75,8 @@ def test_exp_overflows() -> None:
 def classifier(rate: float = 0.1) -> tuple[nn.Module, Any]:
     cr.random.manual_seed(0)
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
-    optimizer = optim.Adam(model.parameters(), lr=rate)
-
-    @cr.compile(check_finite=True)
-    def step(x: Any, y: Any) -> Any:
-        loss = nn.functional.cross_entropy(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return model, step
+    step = step_of(model, optim.Adam(model.parameters(), lr=rate))
+    return model, cr.compile(step, check_finite=True)
 
 
 def test_a_row_of_the_data_is_named_and_the_weights_are_those_before_the_step() -> None:
@@ -93,7 +85,7 @@ def test_a_row_of_the_data_is_named_and_the_weights_are_those_before_the_step() 
     order = np.arange(64)[::-1]
     model, step = classifier()
     error = raised(step.epoch, inputs, LABELS, batch_size=16, order=order)
-    assert "Argument x holds NaN" in str(error)
+    assert "Argument inputs holds NaN" in str(error)
     assert "Row 10 of the batch: example 37 of the data" in str(error)
     clean, good = classifier()
     good.epoch(inputs, LABELS, batch_size=16, order=order[:16])  # example 37 comes in the second batch

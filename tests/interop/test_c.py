@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.steps import step_of
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -100,16 +101,7 @@ int main(void)
 @needs_compiler
 def test_functions_share_a_state_whose_options_and_weights_c_may_change(tmp_path: Path) -> None:
     model = nn.Linear(3, 2)
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-
-    @cr.compile
-    def train(x: Any, labels: Any) -> Any:
-        loss = nn.functional.cross_entropy(model(x), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    train = cr.compile(step_of(model, optim.SGD(model.parameters(), lr=0.1)))
     x = np.ones((2, 3), np.float32)
     export(tmp_path, {"train": (train, (x, np.zeros(2, np.int64))), "predict": (model, (x,))}, name="net")
     (tmp_path / "net_example.c").write_text(MAIN)

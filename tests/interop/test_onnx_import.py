@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.steps import step_of
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -74,16 +75,7 @@ def test_what_was_exported_comes_back_and_learns_as_before(name: str, tmp_path: 
 
 
 def trained(model: nn.Module, x: Any, labels: Any, compiled: Callable[[Any], Any]) -> list[float]:
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-
-    @compiled
-    def step(x: Any, labels: Any) -> Any:
-        loss = nn.functional.cross_entropy(model(x), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = compiled(step_of(model, optim.SGD(model.parameters(), lr=0.1)))
     return [step(x, labels).item() for _ in range(5)]
 
 

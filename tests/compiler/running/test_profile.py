@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from tests.steps import step_of
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -12,16 +13,7 @@ from chainrule import nn, optim
 
 def test_a_profile_has_every_kernel_and_leaves_the_weights() -> None:
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
-    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-
-    @cr.compile
-    def step(x: Any, labels: Any) -> Any:
-        loss = nn.functional.cross_entropy(model(x), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = cr.compile(step_of(model, optim.SGD(model.parameters(), lr=0.1, momentum=0.9)))
     x, labels = np.ones((4, 8), np.float32), np.zeros(4, np.int64)
     step(x, labels)
     before = {name: np.array(value) for name, value in model.state_dict().items()}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.steps import step_of
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -23,17 +24,8 @@ def exclusive_or(optimizer: Any, **options: Any) -> tuple[Any, Any]:
     """A step that learns XOR, and its network."""
     cr.random.manual_seed(2)
     model = nn.Sequential(nn.Linear(2, 3), nn.Sigmoid(), nn.Linear(3, 1), nn.Tanh())
-    chosen = optimizer(model.parameters(), **options)
-
-    @cr.compile
-    def step(inputs: Any, targets: Any) -> Any:
-        loss = nn.functional.mse_loss(model(inputs), targets)
-        chosen.zero_grad()
-        loss.backward()
-        chosen.step()
-        return loss
-
-    return step, model
+    step = step_of(model, optimizer(model.parameters(), **options), nn.functional.mse_loss)
+    return cr.compile(step), model
 
 
 def trained(optimizer: Any, options: dict[str, Any], epochs: int) -> list[Any]:
