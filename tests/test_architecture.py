@@ -88,9 +88,6 @@ CLOSE_A_CIRCLE = {
     ("tensor.methods", "tensor"): "for its type: what a tensor's methods give are tensors",
     ("nn.module", "nn.summary"): "module.summary() opens the file when it is called; import chainrule does not load it",
     ("compiler.units.body", "compiler.units.schedule"): "the body of a loop is put in order as a whole program is",
-    ("compiler.text.pair_instruction", "compiler.text.instructions"): "for its type: one is written with the others",
-    ("compiler.nests.reduce", "compiler.nests.nest"): "for its type: a pass of a nest writes with it",
-    ("compiler.nests.sweep", "compiler.nests.nest"): "for its type: a pass of a nest writes with it",
     ("compiler.convolutions.weight_sums", "compiler.convolutions.weights"): "for its type: the tile of the kernel",
     ("compiler.planning.lowering", "compiler.products.epilogue"): "for its type: it remembers the last product",
 }

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...ir.graph import Equation
 from ..arithmetic.scalar import emit_scalar
 from ..text.emit import Function, Reg, const, element_type, vector_of, word
 from ..text.tile import horizontal
-
-if TYPE_CHECKING:
-    from .nest import Nest
+from .loops import Loops
 
 
 class ReducingPass:
     """One pass over the reduced axes: stores what is kept, accumulates the reductions."""
 
-    def __init__(self, nest: Nest, phase: int, reductions: list[Equation], kept: list[Equation]) -> None:
-        self.nest, self.phase, self.reductions, self.kept = nest, phase, reductions, kept
-        axis = nest.lane_axis
+    def __init__(self, loops: Loops, phase: int, reductions: list[Equation], kept: list[Equation]) -> None:
+        self.loops, self.phase, self.reductions, self.kept = loops, phase, reductions, kept
+        axis = loops.lane_axis
         self.across = axis is not None and axis.reduced  # lanes run along a reduced axis
         size = axis.size if axis is not None and self.across else 0
-        self.whole = size // nest.full_lanes * nest.full_lanes if self.across else 0
+        self.whole = size // loops.full_lanes * loops.full_lanes if self.across else 0
         self.rest = size - self.whole if self.across else 0
 
     def run(self) -> list[Reg]:
@@ -39,57 +37,57 @@ class ReducingPass:
     def _widths(self) -> list[int]:
         """Lanes of each set of accumulators."""
         if not self.across:
-            return [self.nest.lanes if self.nest.lanes_open else 0]
-        return [*([self.nest.full_lanes] if self.whole else []), *([self.rest] if self.rest else [])]
+            return [self.loops.lanes if self.loops.lanes_open else 0]
+        return [*([self.loops.full_lanes] if self.whole else []), *([self.rest] if self.rest else [])]
 
     def _identity(self, equation: Equation, lanes: int) -> Reg:
         dtype = equation.outputs[0].dtype
         return const(vector_of(element_type(dtype), lanes), identity_of(equation.primitive.name, dtype))
 
     def _loops(self, depth: int, accumulators: list[Reg]) -> list[Reg]:
-        nest = self.nest
-        if depth == len(nest.inner):
+        loops = self.loops
+        if depth == len(loops.inner):
             return self._lanes(accumulators) if self.across else self._place(accumulators)
-        axis = nest.inner[depth]
-        with nest._open(axis, word(0), word(axis.size), 1, accumulators) as loop:
+        axis = loops.inner[depth]
+        with loops.open(axis, word(0), word(axis.size), 1, accumulators) as loop:
             loop.carry(*self._loops(depth + 1, loop.carried))
         return list(loop.results)
 
     def _lanes(self, accumulators: list[Reg]) -> list[Reg]:
-        nest, count = self.nest, len(self.reductions)
-        axis = nest.lane_axis
+        loops, count = self.loops, len(self.reductions)
+        axis = loops.lane_axis
         assert axis is not None
         results: list[Reg] = []
-        nest.lanes_open = True
+        loops.lanes_open = True
         if self.whole:
-            nest.lanes = nest.full_lanes
-            with nest._open(axis, word(0), word(self.whole), nest.full_lanes, accumulators[:count]) as loop:
+            loops.lanes = loops.full_lanes
+            with loops.open(axis, word(0), word(self.whole), loops.full_lanes, accumulators[:count]) as loop:
                 loop.carry(*self._place(loop.carried))
             results += loop.results
         if self.rest:
-            nest.lanes = self.rest
-            with nest._open(axis, word(self.whole), word(self.whole + 1)):
+            loops.lanes = self.rest
+            with loops.open(axis, word(self.whole), word(self.whole + 1)):
                 results += self._place(accumulators[len(results) :])
-        nest.lanes_open, nest.lanes = False, 0
+        loops.lanes_open, loops.lanes = False, 0
         return results
 
     def _place(self, accumulators: Sequence[Reg]) -> list[Reg]:
-        nest = self.nest
+        loops = self.loops
         memo: dict[int, Reg] = {}
-        terms = [nest._value(equation.inputs[0], memo, self.phase) for equation in self.reductions]
-        values = [nest._value(equation.outputs[0], memo, self.phase) for equation in self.kept]
+        terms = [loops.value(equation.inputs[0], memo, self.phase) for equation in self.reductions]
+        values = [loops.value(equation.outputs[0], memo, self.phase) for equation in self.kept]
         for equation, value in zip(self.kept, values):  # what is written may lie over what was read
-            nest._keep(equation, value)
+            loops.keep(equation, value)
         return [
-            combine(nest.f, equation, accumulator, term)
+            combine(loops.f, equation, accumulator, term)
             for equation, accumulator, term in zip(self.reductions, accumulators, terms)
         ]
 
     def _total(self, equation: Equation, parts: list[Reg]) -> Reg:
-        sums = [horizontal(self.nest.f, part, lambda a, b: combine(self.nest.f, equation, a, b)) for part in parts]
+        sums = [horizontal(self.loops.f, part, lambda a, b: combine(self.loops.f, equation, a, b)) for part in parts]
         total = sums[0]
         for other in sums[1:]:
-            total = combine(self.nest.f, equation, total, other)
+            total = combine(self.loops.f, equation, total, other)
         return total
 
 

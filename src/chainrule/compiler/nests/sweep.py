@@ -7,55 +7,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from ...ir.graph import Equation
 from ...ir.types import DType
 from ..planning.unit import is_reduction
 from ..text.emit import Reg, const, element_type, memory_type, vector_of, word
+from .loops import Loops
 from .reduce import combine, identity_of
-
-if TYPE_CHECKING:
-    from .nest import Nest
 
 TOTALS_BYTES = 8 << 10
 FEWEST_BLOCKS = 8
 
 
-def sweeps(nest: Nest) -> bool:
+def sweeps(loops: Loops) -> bool:
     """Whether a nest is written so: one pass of reductions over axes outside of lanes that are more than one vector."""
-    axis = nest.lane_axis
+    axis = loops.lane_axis
     return (
-        bool(nest.inner)
+        bool(loops.inner)
         and axis is not None
         and not axis.reduced
-        and nest.last_phase == 0
-        and axis.size > nest.full_lanes
+        and loops.last_phase == 0
+        and axis.size > loops.full_lanes
     )
 
 
-def block_of(nest: Nest) -> int:
+def block_of(loops: Loops) -> int:
     """How many lanes are gone over at a time: their totals fit the first cache, and there are some tasks."""
-    assert nest.lane_axis is not None
-    size = nest.lane_axis.size
-    row = sum(equation.outputs[0].dtype.itemsize for equation in nest.unit.members if is_reduction(equation))
-    most = max(1, TOTALS_BYTES // max(1, row * nest.full_lanes))
-    if not nest.outer:
-        most = min(most, -(-size // (FEWEST_BLOCKS * nest.full_lanes)))
-    return nest.full_lanes * most
+    assert loops.lane_axis is not None
+    size = loops.lane_axis.size
+    row = sum(equation.outputs[0].dtype.itemsize for equation in loops.unit.members if is_reduction(equation))
+    most = max(1, TOTALS_BYTES // max(1, row * loops.full_lanes))
+    if not loops.outer:
+        most = min(most, -(-size // (FEWEST_BLOCKS * loops.full_lanes)))
+    return loops.full_lanes * most
 
 
 class Sweep:
     """Writes the lanes of one nest, blocks of them begin to end."""
 
-    def __init__(self, nest: Nest) -> None:
-        assert nest.lane_axis is not None
-        self.nest, self.f, self.axis = nest, nest.f, nest.lane_axis
-        self.block = block_of(nest)
-        self.whole = self.axis.size // nest.full_lanes * nest.full_lanes
-        members = nest.unit.members
+    def __init__(self, loops: Loops) -> None:
+        assert loops.lane_axis is not None
+        self.loops, self.f, self.axis = loops, loops.f, loops.lane_axis
+        self.block = block_of(loops)
+        self.whole = self.axis.size // loops.full_lanes * loops.full_lanes
+        members = loops.unit.members
         self.reductions = [equation for equation in members if is_reduction(equation)]
-        self.kept = [e for e in members if id(e) not in nest.unit.rows and id(e.outputs[0]) in nest.stores]
+        self.kept = [e for e in members if id(e) not in loops.unit.rows and id(e.outputs[0]) in loops.stores]
         self.totals = [self._room(equation) for equation in self.reductions]
 
     @property
@@ -77,23 +74,23 @@ class Sweep:
             self._lanes(loop.index, self._finish)
 
     def _rows(self, depth: int, block: Reg) -> None:
-        if depth == len(self.nest.inner):
+        if depth == len(self.loops.inner):
             self._lanes(block, self._add)
             return
-        axis = self.nest.inner[depth]
-        with self.nest._open(axis, word(0), word(axis.size)):
+        axis = self.loops.inner[depth]
+        with self.loops.open(axis, word(0), word(axis.size)):
             self._rows(depth + 1, block)
 
     # -- along the lanes of a block
 
     def _lanes(self, block: Reg, body: Callable[[Reg], None]) -> None:
         """body(place among the totals) for each vector of a block; the last block has the lanes that are left over."""
-        f, nest = self.f, self.nest
+        f, loops = self.f, self.loops
         low = f.times(block, self.block)
         high = f.minimum(f.add(low, self.block), word(self.whole))
-        nest.lanes_open = True
+        loops.lanes_open = True
         if self.whole:
-            with self._vectors(nest.full_lanes, low, high) as index:
+            with self._vectors(loops.full_lanes, low, high) as index:
                 body(f.binary("sub nsw", index, low))
         if self.axis.size > self.whole:
             last = f.compare("icmp eq", block, word(self.blocks - 1))
@@ -102,12 +99,12 @@ class Sweep:
                 self._vectors(self.axis.size - self.whole, word(self.whole), word(self.whole + 1)) as index,
             ):
                 body(f.binary("sub nsw", index, low))
-        nest.lanes_open, nest.lanes = False, 0
+        loops.lanes_open, loops.lanes = False, 0
 
     @contextmanager
     def _vectors(self, lanes: int, low: Reg, high: Reg) -> Iterator[Reg]:
-        self.nest.lanes = lanes
-        with self.nest._open(self.axis, low, high, lanes) as loop:
+        self.loops.lanes = lanes
+        with self.loops.open(self.axis, low, high, lanes) as loop:
             yield loop.index
 
     def _totals(self, place: Reg) -> Iterator[tuple[Equation, DType, Reg]]:
@@ -118,24 +115,24 @@ class Sweep:
 
     def _clear(self, place: Reg) -> None:
         for equation, dtype, at in self._totals(place):
-            start = const(vector_of(element_type(dtype), self.nest.lanes), identity_of(equation.primitive.name, dtype))
+            start = const(vector_of(element_type(dtype), self.loops.lanes), identity_of(equation.primitive.name, dtype))
             self.f.store_elements(dtype, start, at)
 
     def _add(self, place: Reg) -> None:
-        nest, memo = self.nest, dict[int, Reg]()
-        terms = [nest._value(equation.inputs[0], memo) for equation in self.reductions]
-        values = [nest._value(equation.outputs[0], memo) for equation in self.kept]
+        loops, memo = self.loops, dict[int, Reg]()
+        terms = [loops.value(equation.inputs[0], memo) for equation in self.reductions]
+        values = [loops.value(equation.outputs[0], memo) for equation in self.kept]
         for equation, value in zip(self.kept, values):  # what is written may lie over what was read
-            nest._keep(equation, value)
+            loops.keep(equation, value)
         for term, (equation, dtype, at) in zip(terms, self._totals(place)):
-            before = self.f.load_elements(dtype, nest.lanes, at)
+            before = self.f.load_elements(dtype, loops.lanes, at)
             self.f.store_elements(dtype, combine(self.f, equation, before, term), at)
 
     def _finish(self, place: Reg) -> None:
-        nest, f = self.nest, self.f
-        nest.rows = {}
-        nest._rows_of(0)
+        loops, f = self.loops, self.f
+        loops.rows = {}
+        loops.rows_of(0)
         for equation, dtype, at in self._totals(place):
-            nest.rows[id(equation.outputs[0])] = f.load_elements(dtype, nest.lanes, at)
-        nest._rows_of(1)
-        nest.rows = {}
+            loops.rows[id(equation.outputs[0])] = f.load_elements(dtype, loops.lanes, at)
+        loops.rows_of(1)
+        loops.rows = {}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ...records import dataclass
 from ..text.emit import Function, Reg, bytes_of, const, vector_of, word
+from ..text.pair_instruction import multiply_add
 from ..text.target import Target
 from ..text.tile import horizontal
 from .pack import split
@@ -125,7 +126,7 @@ def _dot_step(
     for row in range(rows):
         left = f.load(vector, f.at(a, product.element, row * product.a_m))
         result += [
-            f.multiply_add(product.paired, left, right[column], totals[row * columns + column])
+            multiply_add(f, product.paired, left, right[column], totals[row * columns + column])
             for column in range(columns)
         ]
     return result

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ...records import dataclass
+from ..nests.loops import Loops
 from ..nests.nest import Nest
 from ..planning.nest_key import nest_key
 from ..planning.nest_plan import over_domain
@@ -68,7 +69,8 @@ def lower_behind(lowering: Lowering, unit: Unit, arrays: Arrays, literals: Mappi
 
     def write(f: Function, registers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         inputs, outputs = (arrays.operands(way, registers, steps) for way in ("in", "out"))
-        Nest(f, part, inputs, literals, outputs, (0, 1), lowering.target.vector_bytes, joined=False).write(begin, end)
+        loops = Loops(f, part, inputs, literals, outputs, (0, 1), lowering.target.vector_bytes, joined=False)
+        Nest(loops).write(begin, end)
 
     key = nest_key(unit, arrays.numbered("in"), literals, arrays.numbered("out"), (), arrays.marks)
     key = None if key is None else ("behind", product.m, columns, product.c_m, key)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from ...records import dataclass
 from ..text.emit import Function, Module, Reg, bytes_of, const, is_literal, vector_of, word
 from ..text.fetch import CACHE_LINE, ask_for
+from ..text.pair_instruction import multiply_add
 from ..text.target import Target
 from .tile_assembly import Assembled, write_assembly
 from .tile_rows import RowsOfC, rows_of
@@ -238,7 +239,7 @@ class _Tile:
             element = f.load(kind.element, self.of_a.place(of_a, row))
             for number, column in enumerate(columns):
                 factor, total = f.splat(element, column.lanes), totals[row * len(columns) + number]
-                result.append(f.multiply_add(kind.paired, factor, column, total))
+                result.append(multiply_add(f, kind.paired, factor, column, total))
         return result
 
     def _columns(self, b: Reg) -> list[Reg]:

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 from ...ir.types import DType
 from .module import Module
-from .pair_instruction import pairs_added
 from .register import (
     Reg,
     bytes_of,
@@ -105,10 +104,6 @@ class Instructions:
         if self.module.has_fma:
             return self.intrinsic("fma", a, b, c)
         return self.binary("fadd", self.binary("fmul", a, b), c)
-
-    def multiply_add(self, paired: bool, a: Reg, b: Reg, total: Reg) -> Reg:
-        """total + a·b. paired: each lane of a and b is two numbers of bfloat16, and both products are added."""
-        return pairs_added(self, a, b, total) if paired else self.fma(a, b, total)
 
     def fenced(self, value: Reg) -> Reg:
         """The same floats, which LLVM does not look through."""

@@ -5,19 +5,20 @@ The instructions take numbers below the normal range for zero, and round once or
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from .instructions import Instructions
 from .register import Reg, const, vector_of
-
-if TYPE_CHECKING:
-    from .instructions import Instructions
 
 WHOLE = {"avx512": (4, 8, 16), "neon": (4,)}
 """Lanes of the vectors that there is an instruction for."""
 UPPER = -(1 << 16)
 
 
-def pairs_added(f: Instructions, a: Reg, b: Reg, total: Reg) -> Reg:
+def multiply_add(f: Instructions, paired: bool, a: Reg, b: Reg, total: Reg) -> Reg:
+    """total + a·b. paired: each lane of a and b is two numbers of bfloat16, and both products are added."""
+    return _pairs_added(f, a, b, total) if paired else f.fma(a, b, total)
+
+
+def _pairs_added(f: Instructions, a: Reg, b: Reg, total: Reg) -> Reg:
     """total + (lower of a · lower of b) + (upper of a · upper of b), lane by lane; a and b are the bits of float32."""
     whole = WHOLE.get(f.module.bfloat16)
     if whole is None:

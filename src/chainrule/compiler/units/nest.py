@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...ir.graph import Value
+from ..nests.loops import Loops
 from ..nests.nest import Nest
 from ..planning.arrays import Arrays
 from ..planning.chains import parts_of_nest
@@ -40,7 +41,7 @@ def lower_nest(lowering: Lowering, unit: Unit) -> None:
 
     def nest(f: Function, registers: Sequence[Reg]) -> Nest:
         inputs, outputs = arrays.operands("in", registers), arrays.operands("out", registers)
-        return Nest(f, unit, inputs, literals, outputs, order, lowering.target.vector_bytes)
+        return Nest(Loops(f, unit, inputs, literals, outputs, order, lowering.target.vector_bytes))
 
     def count_tasks() -> int:
         return nest(Function(lowering.module, "none", []), [Reg("ptr", "%none")] * len(arrays.pointers)).tasks
