@@ -88,7 +88,6 @@ CLOSE_A_CIRCLE = {
     ("tensor.methods", "tensor"): "for its type: what a tensor's methods give are tensors",
     ("nn.module", "nn.summary"): "module.summary() opens the file when it is called; import chainrule does not load it",
     ("compiler.units.body", "compiler.units.schedule"): "the body of a loop is put in order as a whole program is",
-    ("compiler.convolutions.weight_sums", "compiler.convolutions.weights"): "for its type: the tile of the kernel",
     ("compiler.planning.lowering", "compiler.products.epilogue"): "for its type: it remembers the last product",
 }
 """(who, whom) -> why a file may import, in a function or for types, one that imports it in turn."""

@@ -25,6 +25,7 @@ from .dots import WeightDots
 from .finish import lower_finish
 from .parts import clear, cut, every, packed_weights, swapped, taps_of
 from .product import is_product, lower_images, lower_weights, suits_images, suits_weights
+from .weight_plan import WeightPlan
 from .weights import WeightKernel
 from .window import Window, remainders, windows_of
 
@@ -237,13 +238,13 @@ def _weight_tiles(
     windows: tuple[Window, Window],
     depthwise: bool,
 ) -> None:
-    kernel = WeightKernel(lowering, x, g, *windows, depthwise)
-    sums = lowering.temporary(ArrayType((kernel.chunks, kernel.size), x.dtype))
+    plan = WeightPlan(lowering.target, x, g, *windows, depthwise)
+    sums = lowering.temporary(ArrayType((plan.chunks, plan.size), x.dtype))
     key = (WeightKernel, depthwise, windows, *_layouts(x, g))
     pointers = [pointer_to(place) for place in (x, g, sums)]
-    cost, written = _weight_cost(equation), [sums.buffer]
-    lowering.call(kernel.write, pointers, kernel.tasks, cost, written, _label(equation), equation.line, key)
-    lower_finish(lowering, kernel, sums, target, _label(equation))
+    cost, written, write = _weight_cost(equation), [sums.buffer], WeightKernel(plan).write
+    lowering.call(write, pointers, plan.tasks, cost, written, _label(equation), equation.line, key)
+    lower_finish(lowering, plan, sums, target, _label(equation))
 
 
 def _weight_cost(equation: Equation) -> float:

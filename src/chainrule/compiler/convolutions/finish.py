@@ -13,7 +13,7 @@ from ..planning.program import pointer_to
 from ..products.pack import scratch, split
 from ..text.emit import Function, Reg, vector_of, word
 from ..text.squares import turn_square
-from .weights import WeightKernel
+from .weight_plan import WeightPlan
 
 if TYPE_CHECKING:
     from ..planning.lowering import Lowering
@@ -25,33 +25,33 @@ SQUARES = 4
 class WeightFinish:
     """Adds in the order of the parts. One task is some squares of one vector of output channels."""
 
-    def __init__(self, kernel: WeightKernel, target: Place) -> None:
-        self.kernel, self.element, self.lanes = kernel, kernel.element, kernel.lanes
+    def __init__(self, plan: WeightPlan, target: Place) -> None:
+        self.plan, self.element, self.lanes = plan, plan.element, plan.lanes
         self.row = target.strides[0]
-        self.length = kernel.channels * kernel.taps
+        self.length = plan.channels * plan.taps
         self.squares = self.length // self.lanes
         self.pieces = max(1, -(-self.squares // SQUARES))
 
     @staticmethod
-    def suits(kernel: WeightKernel, target: Place) -> bool:
+    def suits(plan: WeightPlan, target: Place) -> bool:
         """Whether all of one output channel lies side by side."""
-        rows, columns = kernel.rows.kernel, kernel.columns.kernel
+        rows, columns = plan.rows.kernel, plan.columns.kernel
         wanted = (rows * columns, columns, 1)
-        sizes = (kernel.channels, rows, columns)
+        sizes = (plan.channels, rows, columns)
         return all(have == want or size == 1 for have, want, size in zip(target.strides[1:], wanted, sizes))
 
     @property
     def tasks(self) -> int:
         """Pieces of all vectors."""
-        return self.pieces * -(-self.kernel.out // self.lanes)
+        return self.pieces * -(-self.plan.out // self.lanes)
 
     def write(self, f: Function, pointers: Sequence[Reg], begin: Reg, end: Reg) -> None:
         """The kernel's body: pointers to sums and weights."""
-        whole, rest = divmod(self.kernel.out, self.lanes)
+        whole, rest = divmod(self.plan.out, self.lanes)
         square = scratch(f, self.element, self.lanes * self.lanes)
         with f.loop(begin, end) as loop:
             vector, piece = split(f, loop.index, self.pieces)
-            sums = f.at(pointers[0], self.element, f.times(vector, self.kernel.vector_step))
+            sums = f.at(pointers[0], self.element, f.times(vector, self.plan.vector_step))
             to = f.at(pointers[1], self.element, f.times(vector, self.lanes * self.row))
             if whole:
                 with f.when(f.compare("icmp slt", vector, word(whole))):
@@ -83,17 +83,17 @@ class WeightFinish:
         here = f.at(sums, self.element, f.times(index, self.lanes))
         vector = vector_of(self.element, self.lanes)
         total = f.load(vector, here)
-        for chunk in range(1, self.kernel.chunks):
-            total = f.binary("fadd", total, f.load(vector, f.at(here, self.element, chunk * self.kernel.size)))
+        for chunk in range(1, self.plan.chunks):
+            total = f.binary("fadd", total, f.load(vector, f.at(here, self.element, chunk * self.plan.size)))
         return total
 
 
-def lower_finish(lowering: Lowering, kernel: WeightKernel, sums: Place, target: Place, label: str) -> None:
+def lower_finish(lowering: Lowering, plan: WeightPlan, sums: Place, target: Place, label: str) -> None:
     """Add up and lay out."""
-    place = target if WeightFinish.suits(kernel, target) else lowering.temporary(target.type)
-    finish = WeightFinish(kernel, place)
+    place = target if WeightFinish.suits(plan, target) else lowering.temporary(target.type)
+    finish = WeightFinish(plan, place)
     key = (WeightFinish, sums.dtype, sums.shape, place.shape, place.strides)
-    cost = float(kernel.chunks * kernel.size)
+    cost = float(plan.chunks * plan.size)
     pointers = [pointer_to(sums), pointer_to(place)]
     lowering.call(finish.write, pointers, finish.tasks, cost, [place.buffer], f"{label}: sum of parts", "", key)
     if place is not target:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..text.emit import Function, Reg, bytes_of, const, vector_of, word
 from .ahead import fetch
+from .weight_plan import WeightPlan
 from .window import Window, places_inside
-
-if TYPE_CHECKING:
-    from .weights import WeightKernel
 
 MOST_PRODUCTS = 64
 """Multiplications in the body of a loop, at most, where it does several examples."""
@@ -45,7 +42,7 @@ class WeightSums:
 
     def __init__(
         self,
-        kernel: WeightKernel,
+        plan: WeightPlan,
         f: Function,
         pointers: Sequence[Reg],
         places: tuple[Reg, Reg],
@@ -55,37 +52,37 @@ class WeightSums:
         taps: Sequence[int],
     ) -> None:
         """fresh: whether sums begin; then what is in memory doesn't count."""
-        self.kernel, self.f, self.pointers, self.places, self.fresh = kernel, f, pointers, places, fresh
+        self.plan, self.f, self.pointers, self.places, self.fresh = plan, f, pointers, places, fresh
         self.height, self.lanes, self.taps = height, lanes, taps
-        itemsize = bytes_of(kernel.element)
-        ahead = AHEAD_BYTES // (kernel.x.strides[0] * itemsize) // 4 * 4
+        itemsize = bytes_of(plan.element)
+        ahead = AHEAD_BYTES // (plan.x.strides[0] * itemsize) // 4 * 4
         self.ahead = max(FEWEST_AHEAD, min(MOST_AHEAD, ahead))
 
     def one_tap(self, tap: Reg) -> None:
         """All places that have this tap inside: in a row they and their examples are one run of memory."""
-        f, kernel, window = self.f, self.kernel, self.kernel.columns
+        f, plan, window = self.f, self.plan, self.plan.columns
         low, high = places_inside(f, window, tap)
         x, g, _ = self.pointers
-        across = f.times(f.add(f.times(tap, window.dilation), -window.low), kernel.x.strides[3])
+        across = f.times(f.add(f.times(tap, window.dilation), -window.low), plan.x.strides[3])
         totals = self._load()
         with f.loop(*self.places, 1, totals) as row:
-            here_x = self._at(x, f.add(f.times(row.index, kernel.rows.stride * kernel.x.strides[2]), across))
-            here_g = self._at(g, f.times(row.index, kernel.g.strides[2]))
+            here_x = self._at(x, f.add(f.times(row.index, plan.rows.stride * plan.x.strides[2]), across))
+            here_g = self._at(g, f.times(row.index, plan.g.strides[2]))
             row.carry(*self._columns((here_x, here_g), (low, high), window.stride, [(0, 0)], row.carried))
         self._store(row.results)
 
     def all_taps(self) -> None:
         """Column by column of the input, for all the taps that meet it."""
-        f, kernel, window = self.f, self.kernel, self.kernel.columns
+        f, plan, window = self.f, self.plan, self.plan.columns
         x, g, _ = self.pointers
         totals = self._load()
         with f.loop(*self.places, 1, totals) as row:
-            here_x = self._at(x, f.times(row.index, kernel.rows.stride * kernel.x.strides[2]))
-            here_g = self._at(g, f.times(row.index, kernel.g.strides[2]))
+            here_x = self._at(x, f.times(row.index, plan.rows.stride * plan.x.strides[2]))
+            here_g = self._at(g, f.times(row.index, plan.g.strides[2]))
             current = list(row.carried)
-            from_g = self._at(here_g, word(window.low * kernel.g.strides[3]))
+            from_g = self._at(here_g, word(window.low * plan.g.strides[3]))
             for first, last, taps in _column_runs(window):
-                meets = [(tap, -tap * kernel.g.strides[3]) for tap in taps]
+                meets = [(tap, -tap * plan.g.strides[3]) for tap in taps]
                 current = self._columns((here_x, from_g), (word(first), word(last)), 1, meets, current)
             row.carry(*current)
         self._store(row.results)
@@ -99,16 +96,16 @@ class WeightSums:
         totals: Sequence[Reg],
     ) -> list[Reg]:
         """Some places of a row. meets: (tap, where its cotangent lies). The examples of neighbours are one long run."""
-        f, kernel, (low, high) = self.f, self.kernel, places
-        x_step, g_step = stride * kernel.x.strides[3], kernel.g.strides[3]
+        f, plan, (low, high) = self.f, self.plan, places
+        x_step, g_step = stride * plan.x.strides[3], plan.g.strides[3]
         x, g = self._at(pointers[0], f.times(low, x_step)), self._at(pointers[1], f.times(low, g_step))
         x_run, g_run = (
-            _Run(kernel.x.strides[0], x_step, kernel.examples),
-            _Run(kernel.g.strides[0], g_step, kernel.examples),
+            _Run(plan.x.strides[0], x_step, plan.examples),
+            _Run(plan.g.strides[0], g_step, plan.examples),
         )
-        count = f.times(f.add(high, f.times(low, -1)), kernel.examples)
+        count = f.times(f.add(high, f.times(low, -1)), plan.examples)
         products = len(meets) * self.height * len(self.lanes)
-        unrolled = next((n for n in (4, 2) if kernel.examples % n == 0 and n * products <= MOST_PRODUCTS), 1)
+        unrolled = next((n for n in (4, 2) if plan.examples % n == 0 and n * products <= MOST_PRODUCTS), 1)
         with f.loop(0, count, unrolled, totals) as loop:
             here_x = self._at(x, x_run.offset(f, loop.index))
             here_g = self._at(g, g_run.offset(f, loop.index))
@@ -129,12 +126,12 @@ class WeightSums:
             return
         newest = max(offset for _, offset in meets)
         for vector in range(len(self.lanes)):
-            fetch(self.f, g, word((newest + vector * self.kernel.lanes) * bytes_of(self.kernel.element)))
+            fetch(self.f, g, word((newest + vector * self.plan.lanes) * bytes_of(self.plan.element)))
 
     def _multiply(self, x: Reg, g: Reg, meets: Sequence[tuple[int, int]], totals: list[Reg]) -> list[Reg]:
-        f, element, lanes = self.f, self.kernel.element, self.lanes
+        f, element, lanes = self.f, self.plan.element, self.lanes
         right = {
-            (tap, vector): f.load(vector_of(element, width), self._at(g, word(offset + vector * self.kernel.lanes)))
+            (tap, vector): f.load(vector_of(element, width), self._at(g, word(offset + vector * self.plan.lanes)))
             for tap, offset in meets
             for vector, width in enumerate(lanes)
         }
@@ -149,31 +146,31 @@ class WeightSums:
 
     def _left(self, x: Reg, channel: int) -> list[Reg]:
         """What the vectors of the cotangent are multiplied with: one channel, or each lane its own."""
-        f, element = self.f, self.kernel.element
-        if self.kernel.depthwise:
-            at = [self._at(x, word(vector * self.kernel.lanes)) for vector in range(len(self.lanes))]
+        f, element = self.f, self.plan.element
+        if self.plan.depthwise:
+            at = [self._at(x, word(vector * self.plan.lanes)) for vector in range(len(self.lanes))]
             return [f.load(vector_of(element, width), place) for width, place in zip(self.lanes, at)]
         one = f.load(element, self._at(x, word(channel)))
         return [f.splat(one, width) for width in self.lanes]
 
     def _at(self, pointer: Reg, offset: Reg) -> Reg:
-        return self.f.at(pointer, self.kernel.element, offset)
+        return self.f.at(pointer, self.plan.element, offset)
 
     def _number(self, tap: int, channel: int, vector: int) -> int:
         return (tap * self.height + channel) * len(self.lanes) + vector
 
     def _places(self) -> list[tuple[Reg, int]]:
         """Where each sum rests, and its lanes."""
-        kernel = self.kernel
+        plan = self.plan
         return [
-            (self._at(self.pointers[2], word((c * kernel.taps + tap) * kernel.lanes + v * kernel.vector_step)), width)
+            (self._at(self.pointers[2], word((c * plan.taps + tap) * plan.lanes + v * plan.vector_step)), width)
             for tap in self.taps
             for c in range(self.height)
             for v, width in enumerate(self.lanes)
         ]
 
     def _load(self) -> list[Reg]:
-        kinds = [(place, vector_of(self.kernel.element, width)) for place, width in self._places()]
+        kinds = [(place, vector_of(self.plan.element, width)) for place, width in self._places()]
         return [self.f.select(self.fresh, const(kind, 0.0), self.f.load(kind, place)) for place, kind in kinds]
 
     def _store(self, totals: Sequence[Reg]) -> None:
