@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,13 @@ def test_same_bits_as_llvms(kind: TileKind, layout: str, monkeypatch: pytest.Mon
         same = np.isfinite(expected)
         assert same[: kind.rows, : kind.columns].sum() > kind.rows and not same[kind.rows].any()
         assert found[same].tobytes() == expected[same].tobytes()
+
+
+@pytest.mark.skipif(not host().has_assembler, reason="a processor without AVX-512")
+def test_c_is_asked_for_where_it_is_read() -> None:
+    kind = TileKind("float", 6, 53)
+    assert text_of(host(), kind, "rows").count("prefetchw") == -(-53 // 16)
+    assert "prefetchw" not in text_of(host(), replace(kind, whole_sums=True), "rows")
 
 
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="no assembler for AVX-512")

@@ -18,6 +18,8 @@ SHARE = 7
 REACHED = ("({0})", "({0},{1})", "({0},{1},2)", "({0},{2})", "({0},{1},4)", "({0},{3})", "({0},{2},2)")
 REGISTERS, MOST_ROWS = 31, 28
 """Vectors of sums and operands; the last register keeps where C begins."""
+EARLY = 4
+"""Rounds between the one that asks for the last row of C and the last one."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,8 @@ class _Assembly:
         self.moving = [*(f.at(a, "i8", f.times(row, start)) for start in starts), b, c, length]
         self.of_a, (self.b, self.c, self.count) = _names(0, len(starts)), _names(len(starts), 3)
         self.between = f"${len(self.moving)}"
-        last = f.at(c, "i8", f.times(row_of_c, kind.height - 1))
-        self.b_step, self.c_row, self.c_last = (
-            self._stays(each) for each in (f.times(b_step, kind.size), row_of_c, last)
-        )
+        self.b_step, self.c_row = (self._stays(each) for each in (f.times(b_step, kind.size), row_of_c))
+        self.c_last = "" if kind.whole_sums else self._stays(f.at(c, "i8", f.times(row_of_c, kind.height - 1)))
         self.apart = [] if kind.lines else [self._stays(f.times(row, number)) for number in (1, 3, 5)]
         self.a_step = "" if kind.rows else self._stays(f.times(a_step, kind.size))
         self.adds = "" if kind.whole_sums else self._stays(f.convert("sext", adds, "i16"))
@@ -120,17 +120,19 @@ class _Assembly:
 
     def _begin(self) -> None:
         """Sums are zero; C is kept where there is room, while its rows are asked for."""
-        self._say(f"vmovq {self.c}, %xmm{REGISTERS}")
+        if not self.kind.whole_sums:
+            self._say(f"vmovq {self.c}, %xmm{REGISTERS}")
         if self.partial:
             half = f"${{{self.between[1:]}:k}}"
             self._say(f"movl $${(1 << self.partial) - 1}, {half}", f"kmovw {half}, %k1")
         self._say(*(f"vxorps %xmm{number}, %xmm{number}, %xmm{number}" for number in range(self.sums)))
 
     def _loops(self) -> None:
-        """Several terms in each round, then one by one."""
+        """Several terms in each round, then one by one. A loop that begins anywhere in a line may be slower by 4 %."""
         kind, count, terms = self.kind, self.count, self.kind.unrolled
-        self._say(f"subq $${terms}, {count}", "jl 2f", ".p2align 4", "1:")
-        self._ask_for_c()
+        self._say(f"subq $${terms}, {count}", "jl 2f", f".p2align {CACHE_LINE.bit_length() - 1}", "1:")
+        if not kind.whole_sums:
+            self._ask_for_c()
         for term in range(terms):
             self._term(term if kind.rows else 0)
         self._move_on(terms)
@@ -143,11 +145,15 @@ class _Assembly:
         self._say(f"subq $$1, {count}", "jg 3b", "4:")
 
     def _ask_for_c(self) -> None:
-        """A row of C, then the next one; behind the last comes the last."""
+        """In the last rounds a row of C, then the next one; behind the last comes the last.
+
+        Only where C is read: those that are just stored wait for nothing, and each instruction more costs time.
+        """
+        self._say(f"cmpq $${self.kind.unrolled * (self.kind.height + EARLY)}, {self.count}", "jge 7f")
         for place in range(0, self.kind.columns * self.kind.size, CACHE_LINE):
             self._say(f"prefetchw {place}({self.c})")
         self._say(f"cmpq {self.c_last}, {self.c}")
-        self._say(f"leaq ({self.c},{self.c_row}), {self.between}", f"cmovbq {self.between}, {self.c}")
+        self._say(f"leaq ({self.c},{self.c_row}), {self.between}", f"cmovbq {self.between}, {self.c}", "7:")
 
     def _term(self, further: int) -> None:
         """One k. further: terms by which the pointers to A lag behind."""
@@ -185,8 +191,8 @@ class _Assembly:
 
     def _finish(self) -> None:
         """Store, or add to what is there."""
-        self._say(f"vmovq %xmm{REGISTERS}, {self.c}")
         if not self.kind.whole_sums:
+            self._say(f"vmovq %xmm{REGISTERS}, {self.c}")
             self._say(f"kortestw {self.adds}, {self.adds}", "je 5f")
             self._store(True)
             self._say("jmp 6f", "5:")
