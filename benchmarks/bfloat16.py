@@ -15,10 +15,11 @@ import argparse
 import statistics
 import sys
 
-import steps as timing
 from contestants.process import Child
 from rich.console import Console
 from rich.table import Table
+
+import steps as timing
 
 CONTESTANTS = ("chainrule_epoch", "chainrule_bfloat16", "torch_eager", "torch_bfloat16")
 OFF, LAST = 0.01, 10
