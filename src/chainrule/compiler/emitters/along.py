@@ -93,6 +93,12 @@ def line_blocks(shape: Shape, axis: int) -> Blocks:
     return blocks(without(shape, axis), max(1, GRAIN // max(1, shape[axis])))
 
 
+def tasks_of_lines(inputs: Types, outputs: Types, params: Params) -> int:
+    """Tasks of a primitive that goes along one axis of its input."""
+    shape = inputs[0].shape
+    return line_blocks(shape, params["axis"] % len(shape)).tasks if inputs[0].size else 0
+
+
 def _position_tasks(inputs: Types, outputs: Types, params: Params) -> int:
     shape = inputs[0].shape
     return line_blocks(shape, params["axis"] % len(shape)).tasks
@@ -183,11 +189,6 @@ def _best_lane(f: Function, dtype: DType, vectors: Sequence[Reg], largest: bool)
 # -- running sums
 
 
-def _running_tasks(inputs: Types, outputs: Types, params: Params) -> int:
-    shape = inputs[0].shape
-    return line_blocks(shape, params["axis"] % len(shape)).tasks if inputs[0].size else 0
-
-
 def _running_sum(kernel: Kernel) -> None:
     f, x, target = kernel.f, kernel.inputs[0], kernel.outputs[0]
     axis = kernel.params["axis"] % x.ndim
@@ -209,5 +210,5 @@ def _running_sum(kernel: Kernel) -> None:
 ALONG = {
     "argmax": Lowering(_position_tasks, _position(True)),
     "argmin": Lowering(_position_tasks, _position(False)),
-    "cumulative_sum": Lowering(_running_tasks, _running_sum),
+    "cumulative_sum": Lowering(tasks_of_lines, _running_sum),
 }

@@ -7,15 +7,10 @@ from collections.abc import Sequence
 from ...ir.types import DType, int64
 from ..text.array import Array, dense_strides
 from ..text.emit import Function, Reg, word
-from .along import Line, for_lines, line_blocks, without
+from .along import Line, for_lines, line_blocks, tasks_of_lines, without
 from .kernel import Kernel, Lowering, Params, Types
 
 WORD = "i64"
-
-
-def _sort_tasks(inputs: Types, outputs: Types, params: Params) -> int:
-    shape = inputs[0].shape
-    return line_blocks(shape, params["axis"] % len(shape)).tasks if inputs[0].size else 0
 
 
 def _sort_scratch(inputs: Types, outputs: Types, params: Params) -> int:
@@ -82,4 +77,4 @@ def before(f: Function, dtype: DType, first: Reg, second: Reg) -> Reg:
     return f.compare("icmp ult" if dtype.kind in "ub" else "icmp slt", first, second)
 
 
-SORTS = {"argsort": Lowering(_sort_tasks, _argsort, _sort_scratch)}
+SORTS = {"argsort": Lowering(tasks_of_lines, _argsort, _sort_scratch)}
