@@ -62,6 +62,15 @@ def test_results_may_be_numbers_and_arrays() -> None:
     assert [each.tolist() for each in run(graph, [X])[:4]] == [1, 2.5, True, [0, 1]]
 
 
+@pytest.mark.parametrize("number", [True, 2, 0.5, 2 - 1j])
+def test_results_may_be_numbers_of_any_kind_in_every_way(number: Any) -> None:
+    x = cr.zeros(2)
+    traced = cr.trace(lambda x: number)(x).outputs[0].data
+    looped = cr.scan(lambda carry, each: (carry, number), 0.0, x)[1]
+    found = [traced, cr.compile(lambda x: number)(x).numpy(), looped.numpy()[0], cr.tensor(number).numpy()]
+    assert {(str(each.dtype), each.item()) for each in found} == {(str(found[0].dtype), number)}
+
+
 def test_what_is_known_is_computed_at_once() -> None:
     weights = cr.tensor(X)
     assert names(cr.trace(lambda x: x * cr.exp(weights + 1))(VECTOR)) == ["multiply"]

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
-import numpy as np
-
 from . import tree
 from .captured import Captured, Guard, Guards
 from .captured_module import names_in
@@ -25,11 +23,11 @@ from .ir.graph import Equation, Graph, Value
 from .ir.signature import same_graph
 from .ir.types import ArrayType
 from .names import name_of
-from .ops.operators import lift
 from .rebuilt import Rebuilt
 from .surroundings.kept import refuse_left
-from .tensor import Tensor, unwrap, wrap
+from .tensor import wrap
 from .tensor.contents import apart
+from .trace import result_value
 
 CHANGED = (
     "each run of {function} changes {what}, but one trace stands for many runs here, which would all find the same. "
@@ -149,7 +147,4 @@ def _checked(graph: Graph, typed: dict[int, Equation]) -> Graph:
 
 
 def _adopted_result(trace: Capture, leaf: Any) -> Value:
-    if isinstance(leaf, Tensor | Value | np.ndarray | np.generic | bool | int | float):
-        return trace.adopt((lift(unwrap(leaf)),))[0]
-    kind, shown = type(leaf).__name__, f"{leaf!r}"[:60]
-    raise TraceError(f"a compiled function returns arrays in containers, not {kind}: leave {shown} out of its result")
+    return trace.adopt((result_value(leaf, "a compiled function"),))[0]

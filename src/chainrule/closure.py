@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from . import tree
 from .errors import TraceError
 from .ir.build import Trace, adopted, bind, current_trace, placeholder, recording, tracing
@@ -21,8 +19,9 @@ from .names import name_of
 from .ops import elementwise as ew
 from .ops.operators import lift
 from .ops.pullback import sealed
-from .tensor import Tensor, unwrap, wrap
+from .tensor import Tensor, wrap
 from .tensor.contents import Content, apart, made_here
+from .trace import result_value
 
 Function = Callable[..., Any]
 
@@ -151,7 +150,7 @@ class Body:
         self.trace = BodyTrace(name, self.inputs)
         with apart(), tracing(self.trace), recording(True):
             leaves, self.structure = tree.flatten(call([wrap(value) for value in self.inputs]))
-            self.outputs = [adopted(_lifted(name, leaf)) for leaf in leaves]
+            self.outputs = [adopted(result_value(leaf, f"a function given to {name}")) for leaf in leaves]
             self.trace.settle()
             self.numbers = {place: leaf for place, leaf in enumerate(leaves) if type(leaf) in (int, float)}
 
@@ -160,12 +159,6 @@ class Body:
         for place, kind in enumerate(kinds):
             if place in self.numbers and kind.shape == ():
                 self.outputs[place] = lift(self.numbers[place], kind.dtype)
-
-
-def _lifted(name: str, leaf: Any) -> Value:
-    if isinstance(leaf, Tensor | Value | np.ndarray | np.generic | bool | int | float):
-        return lift(unwrap(leaf))
-    raise TraceError(f"a function given to {name} returns arrays in containers, not {type(leaf).__name__}")
 
 
 def closed(bodies: Sequence[Body]) -> tuple[list[Value], list[Graph]]:

@@ -39,7 +39,7 @@ def trace(function: Callable[..., Any]) -> Callable[..., Graph]:
         writing = Trace()
         with apart(), tracing(writing):
             result = function(*tree.unflatten(structure, map(wrap, inputs)))
-            outputs = tuple(_output(leaf) for leaf in tree.leaves(result))
+            outputs = tuple(result_value(leaf, "a traced function") for leaf in tree.leaves(result))
         name = name_of(function)
         _refuse_foreign(writing, inputs, outputs, name)
         return check_graph(Graph(inputs, tuple(writing.equations), outputs, name))
@@ -72,7 +72,9 @@ def _type_of(leaf: Any) -> ArrayType:
     return lift(unwrap(leaf)).type
 
 
-def _output(leaf: Any) -> Value:
-    if isinstance(leaf, Tensor | Value | np.ndarray | np.generic | bool | int | float):
+def result_value(leaf: Any, function: str) -> Value:
+    """A leaf of what a function returned. Raises TraceError for what is no array. function: what it is called there."""
+    if isinstance(leaf, Tensor | Value | np.ndarray | np.generic | bool | int | float | complex):
         return lift(unwrap(leaf))
-    raise TraceError(f"a traced function returns arrays in containers, not {type(leaf).__name__}")
+    kind, shown = type(leaf).__name__, f"{leaf!r}"[:60]
+    raise TraceError(f"{function} returns arrays in containers, not {kind}: leave {shown} out of its result")
