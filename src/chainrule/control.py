@@ -7,23 +7,29 @@ traced or differentiated) becomes inputs of the loop or branch, so gradients rea
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from . import tree
 from .closure import Body, closed
 from .counts import checked_count
-from .errors import ChainruleError, ConfigurationError, GradientError, ShapeError, TraceError
+from .errors import ChainruleError, ConfigurationError, ShapeError, TraceError
 from .ir.build import adopted, bind, is_recording
 from .ir.graph import Value
 from .ir.primitive import every
 from .ir.types import ArrayType, as_integer
 from .ops import control
-from .ops.custom import custom_gradient
+from .ops.custom import Refusal, custom_gradient
 from .ops.operators import astype, lift
-from .source import SourceLine, user_source
+from .source import user_source
 from .tensor import Tensor, unwrap, wrap
 
 Function = Callable[..., Any]
+
+UNKNOWN_LENGTH = (
+    "no gradient goes through while_loop{place}: how many steps it takes is not known before. Say how many there are "
+    "at most (most_steps=100), use cr.scan, which takes a known number of steps, or cut the gradient with "
+    "cr.stop_gradient"
+)
 
 
 def _values(nest: Any) -> tuple[list[Value], tree.Structure]:
@@ -209,26 +215,10 @@ def _check_condition(goes_on: Body) -> None:
         raise ShapeError(f"while_loop: its condition must give one bool, but gives {given}; use .all() or .any()")
 
 
-class _Refusal:
-    """The derivative of a loop of unknown length: an error that names its line."""
-
-    __name__ = "no_gradient"
-
-    def __init__(self, source: SourceLine | None) -> None:
-        self.source = source
-
-    def __call__(self, cotangents: tuple[Any, ...], position: int) -> NoReturn:
-        place = f" (at {self.source})" if self.source else ""
-        raise GradientError(
-            f"no gradient goes through while_loop{place}: how many steps it takes is not known before. Say how many "
-            "there are at most (most_steps=100), use cr.scan, which takes a known number of steps, or cut the gradient "
-            "with cr.stop_gradient"
-        )
-
-
 def _refusing(outputs: Sequence[Value], inputs: Sequence[Value]) -> Sequence[Value]:
     """The outputs, such that whoever asks for gradients through them is told that there are none."""
     tracked = [value for value in inputs if value.tracked]
     if not tracked or not is_recording() or not any(value.type.is_float for value in outputs):
         return outputs
-    return every(bind(custom_gradient, *outputs, *tracked, count=len(outputs), backward=_Refusal(user_source())))
+    rule = Refusal(UNKNOWN_LENGTH, user_source())
+    return every(bind(custom_gradient, *outputs, *tracked, count=len(outputs), backward=rule))

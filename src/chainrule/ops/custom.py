@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
+from ..errors import GradientError
 from ..ir.primitive import Primitive, Rule, Sample, every, register
 from ..ir.types import DTYPES, ArrayType, NumpyArray
+from ..source import SourceLine
 from .samples import spread, variants
 
 
@@ -14,6 +16,21 @@ class Backward(Protocol):
     """The user's rule: the cotangent of input `position`, given those of the outputs; None where there is none."""
 
     def __call__(self, cotangents: tuple[Any, ...], position: int) -> Any: ...
+
+
+class Refusal:
+    """A rule that lets no gradient through: whoever asks for one gets a GradientError.
+
+    why: the message, with {place} for the line of the user's that the equation comes from.
+    """
+
+    __name__ = "no_gradient"
+
+    def __init__(self, why: str, source: SourceLine | None) -> None:
+        self.why, self.source = why, source
+
+    def __call__(self, cotangents: tuple[Any, ...], position: int) -> NoReturn:
+        raise GradientError(self.why.replace("{place}", f" (at {self.source})" if self.source else ""))
 
 
 def _type(*kinds: ArrayType, count: int, backward: Backward) -> ArrayType | tuple[ArrayType, ...]:

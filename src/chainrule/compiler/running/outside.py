@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 import numpy as np
 
 from ...captured import Captured, GradientCell, TensorCell
-from ...errors import GradientError
 from ...ir.build import bind, is_recording, leaf
 from ...ir.graph import Graph, Value
-from ...ops.custom import custom_gradient
-from ...source import SourceLine, user_source
+from ...ops.custom import Refusal, custom_gradient
+from ...source import user_source
 from ...tensor import Tensor
 from ...tensor.contents import Content
 
@@ -29,7 +27,7 @@ class Outside:
     """
 
     def __init__(self, captured: Captured, tensors: Sequence[Tensor]) -> None:
-        self.name = captured.graph.name
+        self.advice = ADVICE.replace("{name}", captured.graph.name)
         self.tensors = list(tensors)
         results = captured.graph.outputs[: captured.result_count]
         trains = any(
@@ -45,7 +43,7 @@ class Outside:
         """The results, those that depend on something tracked as refusing values."""
         if not self.any or not is_recording():
             return list(values)
-        rule = _Refusal(self.name, user_source())
+        rule = Refusal(self.advice, user_source())
         inputs = [self._unknown, *(tensor._value for tensor in self.tensors if tensor.requires_grad)]
         return [
             bind(custom_gradient, value, *inputs, count=1, backward=rule) if refuses else value
@@ -63,16 +61,3 @@ def _led_to_by_tracked(graph: Graph) -> set[int]:
         if any(id(value) in found or (value.tracked and value.data is not None) for value in equation.inputs):
             found.update(id(value) for value in equation.outputs if value.tracked)
     return found
-
-
-class _Refusal:
-    """The derivative of a compiled function: an error that names where it was called."""
-
-    __name__ = "no_gradient"
-
-    def __init__(self, name: str, source: SourceLine | None) -> None:
-        self.name, self.source = name, source
-
-    def __call__(self, cotangents: tuple[Any, ...], position: int) -> NoReturn:
-        place = f" (called at {self.source})" if self.source else ""
-        raise GradientError(ADVICE.format(name=self.name, place=place))
