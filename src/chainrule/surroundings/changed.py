@@ -13,7 +13,7 @@ from .. import tree
 from ..errors import TraceError
 from ..records import dataclass
 from ..tensor import Tensor
-from .place import MISSING, Kind, Place, item_name, items_in, same
+from .place import MISSING, PLAIN, Kind, Place, item_name, items_in, same
 
 REPLACED = (
     "the function reads the tensor in {place} and puts another one there, which a compiled function can't: each call "
@@ -42,7 +42,7 @@ def left(then: Any, found: Any, has_read: Callable[[Tensor], bool], made: Collec
 
 def is_plain(found: Any) -> bool:
     """Whether it is known by its value."""
-    return isinstance(found, bool | int | float | complex | str | bytes | np.ndarray | np.generic)
+    return isinstance(found, PLAIN | np.ndarray)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class _Missing:
 
 
 MISSING = _Missing()
+PLAIN = bool | int | float | complex | str | bytes | np.generic
+"""What is known by its type and what it shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,4 +158,4 @@ def same(now: Any, then: Any) -> bool:
         return False
     if isinstance(now, tuple):
         return len(now) == len(then) and all(map(same, now, then))
-    return isinstance(now, bool | int | float | complex | str | bytes | np.generic) and repr(now) == repr(then)
+    return isinstance(now, PLAIN) and repr(now) == repr(then)
