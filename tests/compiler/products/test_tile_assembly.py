@@ -11,7 +11,7 @@ import pytest
 
 from chainrule.compiler.machine.runtime import Code, compiling_for, host, library
 from chainrule.compiler.machine.targets import target_named
-from chainrule.compiler.products.tile import Strides, Terms, TileKind, call_tile
+from chainrule.compiler.products.tile import Far, Strides, Terms, TileKind, call_tile
 from chainrule.compiler.text.emit import Function, Module, Reg
 from chainrule.compiler.text.register import word
 from chainrule.compiler.text.target import Target
@@ -26,6 +26,9 @@ KINDS = [
     (TileKind("float", 1, 128), "rows"),
     (TileKind("double", 14, 13, unrolled=4), "rows"),
     (TileKind("double", 5, 40), "lines"),
+    (TileKind("float", 14, 32, asked=4), "rows"),
+    (TileKind("float", 13, 32, unrolled=4, asked=2), "lines"),
+    (TileKind("float", 6, 64, rounds=True, whole_sums=True, asked=1), "rows"),
 ]
 
 
@@ -35,7 +38,8 @@ def text_of(target: Target, kind: TileKind, layout: str) -> str:
     f = Function(module, "run", [Reg("ptr", "%a"), Reg("ptr", "%b"), Reg("ptr", "%c"), Reg("i1", "%adds")])
     a_row, a_step = {"rows": (24, 1), "lines": (1, kind.rows), "told": (50, 2)}[layout]
     strides, terms = Strides(word(a_row), word(a_step), word(144)), Terms(word(22), Reg("i1", "%adds"))
-    call_tile(f, target, kind, f.parameters[:3], strides, 160, terms)
+    far = Far(f.parameters[0], word(192)) if kind.asked else None
+    call_tile(f, target, kind, f.parameters[:3], strides, 160, terms, far)
     f.finish()
     return module.text()
 
@@ -90,4 +94,6 @@ def test_what_has_more_than_assembly_knows_is_left_to_llvm() -> None:
     other = target_named("x86-64-v4")
     assert TileKind("float", 6, 64, paired=True).assembled(other) is None
     assert TileKind("float", 28, 16).assembled(other) is None  # rows and terms both told: too many pointers
+    assert TileKind("float", 9, 32, asked=4).assembled(other) is None
+    assert TileKind("float", 28, 16, a_step=1, asked=4).assembled(other) is None
     assert TileKind("float", 6, 64, a_step=1).assembled(target_named("x86-64-v3")) is None

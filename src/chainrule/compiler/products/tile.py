@@ -77,10 +77,9 @@ class TileKind:
 
     def assembled(self, target: Target) -> Assembled | None:
         """What its assembly is written for; None where LLVM compiles it: where it has more than what that knows."""
-        known = (self.b_whole, self.unrolled, self.rounds, self.whole_sums)
-        same = TileKind(self.element, self.rows, self.columns, self.a_row, self.a_step, *known[:3], whole_sums=known[3])
+        known = (self.b_whole, self.unrolled, self.rounds, self.whole_sums, self.asked)
         found = Assembled(self.element, self.rows, self.columns, bool(self.a_row), bool(self.a_step), *known)
-        return found if self == same and found.fits(target) else None
+        return found if not self.paired and found.fits(target) else None
 
     def knows(self, target: Target, strides: Strides) -> TileKind:
         """The kind whose function serves these strides, and as many others as can be."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...records import dataclass
-from ..text.emit import Function, Reg, bytes_of
+from ..text.emit import Function, Reg, bytes_of, word
 from ..text.fetch import CACHE_LINE
 from ..text.target import Target
 
@@ -35,6 +35,7 @@ class Assembled:
     unrolled: int
     rounds: bool
     whole_sums: bool
+    asked: int
 
     @property
     def size(self) -> int:
@@ -50,12 +51,13 @@ class Assembled:
         """Whether there are registers for it, and an assembler."""
         told = not (self.lines or self.rows)
         few = self.height * self.wide + self.wide + (self.wide > 1) <= REGISTERS
-        return target.has_assembler and few and self.height <= (2 * SHARE if told else MOST_ROWS)
+        pointers = self.height <= (2 * SHARE if told or (self.asked and self.rows) else MOST_ROWS)
+        return target.has_assembler and few and pointers and not (told and self.asked)
 
 
 def write_assembly(f: Function, kind: Assembled, given: Sequence[Reg]) -> None:
     """The code of one tile. given: pointers to A, B, C; distances of rows and terms of A, of terms of B, of rows of C;
-    how many terms; i1: whether C holds the sum over what came before."""
+    how many terms; i1: whether C holds the sum over what came before; if lines are asked for, see `Far`."""
     _Assembly(f, kind).write(given)
 
 
@@ -84,17 +86,31 @@ class _Assembly:
     def _take(self, given: Sequence[Reg]) -> None:
         """Pointers that move on come first, then the register that takes what is in between, then what stays."""
         f, kind = self.f, self.kind
-        a, b, c, a_row, a_step, b_step, c_row, length, adds = given
+        a, b, c, a_row, a_step, b_step, c_row, length, adds, *far = given
         row, row_of_c = f.times(a_row, kind.size), f.times(c_row, kind.size)
         starts = range(0, 1 if kind.lines else kind.height, SHARE)
         self.moving = [*(f.at(a, "i8", f.times(row, start)) for start in starts), b, c, length]
         self.of_a, (self.b, self.c, self.count) = _names(0, len(starts)), _names(len(starts), 3)
+        self.far = f"${len(self.moving)}"
+        self.moving += [self._first_line(length, *far)] if far else []
         self.between = f"${len(self.moving)}"
         self.b_step, self.c_row = (self._stays(each) for each in (f.times(b_step, kind.size), row_of_c))
         self.c_last = "" if kind.whole_sums else self._stays(f.at(c, "i8", f.times(row_of_c, kind.height - 1)))
         self.apart = [] if kind.lines else [self._stays(f.times(row, number)) for number in (1, 3, 5)]
         self.a_step = "" if kind.rows else self._stays(f.times(a_step, kind.size))
         self.adds = "" if kind.whole_sums else self._stays(f.convert("sext", adds, "i16"))
+        self.to_next = self._stays(f.add(far[1], -kind.asked * CACHE_LINE)) if far else ""
+
+    def _first_line(self, length: Reg, begin: Reg, apart: Reg) -> Reg:
+        """Where to ask first, so that each row ends where as many rounds are left as whole rows take.
+
+        What is over is asked for at the end of the row before the first.
+        """
+        f, kind = self.f, self.kind
+        rounds = f.binary("udiv", length, word(kind.unrolled))
+        before = f.binary("and", f.times(rounds, -1), word(kind.asked - 1))
+        row = f.select(f.compare("icmp ne", before, word(0)), f.times(apart, -1), word(0))
+        return f.at(f.at(begin, "i8", row), "i8", f.times(before, CACHE_LINE))
 
     def _stays(self, value: Reg) -> str:
         """The name of an operand that does not change. Those that do count twice: before and after."""
@@ -133,6 +149,7 @@ class _Assembly:
         self._say(f"subq $${terms}, {count}", "jl 2f", f".p2align {CACHE_LINE.bit_length() - 1}", "1:")
         if not kind.whole_sums:
             self._ask_for_c()
+        self._ask_for_far()
         for term in range(terms):
             self._term(term if kind.rows else 0)
         self._move_on(terms)
@@ -154,6 +171,14 @@ class _Assembly:
             self._say(f"prefetchw {place}({self.c})")
         self._say(f"cmpq {self.c_last}, {self.c}")
         self._say(f"leaq ({self.c},{self.c_row}), {self.between}", f"cmovbq {self.between}, {self.c}", "7:")
+
+    def _ask_for_far(self) -> None:
+        """A line, then the next one; behind the last of a row comes the first of the next."""
+        asked = self.kind.asked
+        if asked:
+            self._say(f"prefetcht1 ({self.far})", f"addq $${CACHE_LINE}, {self.far}")
+            self._say(f"leaq ({self.far},{self.to_next}), {self.between}")
+            self._say(f"testq $${(asked - 1) * self.kind.unrolled}, {self.count}", f"cmoveq {self.between}, {self.far}")
 
     def _term(self, further: int) -> None:
         """One k. further: terms by which the pointers to A lag behind."""
