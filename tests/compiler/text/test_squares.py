@@ -22,12 +22,14 @@ def caller(module: Module, name: str, element: str, lanes: int, source_step: int
 
 @pytest.mark.parametrize(("element", "dtype"), [("float", "f4"), ("double", "f8"), ("i8", "u1"), ("i32", "i4")])
 @pytest.mark.parametrize("lanes", [2, 4, 8, 16])
-def test_a_square_is_turned_and_nothing_else_written(element: str, dtype: str, lanes: int) -> None:
-    module = Module(host().has_fma)
+@pytest.mark.parametrize("assembled", [False, True])
+def test_a_square_is_turned_and_nothing_else_written(element: str, dtype: str, lanes: int, assembled: bool) -> None:
+    module = Module(host().has_fma, host().has_assembler and assembled)
     caller(module, "turn", element, lanes, 19, 23)
     source = np.arange(16 * 19).astype(dtype).reshape(16, 19)
     target = np.full((16, 23), 99, dtype)
     code = Code(module.text())
+    assert ("asm sideeffect" in module.text()) == (module.has_scaling and lanes == 16 and dtype[1] == "4")
     turn = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(code.address("turn"))
     turn(source.ctypes.data, target.ctypes.data)
     expected = np.full((16, 23), 99, dtype)

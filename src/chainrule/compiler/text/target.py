@@ -44,7 +44,7 @@ class Target:
     @property
     def has_assembler(self) -> bool:
         """Whether it has AVX-512, and assembly for it can be read here: LLVM has an assembler for its own machine."""
-        return self.has_scaling and platform.machine().lower() in ("x86_64", "amd64")
+        return self.has_scaling and assembles_here()
 
     @property
     def attributes(self) -> str:
@@ -54,3 +54,8 @@ class Target:
             f'nounwind "target-cpu"="{self.cpu}" "target-features"="{self.features}" '
             f'"prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
         )
+
+
+def assembles_here() -> bool:
+    """Whether assembly for x86-64 can be read here."""
+    return platform.machine().lower() in ("x86_64", "amd64")
