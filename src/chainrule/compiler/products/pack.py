@@ -7,19 +7,14 @@ them zero. A panel of A is (k, rows of the tile).
 from __future__ import annotations
 
 from ..text.emit import Function, Reg, bytes_of, const, vector_of, word
-from ..text.fetch import CACHE_LINE, ask_for
+from ..text.fetch import CACHE_LINE
 from ..text.squares import turn_square
+from .packing import AHEAD, ROWS_AHEAD, PanelKind, TilesKind, copy_row, pack_panels, pack_tiles
 from .product import FEWEST_TILES, LEAST_AT_ONCE, LEAST_SUM, MEETING, Plan, Product, may_pack_ahead
 
 CHUNK = 32  # rows of B that a task copies
 FROM_NEAR = 1 << 20
 """Bytes of an A beyond which it isn't in the second cache."""
-AHEAD, ROWS_AHEAD = 16, 4
-"""How many k before they are packed elements of A and B are asked for: the processor does not, they lie far apart.
-
-Rows of B a power of two apart meet in few places of the first cache: of eight, the first are gone before they are used.
-So do those of A of which more is packed at once.
-"""
 
 
 def packed_batch(product: Product, plan: Plan) -> tuple[int, ...]:
@@ -85,31 +80,11 @@ class PackingOfB:
 
     def pack_block(self, source: Reg, packed: Reg, tiles: tuple[Reg, Reg], length: Reg) -> None:
         """Some tiles of so many k, which begin at `source`; row by row, since what lies in a row comes soonest."""
-        f, plan = self.f, self.plan
-        low, high = tiles
-        with f.loop(0, length) as k:
-            row = f.at(source, self.element, f.times(k.index, self.product.b_k))
-
-            def copy(tile: Reg, columns: int) -> None:
-                number = f.add(tile, f.times(low, -1))
-                to = f.at(packed, self.element, f.times(number, plan.columns * plan.sum_length))
-                to = f.at(to, self.element, f.times(k.index, plan.padded(columns)))
-                self._copy_row(f.at(row, self.element, f.times(tile, plan.columns)), to, columns)
-
-            if self.whole:
-                with f.loop(low, f.minimum(high, word(self.whole))) as tile:
-                    copy(tile.index, plan.columns)
-            if self.rest:
-                with f.when(f.compare("icmp sgt", high, word(self.whole))):
-                    copy(word(self.whole), self.rest)
-
-    def _copy_row(self, source: Reg, to: Reg, columns: int) -> None:
-        f, width = self.f, self.plan.width
-        for start in range(0, columns, width):
-            here = f.at(source, self.element, start)
-            ask_for(f, f.at(here, self.element, ROWS_AHEAD * self.product.b_k))
-            row = f.load(vector_of(self.element, min(width, columns - start)), here)
-            f.store(self._widened(row), f.at(to, self.element, start))
+        product, plan = self.product, self.plan
+        whole, part = self.rest // plan.width * plan.width, self.rest % plan.width
+        kind = TilesKind(self.element, plan.columns, part, plan.width)
+        strides = word(product.b_k), word(plan.columns * plan.sum_length)
+        pack_tiles(self.f, kind, (source, packed), strides, (*tiles, word(self.whole), word(whole)), length)
 
     # -- rows that lie side by side
 
@@ -130,17 +105,7 @@ class PackingOfB:
         with f.loop(low, high) as loop:
             here = f.at(source, self.element, f.times(loop.index, self.product.b_k))
             to = f.at(packed, self.element, f.times(loop.index, self.plan.padded(columns)))
-            self._copy_row(here, to, columns)
-
-    def _widened(self, row: Reg) -> Reg:
-        """A whole vector, zero behind what there is."""
-        width = self.plan.width
-        if row.lanes == width:
-            return row
-        mask = ", ".join(f"i32 {min(lane, row.lanes)}" for lane in range(width))
-        return self.f.emit(
-            vector_of(self.element, width), f"shufflevector {row}, {const(row.type, 0)}, <{width} x i32> <{mask}>"
-        )
+            copy_row(f, self.element, self.plan.width, (here, to), columns, ROWS_AHEAD * self.product.b_k)
 
     # -- columns that lie side by side, or nothing that does
 
@@ -250,30 +215,12 @@ class PackingOfA:
 
     def write(self, a: Reg, to: Reg, rows: int, panels: Reg, terms: tuple[Reg, Reg], asked_for: bool = False) -> None:
         """Pack so many panels that begin at `a`: they are neighbours, so that each line of memory is read once."""
-        f, product = self.f, self.product
-        away = AHEAD if self.plan.at_once == LEAST_AT_ONCE else ROWS_AHEAD
-        with f.loop(*terms) as k:
-            here = f.at(a, self.element, f.times(k.index, product.a_k))
-            place = f.at(to, self.element, f.times(k.index, self.plan.padded(rows)))
-            with f.loop(0, panels) as panel:
-                source = f.at(here, self.element, f.times(panel.index, rows * product.a_m))
-                if product.a_m == 1 and not asked_for:
-                    ask_for(f, f.at(source, self.element, away * product.a_k))
-                self._line(source, f.at(place, self.element, f.times(panel.index, self.panel_elements)), rows)
-
-    def _line(self, source: Reg, to: Reg, rows: int) -> None:
-        """The rows of one k."""
-        f, width = self.f, self.plan.width
-        if self.product.a_m != 1:
-            with f.loop(0, rows) as row:
-                one = f.load(self.element, f.at(source, self.element, f.times(row.index, self.product.a_m)))
-                f.store(one, f.at(to, self.element, row.index))
-            return
-        whole = vector_of(self.element, width)
-        for low in range(0, rows, width):
-            part, count = f.at(source, self.element, low), min(width, rows - low)
-            value = f.load(whole, part) if count == width else f.load_first(whole, part, count)
-            f.store(value, f.at(to, self.element, low))
+        product, plan = self.product, self.plan
+        away = AHEAD if plan.at_once == LEAST_AT_ONCE else ROWS_AHEAD
+        asks = product.a_m == 1 and not asked_for
+        kind = PanelKind(self.element, rows, plan.padded(rows), plan.width, product.a_m == 1, asks)
+        strides = [word(each) for each in (product.a_m, product.a_k, away * product.a_k)]
+        pack_panels(self.f, kind, a, to, strides, (panels, word(self.panel_elements)), terms)
 
 
 def scratch(f: Function, element: str, elements: int) -> Reg:
