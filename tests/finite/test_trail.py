@@ -180,10 +180,17 @@ def test_no_saved_step_is_written_over(tmp_path: Path) -> None:
 
 
 def test_what_is_no_step_is_told(tmp_path: Path) -> None:
+    whole = Path(raised(cr.compile(cr.log, check_finite=True), np.float32(-1)).file).read_bytes()
     (tmp_path / "other.npz").write_bytes(b"nothing")
-    for name, told in (("other.npz", "no step that can be replayed"), ("absent.npz", "there is no file")):
-        shown = CliRunner().invoke(command, ["replay", str(tmp_path / name)])
-        assert shown.exit_code == 2 and told in shown.output
+    (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "spoiled.npz").write_bytes(whole[:200] + bytes(200) + whole[400:])
+    np.savez(tmp_path / "arrays.npz", page=np.zeros(3))
+    for name in ("other", "half", "spoiled", "arrays"):
+        shown = CliRunner().invoke(command, ["replay", str(tmp_path / f"{name}.npz")])
+        assert shown.exit_code == 2 and "no step that can be replayed" in shown.output, name
+        assert "pickle" not in shown.output
+    shown = CliRunner().invoke(command, ["replay", str(tmp_path / "absent.npz")])
+    assert shown.exit_code == 2 and "there is no file" in shown.output
 
 
 def test_eagerly() -> None:
@@ -257,6 +264,21 @@ def test_the_round_of_a_loop_and_its_line_are_named() -> None:
     assert raised(looped, np.float32(2)).trail.births[0].inside == "round 2 of while_loop, counted from 0"
     chosen = cr.compile(lambda x: cr.cond(x.sum() > 0, lambda: cr.sqrt(x - 10), lambda: x), check_finite=True)
     assert raised(chosen, rows).trail.births[0].inside == "the branch of cond for True"
+
+
+def test_an_infinity_that_is_carried_to_the_round_of_the_first_nan_is_followed_to_its_own() -> None:
+    def total(x: Any) -> Any:
+        return cr.scan(lambda carry, row: (carry - 1 / row, None), cr.zeros(2), x)[0]
+
+    rows = np.array([[1, 2], [0, -4], [5, 6], [-0.0, 1]], np.float32)
+    first, second = raised(cr.compile(total, check_finite=True), rows).trail.births
+    assert (first.operation, first.what) == ("divide", "an infinity")
+    assert first.inside == "slice 1 of scan, counted from 0" and first.operands[1].low == -4
+    assert (second.operation, second.what, second.inside) == ("subtract", "NaN", "slice 3 of scan, counted from 0")
+
+    begun = cr.compile(lambda x: cr.while_loop(lambda c: c[0] < 9, lambda c: c * x, 1 / x), check_finite=True)
+    births = raised(begun, np.float32([2, 0])).trail.births
+    assert [birth.operation for birth in births] == ["divide", "", "multiply"]
 
 
 def test_a_row_of_a_part_of_the_batch_is_named() -> None:

@@ -72,7 +72,11 @@ def save(step: SavedStep, path: str | os.PathLike[str]) -> Path:
 
 def load(path: str | os.PathLike[str]) -> SavedStep:
     """Read it again; DataError for anything else."""
+    from zipfile import BadZipFile, is_zipfile  # here, since they take long to import
+
     try:
+        if os.path.isfile(path) and not is_zipfile(path):
+            raise BadZipFile("it is not a whole .npz file")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: _with_its_type(array) for name, array in file.items()}
         page = json.loads(arrays.pop("page").tobytes())
@@ -80,7 +84,7 @@ def load(path: str | os.PathLike[str]) -> SavedStep:
             raise ValueError(page["format"])
     except FileNotFoundError:
         raise DataError(f"there is no file {os.fspath(path)}") from None
-    except (ValueError, KeyError, OSError, TypeError, EOFError) as error:
+    except (ValueError, KeyError, OSError, TypeError, EOFError, BadZipFile, NotImplementedError) as error:
         raise DataError(f"{os.fspath(path)} is no step that can be replayed: {error}") from None
     graph = _read_graph(page["graph"], arrays)
     inputs = tuple(arrays[f"input{number}"] for number in range(len(graph.inputs)))

@@ -12,7 +12,7 @@ from ..ir.graph import Equation, Graph, Value
 from ..ir.types import NumpyArray, is_real_float
 from ..records import dataclass
 from ..source import SourceLine
-from .inside import computed, inside
+from .inside import Round, computed, inside
 from .operand import Operand, operand
 
 Test = Callable[[NumpyArray], bool]
@@ -131,11 +131,20 @@ class _Run:
             value, test = min(infinite, key=self.order), is_bad
 
     def _births(self, value: Value, what: str, test: Test) -> list[Birth]:
-        """One, or those in the round of a loop that it came from."""
+        """One, or those in the rounds of a loop that it came from: an infinity may have been carried into its own."""
         equation = value.equation
-        inner = None if equation is None else inside(equation, [self.array(each) for each in equation.inputs], test)
+        arrays = [] if equation is None else [self.array(each) for each in equation.inputs]
+        inner = None if equation is None else inside(equation, arrays, test)
         if equation is None or inner is None:
             return [self._birth(value, what)]
+        births = self._births_in(equation, inner, test)
+        before = inside(equation, arrays, is_bad)
+        if births[0].operation or before is None or before.label == inner.label:
+            return births
+        return [*self._births_in(equation, before, is_bad), *births[1:]]
+
+    def _births_in(self, equation: Equation, inner: Round, test: Test) -> list[Birth]:
+        """Those in one round."""
         names = [self.names.get(id(each), "") for each in equation.inputs[len(equation.inputs) - len(inner.given) :]]
         run = _Run(inner.body, inner.given, inner.named(names))
         trails = [run.trail(each) for each in inner.body.outputs if test(run.array(each))]
