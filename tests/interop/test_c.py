@@ -141,10 +141,30 @@ def test_features_decide_which_instructions_there_are(
     assert (tmp_path / "network.o").read_bytes()[:4] == b"\x7fELF"
 
 
+@pytest.mark.parametrize(
+    ("triple", "why"),
+    [
+        ("armv7-unknown-linux-gnueabihf", "addresses shorter than 64 bits"),
+        ("i686-unknown-linux-gnu", "addresses shorter than 64 bits"),
+        ("wasm32-unknown-unknown", "addresses shorter than 64 bits"),
+        ("aarch64_be-unknown-linux-gnu", "the high byte of a number first"),
+        ("s390x-unknown-linux-gnu", "the high byte of a number first"),
+        ("no-such-processor", "LLVM knows no target"),
+    ],
+)
+def test_processors_that_no_code_is_made_for(triple: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why):
+        target_named(triple)
+    assert target_named("aarch64-unknown-linux-gnu").has_fma
+
+
 def test_names_that_c_cannot_have(tmp_path: Path) -> None:
     routines = {"predict": (nn.Linear(2, 2), (np.zeros((1, 2), np.float32),))}
     with pytest.raises(ConfigurationError, match="can't be a name in C"):
         export(tmp_path, routines, name="my-net")
     with pytest.raises(ConfigurationError, match="x86-64-v3"):
         export(tmp_path, routines, target="x86-64-v33")
+    for cpu, features in (("haswell", ""), (None, "-avx512f")):  # code for this machine would not run there
+        with pytest.raises(ConfigurationError, match="belong to a target with a name"):
+            target_named("host", cpu, features)
     assert not list(tmp_path.iterdir())

@@ -44,13 +44,21 @@ IMPLIED = {"avx512f": {"avx2"}}
 NEEDED = frozenset({*AVX_512, "avx2", "avx", "fma", "f16c", "sse4.2", "sse4.1", "ssse3", "sse3"})
 """Without one of these LLVM has no AVX-512 on all lengths of vectors: it switches off what builds on them, too."""
 
+HOST_IS_WHOLE = (
+    "a cpu and features belong to a target with a name, such as target 'x86-64' with cpu 'haswell': "
+    "the host has those of this machine"
+)
+
 
 def target_named(name: str, cpu: str | None = None, features: str = "") -> Target:
     """A processor by name: "host", one of `KNOWN`, or a triple of LLVM's with a cpu of LLVM's.
 
-    features: LLVM's, "+avx2,+fma", on top. Raises UnknownNameError, ConfigurationError for what LLVM doesn't know.
+    features: LLVM's, "+avx2,+fma", on top; the host takes neither. Raises UnknownNameError, ConfigurationError for what
+    LLVM doesn't know and for processors with addresses shorter than 64 bits or the high byte first.
     """
     if name == "host":
+        if cpu is not None or features:
+            raise ConfigurationError(HOST_IS_WHOLE)
         return host()
     known = KNOWN.get(name)
     if known is None and name.count("-") >= 2:
@@ -70,7 +78,14 @@ def target_named(name: str, cpu: str | None = None, features: str = "") -> Targe
 def _of_triple(triple: str) -> _Known:
     llvm.initialize_all_targets()
     try:
-        llvm.Target.from_triple(triple)
+        layout = str(llvm.Target.from_triple(triple).create_target_machine().target_data).split("-")
     except RuntimeError as error:
         raise ConfigurationError(f"LLVM knows no target {triple!r}: {error}") from error
+    narrow = any(part.startswith("p:") and not part.startswith("p:64:") for part in layout)
+    if narrow or layout[0] == "E":
+        has = "addresses shorter than 64 bits" if narrow else "the high byte of a number first"
+        raise ConfigurationError(
+            f"target {triple!r} has {has}: code is made for processors with addresses of 64 bits and the low byte first, "
+            "such as x86-64 and aarch64"
+        )
     return _Known(triple, "", 16, triple.startswith(("aarch64", "arm64")))
