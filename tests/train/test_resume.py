@@ -231,6 +231,22 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     assert survives_kills(tmp_path, kills=2, seed=0)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_where_a_signal_ended_a_run_is_told(kept: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def interrupt(state: Any) -> None:
+        if state.epoch == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    directory = tmp_path / "run" if kept else None
+    _, history = train(directory, progress=True, callbacks=[interrupt])
+    told = capfd.readouterr().err.splitlines()[-1]
+    assert history.interrupted and len(history) == 1
+    assert told.startswith(f"Interrupted in epoch 2, after step {history.last['step']},")
+    assert f"run_directory={str(directory)!r} with resume=True" in told if kept else "with a run_directory" in told
+    train(directory, progress=True, resume=kept)
+    assert "Interrupted" not in capfd.readouterr().err
+
+
 def test_ctrl_c_saves_and_says_so(tmp_path: Path) -> None:
     process = start(tmp_path, epochs=1_000_000, stdout=subprocess.PIPE)
     while not (tmp_path / "metrics.csv").exists() and process.poll() is None:

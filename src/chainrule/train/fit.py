@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from .history import History
 from .loop import Loop
 from .metrics import as_metrics
 from .modes import Pace
-from .progress import display_for
+from .progress import display_for, stopped_text
 from .rates import as_rate
 from .recording import Recorded, Recorder, Recorders
 from .run_directory import RunDirectory
@@ -93,7 +94,8 @@ def fit(
         example. An epoch is then as many draws as there are examples, with replacement.
     run_directory: where checkpoints go: every checkpoint_seconds (or checkpoint_steps), at the end of each epoch (of
         those in one second, one), and at Ctrl-C. With resume=True the run goes on from the last one and ends with the
-        same bits as if it had never been interrupted; to go on longer than planned, resume with more epochs.
+        same bits as if it had never been interrupted; to go on longer than planned, resume with more epochs. Ctrl-C and
+        SIGTERM end a run after the step it is in: `fit` returns, and `interrupted` of the history is True.
     config: what else to keep in config.json.
     compile: whether steps run as native code, many of them in one call; by default they do, except with L-BFGS, on
         streams, and where the network can't be traced, or counts in Python, or draws Python's or NumPy's random numbers
@@ -192,6 +194,8 @@ def fit(
     loop.begin_recording(Recorded(training, pair, held_out, tempo.batch_size, tempo.epochs, path), saved)
     history = loop.run(new=saved is None)
     history.run_directory = None if directory is None else str(directory.path)
+    if history.interrupted and progress is True:
+        sys.stderr.write(stopped_text(loop.state.epoch + 1, loop.state.step, history.run_directory))
     return history
 
 

@@ -27,6 +27,13 @@ def figures_text(figures: dict[str, Any]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
 
 
+def stopped_text(epoch: int, step: int, directory: str | None) -> str:
+    """Where a signal ended a run, and how to go on."""
+    keep = "with a run_directory a run is kept, and resume=True goes on"
+    how = keep if directory is None else f"run_directory={directory!r} with resume=True goes on from there"
+    return f"Interrupted in epoch {epoch}, after step {step}, whose weights the model has: {how}.\n"
+
+
 class Silent:
     """Shows nothing."""
 

@@ -85,7 +85,7 @@ def _of_triple(triple: str) -> _Known:
     if narrow or layout[0] == "E":
         has = "addresses shorter than 64 bits" if narrow else "the high byte of a number first"
         raise ConfigurationError(
-            f"target {triple!r} has {has}: code is made for processors with addresses of 64 bits and the low byte first, "
-            "such as x86-64 and aarch64"
+            f"target {triple!r} has {has}: code is made for processors with addresses of 64 bits and the low byte "
+            "first, such as x86-64 and aarch64"
         )
     return _Known(triple, "", 16, triple.startswith(("aarch64", "arm64")))
