@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -317,6 +318,17 @@ def test_files_are_short() -> None:
 def test_every_module_says_what_it_is() -> None:
     missing = [str(path) for path in modules().values() if not ast.get_docstring(syntax(path))]
     assert not missing
+
+
+def test_the_text_names_every_file_of_the_compiler() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "architecture.md").read_text("utf-8")
+    rows = [row.split("|") for row in text.split("**Files**")[1].split("**Two caches.**")[0].splitlines()]
+    told = {row[1].strip(" `/"): set(re.findall(r"`(\w+)`", row[2])) for row in rows[4:] if len(row) > 2}
+    there: dict[str, set[str]] = {}
+    for path in (SOURCE / "compiler").rglob("*.py"):
+        if path.stem != "__init__":
+            there.setdefault("" if path.parent.name == "compiler" else path.parent.name, set()).add(path.stem)
+    assert told == there, "name it in the table of files in docs/architecture.md, in its folder's row"
 
 
 # -- importing it
