@@ -146,3 +146,13 @@ def test_users_see_what_a_class_is_made_of():
     for each in public_classes():
         expected = [field.name for field in dataclasses.fields(each) if field.init]
         assert list(inspect.signature(each).parameters) == expected, each
+
+
+def test_a_class_without_a_text_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspect, "signature", None)  # which Python's own asks for, and that takes longer than the rest
+
+    @records.dataclass(frozen=True)
+    class Plain:
+        x: int
+
+    assert Plain.__doc__ == "Plain" and Plain(3).x == 3

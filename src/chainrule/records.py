@@ -19,7 +19,11 @@ else:
 
     def dataclass(made=None, /, *, frozen=False, eq=True, slots=False):
         """The options of Python's that are in use here, with its meaning."""
-        plain = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)
+
+        def plain(given):
+            given.__doc__ = given.__doc__ or given.__name__  # Python's own would find out the signature for it
+            return dataclasses.dataclass(given, init=False, repr=False, eq=False, slots=slots)
+
         if made is None:
             return lambda given: _with_methods(plain(given), frozen, eq)
         return _with_methods(plain(made), frozen, eq)
