@@ -59,6 +59,12 @@ def reads_of(code: CodeType) -> Reads:
     return Reads(tuple(dict.fromkeys(found)), frozenset(loose))
 
 
+@functools.lru_cache(maxsize=32)
+def _instructions(code: CodeType) -> list[dis.Instruction]:
+    """Those that mean something here: they are gone through several times, and take longest to take apart."""
+    return [each for each in dis.get_instructions(code) if each.opname not in ("EXTENDED_ARG", "PUSH_NULL")]
+
+
 def _parameters(code: CodeType) -> set[str]:
     count = code.co_argcount + code.co_kwonlyargcount
     return set(code.co_varnames[:count])
@@ -67,7 +73,7 @@ def _parameters(code: CodeType) -> set[str]:
 def _stored(code: CodeType) -> set[str]:
     """Local variables that are given something else, in the code or in functions inside it."""
     found = set[str]()
-    for each in dis.get_instructions(code):
+    for each in _instructions(code):
         if each.opname in ("STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST"):
             found.update(each.argval)
         elif each.opname.startswith(("STORE_FAST", "STORE_DEREF", "LOAD_FAST_AND_CLEAR")):
@@ -77,7 +83,7 @@ def _stored(code: CodeType) -> set[str]:
 
 def _reads(code: CodeType) -> Iterator[Read]:
     """Names, with the attributes and constant items that the instructions behind each take of it."""
-    instructions = [each for each in dis.get_instructions(code) if each.opname not in ("EXTENDED_ARG", "PUSH_NULL")]
+    instructions = _instructions(code)
     uses_getattr = not {"getattr", "hasattr"}.isdisjoint(code.co_names)
     for name in (each for each in code.co_consts if uses_getattr and isinstance(each, str)):
         yield _loose(name)
