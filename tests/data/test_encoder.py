@@ -179,7 +179,7 @@ def test_outputs_of_another_shape_are_refused(outputs: Any) -> None:
 
 
 def test_outputs_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(DataError, match="not finite in 1 rows, the first is row 2"):
+    with pytest.raises(DataError, match="not finite in 1 of the rows, the first is row 2"):
         one_feature([1.0, 2.0, 4.0, 3.5]).decode([[0, 1], [np.nan, 0]])
 
 

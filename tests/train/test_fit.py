@@ -308,5 +308,5 @@ def test_numbers_that_are_not_finite_are_found_in_the_last_rows_of_much_data() -
     inputs = np.zeros((3, AT_ONCE // 2), np.float32)
     inputs[2, -1] = np.nan
     check_finite(inputs[:2], "inputs")
-    with pytest.raises(DataError, match=r"inputs hold NaN or infinite numbers in 1 rows \(2\)"):
+    with pytest.raises(DataError, match=r"inputs hold NaN or infinite numbers in 1 of the rows \(2\)"):
         check_finite(inputs, "inputs")

@@ -23,11 +23,12 @@ Examples:
 def cache(clear: bool) -> None:
     """Look or remove, then say so."""
     from ..compiler.machine import cache as kept
+    from . import display
 
     place = kept.directory()
     if place is None:
         click.echo("No machine code is kept on disk.")
         return
     found = kept.clear() if clear else kept.contents()
-    programs = "1 program" if found.programs == 1 else f"{found.programs} programs"
-    click.echo(f"{'Removed' if clear else 'There are'} {programs}, {found.nbytes / 1e6:.1f} MB, in {place}")
+    done = "Removed" if clear else "There is" if found.programs == 1 else "There are"
+    click.echo(f"{done} {display.count(found.programs, 'program')}, {found.nbytes / 1e6:.1f} MB, in {place}")

@@ -66,11 +66,13 @@ def explain(run: Path, sample: int | None, top: int) -> None:
 
 def _worked_out(trained: Trained, row: int) -> str:
     from ..reports.run_explanations import sample_of
+    from . import display
 
     judged = trained.judged
     count = 0 if judged is None else len(judged.inputs)
     if judged is None or row >= count:
-        raise OutOfRangeError(f"--sample {row}: the run is judged on {count} examples, numbered from 0 to {count - 1}")
+        known = display.count(count, "example")
+        raise OutOfRangeError(f"--sample {row}: the run is judged on {known}, numbered from 0 to {count - 1}")
     return str(sample_of(trained, judged, row))
 
 

@@ -54,5 +54,5 @@ def checked_outputs(outputs: ArrayLike, width: int) -> NDArray[np.float64]:
         raise DataError(f"expected outputs of shape (rows, {width}), got {values.shape}: is this the right network?")
     if not np.isfinite(values).all():
         rows = np.flatnonzero(~np.isfinite(values).all(axis=1)) + 1
-        raise DataError(f"the network's outputs are not finite in {len(rows)} rows, the first is row {rows[0]}")
+        raise DataError(f"the network's outputs are not finite in {len(rows)} of the rows, the first is row {rows[0]}")
     return values

@@ -56,7 +56,8 @@ def check_finite(array: NumpyArray, name: str) -> None:
         return
     rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
     raise DataError(
-        f"{name} hold NaN or infinite numbers in {len(rows)} rows ({_listed(rows)}); remove or fill them in first"
+        f"{name} hold NaN or infinite numbers in {len(rows)} of the rows ({_listed(rows)}); "
+        "remove or fill them in first"
     )
 
 
