@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.errors import ConfigurationError, ShapeError, UnknownNameError
+from chainrule.errors import ConfigurationError, ShapeError, TraceError, UnknownNameError
 from chainrule.nn.utils import rnn
 
 Options = dict[str, Any]
@@ -198,3 +198,15 @@ BAD: list[tuple[Any, type[Exception], str]] = [
 def test_what_does_not_fit_is_named(make: Any, kind: type[Exception], says: str) -> None:
     with pytest.raises(kind, match=says):
         make()
+
+
+def test_packing_while_a_program_is_traced() -> None:
+    """How many rows there are follows from the lengths: they are numbers there, and no arrays."""
+
+    def packed(x: Any, lengths: Any) -> Any:
+        return rnn.pack_padded_sequence(x, lengths, enforce_sorted=False).data
+
+    lengths = (2, 5, 3)
+    np.testing.assert_array_equal(cr.compile(packed)(X, lengths), packed(X, lengths))
+    with pytest.raises(TraceError, match="Give the lengths as a tuple of numbers"):
+        cr.compile(packed)(X, np.array(lengths))

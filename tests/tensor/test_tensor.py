@@ -557,3 +557,36 @@ def test_traced_values_give_no_elements_and_say_so() -> None:
     with pytest.raises(TraceError, match=r"cr\.where"):
         cr.trace(lambda x: x if x > 0 else -x)(1.0)
     assert math.isnan(cr.tensor(math.nan).item())
+
+
+@pytest.mark.parametrize("digits", [None, 0, 1, 3, -1])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_round_of_python(digits: int | None, dtype: str) -> None:
+    array = np.array([1.25, -2.34567, 0.5, 15.0, 123456.789]).astype(dtype)
+    expected = np.round(array, digits or 0)
+    for call in (round, cr.compile(round)):
+        found = call(cr.tensor(array), digits)
+        np.testing.assert_array_equal(found, expected)
+        assert dtype == "int64" or found.dtype == dtype
+
+
+def test_a_parameter_of_a_traced_value_names_the_way_out() -> None:
+    model = cr.nn.Linear(2, 2)
+
+    @cr.compile
+    def replaced(x: Any) -> Any:
+        model.weight = cr.nn.Parameter(model.weight * 0.5)
+        return model(x)
+
+    @cr.compile
+    def assigned(x: Any) -> Any:
+        with cr.no_grad():
+            model.weight.assign(model.weight * 0.5)
+        return model(x)
+
+    x, before = np.ones((1, 2), np.float32), model.weight.numpy().copy()
+    with pytest.raises(TraceError, match=r"a Parameter can't be made of a traced value.*weight.assign"):
+        replaced(x)
+    np.testing.assert_array_equal(model.weight, before)
+    np.testing.assert_allclose(assigned(x), x @ before.T / 2 + model.bias.numpy(), 1e-5)
+    np.testing.assert_array_equal(model.weight, before / 2)

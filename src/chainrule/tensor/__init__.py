@@ -306,12 +306,21 @@ class Tensor(TensorChange):
         raise TypeError("tensors are not pickled; save them with chainrule.interop.save_file (safetensors)")
 
 
+MADE_OF_TRACED = (
+    "a Parameter can't be made of a traced value: each run would make another one, while modules and optimisers hold "
+    "the one of the trace. Give the parameter that is there other contents (with cr.no_grad(): weight.assign(...)); "
+    "a weight that each run computes needs no Parameter: give the tensor to a function, as nn.functional.linear"
+)
+
+
 class Parameter(Tensor):
     """A tensor that is trained: it requires a gradient and a module lists it."""
 
     __slots__ = ()
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = True) -> None:
+        if isinstance(data, Tensor) and data.is_traced:
+            raise TraceError(MADE_OF_TRACED)
         super().__init__(data, dtype, requires_grad)
 
 

@@ -202,6 +202,12 @@ class TensorView(Holder, ArrayMethods):
     def __contains__(self, number: Any) -> bool:
         return bool((self._array("`in`") == number).any())
 
+    def __round__(self, digits: int | None = None) -> Tensor:
+        scale = 10.0 ** abs(digits or 0)
+        if not digits or (digits > 0 and self.dtype.kind in "iu"):
+            return self.round()
+        return (self * scale).round() / scale if digits > 0 else (self / scale).round() * scale
+
     def __format__(self, spec: str) -> str:
         return format(self._one("a format like {x:.3f}"), spec) if spec and self.size == 1 else str(self)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import functions as f
-from ...errors import ConfigurationError, ShapeError
+from ...errors import ConfigurationError, ShapeError, TraceError
 from ...ir.types import NumpyArray
 from ...tensor import Tensor, asarray
 
@@ -35,6 +35,13 @@ class PackedSequence(NamedTuple):
         count = int(self.batch_sizes[0])
         lengths: NumpyArray = (self.batch_sizes[:, None] > np.arange(count)).sum(0)
         return lengths if self.unsorted_indices is None else lengths[self.unsorted_indices]
+
+
+TRACED_LENGTHS = (
+    "packed sequences need their lengths while a program is traced: how many rows there are follows from them. Give "
+    "the lengths as a tuple of numbers, whose program is compiled for each of them; or leave the padding where it is "
+    "and out of the loss: cr.where(cr.arange(time) < lengths[:, None], each_loss, 0.0)"
+)
 
 
 def pack_padded_sequence(
@@ -67,6 +74,8 @@ def packed(x: Tensor, lengths: NumpyArray, order: NumpyArray | None) -> PackedSe
 
 
 def _checked(lengths: Any, x: Tensor) -> NumpyArray:
+    if isinstance(lengths, Tensor) and lengths.is_traced:
+        raise TraceError(TRACED_LENGTHS)
     steps = np.asarray(lengths.numpy() if isinstance(lengths, Tensor) else lengths)
     if x.ndim < 2 or steps.shape != x.shape[1:2] or steps.dtype.kind not in "iu":
         raise ShapeError(f"lengths holds one whole number a sequence, but is {steps.tolist()} for inputs {x.shape}")
