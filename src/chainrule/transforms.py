@@ -11,7 +11,7 @@ from . import tree
 from .autodiff import gradients
 from .block import Block
 from .errors import ConfigurationError, GradientError
-from .ir.build import adopted, bind, current_trace, is_recording, leaf, recording, splat, zeros_like
+from .ir.build import adopted, bind, current_trace, differentiating, is_recording, leaf, recording, splat, zeros_like
 from .ir.graph import Value
 from .ir.types import is_real_float
 from .ir.walk import ancestors
@@ -88,7 +88,7 @@ def _fresh(argument: Any) -> Value:
 
 def run_of(function: Function, chosen: Any, call: Callable[[Any], Any], has_aux: bool = False) -> Run:
     leaves, structure = tree.flatten(chosen)
-    with recording(True):
+    with recording(True), differentiating():
         inputs = [_fresh(each) for each in leaves]
         result = call(wrap_tree(structure, inputs))
     result, aux = _split_aux(function, result) if has_aux else (result, None)

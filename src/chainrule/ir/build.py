@@ -43,6 +43,7 @@ class _Context(threading.local):
     def __init__(self) -> None:
         self.trace: Trace | None = None
         self.recording = True
+        self.differentiating = False
         self.derives: tuple[str, SourceLine | None] | None = None
         self.check: Callable[..., None] | None = None
         self.precision = "float32"
@@ -80,6 +81,16 @@ def tracing(trace: Trace | None) -> AbstractContextManager[Trace | None]:
 def recording(enabled: bool) -> AbstractContextManager[None]:
     """Record operations for gradients, or not, inside the block."""
     return _within("recording", enabled)
+
+
+def is_differentiating() -> bool:
+    """Whether this thread runs a function that a transform (`grad`, `jvp`) takes gradients of."""
+    return _context.differentiating
+
+
+def differentiating() -> AbstractContextManager[None]:
+    """A transform runs the function inside the block."""
+    return _within("differentiating", True)
 
 
 def precision() -> str:

@@ -163,6 +163,7 @@ class Entry:
     def wrapped(self, results: Sequence[NumpyArray]) -> Any:
         """Results of any shapes in the structure that the function returns."""
         values = [Value(ArrayType(result.shape, result.dtype), result) for result in results]
+        values = self._outside.guarded(values)
         return wrap(values[0]) if self._is_single else self._structured(values)
 
     def _structured(self, values: Sequence[Value]) -> Any:

@@ -19,7 +19,7 @@ from ...capture import Use, capture
 from ...captured import Captured, TensorCell
 from ...capturing import Capture
 from ...counts import checked_count_or_none
-from ...ir.build import current_trace, is_recording
+from ...ir.build import current_trace, is_differentiating, is_recording
 from ...ir.types import ArrayType, NumpyArray
 from ...names import argument_name, name_of, parameters_of
 from ...sizes import bytes_of
@@ -95,8 +95,8 @@ class CompiledFunction:
         _functions.add(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the program for these arguments; inside a trace the function is traced along."""
-        if current_trace() is not None:
+        """Run the program for these arguments; while it is traced or differentiated, the function itself."""
+        if current_trace() is not None or is_differentiating():
             return self.function(*args, **kwargs)
         with self._lock:
             arrays = plain_arrays(args) if not kwargs else None
