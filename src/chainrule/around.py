@@ -20,6 +20,10 @@ NOT_PUT_BACK = (
     "the function changes {what}, which can't be put back, as it may have to be, because {why}. Draw before, and "
     "give what was drawn as an argument"
 )
+MORE_PARTS = (
+    "the function puts one more module or parameter ({part!r}) into {kind} at each call, which a compiled function "
+    "can't: its program has the parts that it was traced with. Build the model before the first call"
+)
 ONE_LOOP = "the parts of a batch are one loop"
 
 
@@ -71,6 +75,12 @@ class Around:
         """Whether these consist of the same parts as before."""
         return all(guard.parts_hold for guard in self.modules)
 
+    def require_no_more_parts(self) -> None:
+        """Raises TraceError where this trace, which is not the first, has put one more part into a module."""
+        for guard in self.modules:
+            if new := guard.new_parts:
+                raise TraceError(MORE_PARTS.format(part=new[0], kind=type(guard.where).__name__))
+
     def settle(self, has_read: Callable[[Tensor], bool], made: Collection[int]) -> None:
         """At the end of the trace: which places are as they were, and which the function changed. See `settled`."""
         refuse_kept(self._walk.caches, made)
@@ -86,7 +96,9 @@ class Around:
 
     def undo(self, made: Collection[int] | None = None) -> None:
         """Put everything back. made: ids of tensors that the trace made, which stay where it put them."""
-        put_back(self._every(), made)
+        put_back(self._walk.found.only_added_to)
+        new = [place for guard in self.modules for place in guard.new_places()] if made is None else []
+        put_back([*new, *self._every()], made)
         CHANGES[0] += 1
         if self.before is not None:
             self.before.undo(made)

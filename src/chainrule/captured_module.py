@@ -46,10 +46,17 @@ class ModuleGuard:
         """All attributes that are read, parts too. names: more of them that the code reads, in other functions."""
         now = vars(self.where)
         return [
-            Place(attribute_name(self.where, key), Kind.ATTRIBUTE, self.where, key, self._then.get(key, MISSING))
+            self._place(key)
             for key in sorted(self._all_named(names) | self._parts.keys() | {MODE})
             if key in self._then or key in now
         ]
+
+    def new_places(self) -> list[Place]:
+        """Where there are parts now, and was nothing."""
+        return list(map(self._place, self.new_parts))
+
+    def _place(self, key: str) -> Place:
+        return Place(attribute_name(self.where, key), Kind.ATTRIBUTE, self.where, key, self._then.get(key, MISSING))
 
     def _all_named(self, names: Collection[str]) -> frozenset[str]:
         return self._named.union(names) - {MODE}
@@ -67,6 +74,11 @@ class ModuleGuard:
         """Whether its parts are what they were."""
         parts = dict(self._parts_now())
         return parts.keys() == self._parts.keys() and all(parts[key] is each for key, each in self._parts.items())
+
+    @property
+    def new_parts(self) -> list[str]:
+        """Names of parts where there was nothing before."""
+        return [key for key, _ in self._parts_now() if key not in self._then]
 
     @property
     def holds(self) -> bool:

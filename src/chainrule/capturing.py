@@ -22,8 +22,8 @@ from .tensor.contents import Content, kept_here, made_here, read_here
 
 TRACED_TWICE = "it makes a tensor when it is missing, for which it is traced twice: make that tensor before"
 LOST = (
-    "the function makes a tensor {kind} when it is missing and writes to it at once, which a compiled function can't: "
-    "only a trace makes it. Make it before the first call, such as by one call without cr.compile"
+    "the function makes a tensor {kind} that it keeps and writes to it at once, as a new layer does, which a compiled "
+    "function can't: only a trace makes it. Make it before the first call, such as by one call without cr.compile"
 )
 OPTION_CHANGED = (
     "the option {key!r} is changed behind its use by an optimiser, which a compiled function can't: it reads such "
@@ -210,6 +210,7 @@ class Capture(Trace):
         constants = [owner for owner in written if _is_constant(self.tensors[id(owner)][1])]
         fresh = [owner for owner in written if id(owner) in made and not isinstance(owner, Moment)]
         if self.is_again:
+            self.around.require_no_more_parts()
             self._require_nothing_lost()
         elif constants or fresh or not self.around.parts_hold:
             for owner in constants:  # as cells their contents are read anew at each run

@@ -35,20 +35,28 @@ def compile(
 
     What the code of the function, and of your functions that it calls, reads around itself by name counts as it is at
     each call, as it does eagerly: numbers, strings, functions, tensors, NumPy arrays, lists, dicts and plain objects in
-    globals, closures, defaults and attributes, and the parts and options of modules. A change compiles again. What
-    changes from call to call belongs among the arguments as an array, or in a tensor that is assigned to. A NumPy array
-    is compared at each call, which takes time where it is large; a tensor is not. Not seen are: what has no name in the
-    code (files, the environment, the clock, `globals()[name]`, `vars(self)[name]`, context variables), relative imports
-    in the function, containers of more than 1000 items, code of installed packages, other methods put into a class, and
-    what the function itself puts in place of anything but a number, or only adds to a list, dict or set. What the
-    function changes and reads again (a count, an array, random numbers of Python or NumPy, an iterator) changes once at
-    each call, which compiles again for it; `epoch` and `fit`, where one program makes many steps, need it in a tensor:
-    `self.steps = cr.tensor(0)`, then `self.steps += 1`. `cr.random` draws in the program.
+    globals, closures, defaults and attributes, and the parts and options of modules; an attribute that is asked for and
+    missing (`getattr(self, "scale", 1.0)`) counts once it is there. A change compiles again. What changes from call to
+    call belongs among the arguments as an array, or in a tensor that is assigned to. A NumPy array is compared at each
+    call, which takes time where it is large; a tensor is not. Not seen are: what has no name in the code (files, the
+    environment, the clock, `globals()[name]`, `vars(self)[name]`, `getattr(self, f"layer{n}")` of what is no module,
+    context variables), relative imports in the function, containers of more than 1000 items, code of installed
+    packages, other methods put into a class, and what the function itself puts in place of anything but a number, or
+    only adds to a list, dict or set. What the function changes and reads again (a count, an array, random numbers of
+    Python or NumPy, an iterator) changes once at each call, which compiles again for it; `epoch` and `fit`, where one
+    program makes many steps, need it in a tensor: `self.steps = cr.tensor(0)`, then `self.steps += 1`. `cr.random`
+    draws in the program.
+
+    Gradients of the result (`cr.grad`, `cr.value_and_grad`, `cr.jvp`, `cr.vmap` and their like) are those of `function`
+    itself, of any order, and run eagerly: `cr.compile(cr.grad(f))` is one program. `backward` through what it returned
+    is a GradientError: compile the step that has `backward` in it.
 
     A tensor that is given and also assigned to is one tensor, as eagerly. A list, dict, dataclass or module that is
     given may not be changed: return the new one. What has no effect on what is read happens while the function is
-    traced, and at no other call: `print`, logs, files. A generator made inside without a seed draws then. Whether two
-    arguments are one tensor (`x is y`), and state taken out of an optimiser (`optimizer.state.clear()`), is not seen.
+    traced, and at no other call: `print` (of a tensor "tensor(traced float32[])": return it, and print what the call
+    gives), logs, files. A module that puts one more module or parameter into itself at each call is a TraceError. A
+    generator made inside without a seed draws then. Whether two arguments are one tensor (`x is y`), and state taken
+    out of an optimiser (`optimizer.state.clear()`), is not seen.
 
     Python threads that call one compiled function take turns: each call is a whole step. Functions of their own that
     train the same tensors at the same time don't wait for each other: each call reads what is there and writes it back,

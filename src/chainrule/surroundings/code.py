@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import Any
 
@@ -85,7 +85,7 @@ def _reads(code: CodeType) -> Iterator[Read]:
     """Names, with the attributes and constant items that the instructions behind each take of it."""
     instructions = _instructions(code)
     uses_getattr = not {"getattr", "hasattr"}.isdisjoint(code.co_names)
-    for name in (each for each in code.co_consts if uses_getattr and isinstance(each, str)):
+    for name in _strings(code.co_consts) if uses_getattr else ():
         yield _loose(name)
     at = 0
     while at < len(instructions):
@@ -100,6 +100,15 @@ def _reads(code: CodeType) -> Iterator[Read]:
             yield _loose(here.argval)
         elif here.opname == "IMPORT_NAME":
             yield Read("module", here.argval)
+
+
+def _strings(constants: Iterable[Any]) -> Iterator[str]:
+    """Those among constants, and in tuples and sets there."""
+    for each in constants:
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, tuple | frozenset):
+            yield from _strings(each)
 
 
 def _loose(name: str) -> Read:

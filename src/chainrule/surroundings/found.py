@@ -48,20 +48,24 @@ class Found:
 
     @property
     def every(self) -> list[Place]:
-        """All places, and attributes that were not there and are now."""
-        return [*self._places.values(), *self._new()]
+        """All places, and attributes that were not there."""
+        return [*self._places.values(), *self._not_there()]
 
     @property
     def are_read(self) -> list[Place]:
         """The same without containers that are only added to."""
         return [each for each in self.every if each.kind is not Kind.CONTENTS or id(each.where) in self._read]
 
-    def _new(self) -> list[Place]:
+    def _not_there(self) -> list[Place]:
         return [
-            Place(attribute_name(owner, name), Kind.ATTRIBUTE, owner, name, MISSING)
+            Place(attribute_name(owner, name), Kind.ABSENT, owner, name, MISSING)
             for (_, name), owner in self._absent.items()
-            if name in vars(owner)
         ]
+
+    @property
+    def only_added_to(self) -> list[Place]:
+        """The containers that are."""
+        return [each for each in self.every if each.kind is Kind.CONTENTS and id(each.where) not in self._read]
 
     @property
     def irrevocable(self) -> list[str]:

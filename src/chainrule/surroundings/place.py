@@ -19,6 +19,7 @@ class Kind(Enum):
     ITEM = auto()  # of a dict, such as the globals of a file
     ATTRIBUTE = auto()  # of an object itself
     INHERITED = auto()  # an attribute that an object has of its class
+    ABSENT = auto()  # an attribute that an object has not
     CELL = auto()  # of a closure
     CONTENTS = auto()  # all of a list, dict or set
     ARRAY = auto()  # the elements of a NumPy array
@@ -53,6 +54,8 @@ class Place:
                     return self.where[self.key]
                 case Kind.ATTRIBUTE | Kind.INHERITED:
                     return getattr(self.where, self.key)
+                case Kind.ABSENT:
+                    return vars(self.where).get(self.key, MISSING)
                 case Kind.CELL:
                     return self.where.cell_contents
                 case Kind.CONTENTS:
@@ -88,7 +91,7 @@ class Place:
         match self.kind:
             case Kind.ITEM:
                 self.where[self.key] = self.then
-            case Kind.ATTRIBUTE:
+            case Kind.ATTRIBUTE | Kind.ABSENT:
                 _set_attribute(self.where, self.key, self.then)
             case Kind.INHERITED:
                 _set_inherited(self.where, self.key, self.then)

@@ -49,6 +49,8 @@ def _group(places: Sequence[Place]) -> Group:
     first, then = places[0], tuple(place.then for place in places)
     keys = [place.key for place in places]
     match first.kind:
+        case Kind.ABSENT:
+            return _are_absent, (first.where, frozenset(keys)), (True,)
         case Kind.CELL:
             return _cells, [place.where for place in places], then
         case Kind.CONTENTS:
@@ -57,6 +59,11 @@ def _group(places: Sequence[Place]) -> Group:
             return operator.itemgetter(*keys, keys[0]), first.where, (*then, then[0])  # twice: one alone is no tuple
         case _:
             return operator.attrgetter(*keys, keys[0]), first.where, (*then, then[0])
+
+
+def _are_absent(where: tuple[Any, frozenset[str]]) -> tuple[bool]:
+    owner, names = where
+    return (vars(owner).keys().isdisjoint(names),)
 
 
 def _cells(cells: Sequence[Any]) -> list[Any]:
