@@ -74,12 +74,14 @@ def spilled(unit: Unit, stored: set[int]) -> set[int]:
     known = levels(unit)
     by_value = {id(equation.outputs[0]): equation for equation in unit.members}
     result: set[int] = set()
+    seen: set[tuple[int, int]] = set()
 
     def visit(value: Value, phase: int) -> None:
         root, _ = root_of(value)
         equation = by_value.get(id(root))
-        if equation is None or id(equation) in unit.rows:
+        if equation is None or id(equation) in unit.rows or (id(root), phase) in seen:
             return
+        seen.add((id(root), phase))
         if known[id(root)] < phase and (id(root) in stored or equation.primitive.name in EXPENSIVE):
             result.add(id(root))
             return

@@ -78,10 +78,12 @@ def _parts(rewriter: Rewriter, value: Value) -> tuple[int, list[_Part]] | None:
         return _padded(equation)
     if equation.primitive.name != "add":
         return None
-    found = [_parts(rewriter, operand) for operand in equation.inputs]
-    if found[0] is None or found[1] is None or found[0][0] != found[1][0]:
+    first = _parts(rewriter, equation.inputs[0])
+    second = None if first is None else _parts(rewriter, equation.inputs[1])
+    if first is None or second is None or first[0] != second[0]:
         return None
-    return found[0][0], [*found[0][1], *found[1][1]]
+    axis, parts = first[0], [*first[1], *second[1]]
+    return None if len(parts) > value.shape[axis] else (axis, parts)  # more than that lie on each other
 
 
 def _padded(equation: Equation) -> tuple[int, list[_Part]] | None:
