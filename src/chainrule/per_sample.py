@@ -169,8 +169,8 @@ def per_sample_norms(
 
     >>> import chainrule as cr
     >>> loss = lambda weight, x: (x @ weight).sum()
-    >>> cr.per_sample_norms(loss)(cr.zeros((2, 3)), cr.tensor([[3.0, 4.0], [0.0, 1.0]])).round(decimals=3).tolist()
-    [8.66, 1.732]
+    >>> cr.per_sample_norms(loss)(cr.zeros((2, 3)), cr.tensor([[3.0, 4.0], [0.0, 1.0]])).numpy().round(3)
+    array([8.66 , 1.732], dtype=float32)
     """
 
     @functools.wraps(loss)

@@ -70,7 +70,7 @@ def graph(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ProgramGra
 
     >>> import chainrule as cr
     >>> graph(lambda x: (x * x).sum(), cr.tensor([1.0, 2.0]))
-    <graph of <lambda>: 3 equations>
+    <graph of <lambda>: 5 equations>
     """
     leaves, structure = tree.flatten((args, kwargs))
     arrays = {place: lift(unwrap(leaf)).data for place, leaf in enumerate(leaves) if _is_array(leaf)}

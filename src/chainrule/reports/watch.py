@@ -30,8 +30,8 @@ STILL_OPEN = 3.0
 class Watch:
     """A display for `fit` that passes all on to another one, and the server of its page.
 
-    >>> with Watch(contents, inner) as watch:                                   # doctest: +SKIP
-    ...     fit(model, optimizer, data=data, progress=watch)
+    with Watch(contents, inner) as watch:
+        fit(model, optimizer, data=data, progress=watch)
     """
 
     def __init__(self, contents: RunContents, inner: Display, port: int = 0) -> None:
