@@ -64,6 +64,12 @@ def test_results_are_stacked_in_their_nest() -> None:
     np.testing.assert_allclose(found["rows"][0].numpy(), INPUTS[:20].reshape(5, 4, 5).sum(1), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("result", "expected"), [(None, None), (2.5, [2.5, 2.5])])
+def test_a_function_that_computes_nothing(result: Any, expected: Any) -> None:
+    losses = cr.compile(lambda x: result).epoch(INPUTS, batch_size=12)
+    assert losses is expected or losses.numpy().tolist() == expected
+
+
 def test_rows_may_come_several_times_or_never() -> None:
     call = cr.compile(lambda x: x.sum())
     order = [3, 3, 3, 0, 22, 1]

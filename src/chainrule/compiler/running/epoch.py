@@ -187,7 +187,7 @@ class Steps:
     def _expected_seconds(self) -> float:
         """About how long a step takes, before one has been run: an element operation a nanosecond, 50 a kernel."""
         plan = self.entry.compiled.plan
-        return 1e-9 * (plan.cost + 50 * plan.kernels)
+        return 1e-9 * (plan.cost + 50 * max(1, plan.kernels))
 
     def _room(self, count: int) -> list[NumpyArray]:
         return [np.empty((count, *kind.shape), kind.dtype) for kind in self.entry.result_kinds]
