@@ -52,12 +52,17 @@ def scan(f: Function, init: Any, xs: Any = None, length: int | None = None, reve
     """Loop over the first axis of `xs`, carrying a state: gives (the last carry, all ys stacked).
 
     f: takes (carry, x), where x holds one slice of `xs`, and gives (carry, y); the carry keeps its structure, shapes
-    and element types. `init`, `xs` and y are any containers of arrays. length: the number of steps, needed where `xs`
-    is None. reverse: from the last slice to the first; ys[i] is still what xs[i] gave.
+    and element types, from `init` on. `init`, `xs` and y are any containers of arrays, y also None: arrays of `xs` are
+    (steps, ...), their slices (...); arrays of y are stacked to (steps, ...). length: the number of steps, needed where
+    `xs` is None; x is None then. reverse: from the last slice to the first; ys[i] is still what xs[i] gave.
 
     f is called once, to trace it: what it changes in Python outside itself (a count, Python's random numbers) changes
-    once for all steps. In a graph it is one equation, whatever the length, with exact derivatives of any order. Raises
-    ShapeError where the carry changes its type or the xs differ in length.
+    once for all steps. In a graph it is one equation, whatever the length, with exact derivatives of any order; for
+    these it keeps what the derivative reads of each step.
+
+    Raises ShapeError where the carry changes its structure or type, or the xs differ in length; ConfigurationError
+    where no length is known, or it is negative; TraceError where f gives no pair, asks for the elements of an array or
+    changes a tensor from outside (carry it along instead).
 
     >>> import chainrule as cr
     >>> total, running = cr.scan(lambda carry, x: (carry + x, carry * x), 0.0, cr.tensor([1.0, 2.0, 3.0]))
@@ -133,10 +138,14 @@ def _check_carry(name: str, init: Any, body: Body, expected: Sequence[ArrayType]
 
 
 def cond(predicate: Any, true_function: Function, false_function: Function, *operands: Any) -> Any:
-    """true_function(*operands) where `predicate` holds, a single bool, else false_function(*operands).
+    """true_function(*operands) where `predicate` holds, a single bool or integer, else false_function(*operands).
 
-    Both functions are traced, and must give the same structure, shapes and element types; one of them runs. Gradients
-    go through the one that ran. For a choice element by element use `where`.
+    operands: any containers of arrays; what the functions read from outside need not be among them. Both are traced,
+    which calls each once, and must give the same structure, shapes and element types; one of them runs. Gradients go
+    through the one that ran. For a choice element by element use `where`.
+
+    Raises ShapeError where the predicate is an array or a float, or the results differ in structure or type; TraceError
+    where a function asks for the elements of an array or changes a tensor from outside.
 
     >>> import chainrule as cr
     >>> cr.cond(cr.tensor(3.0) > 2, lambda x: x * x, lambda x: -x, 5.0)
@@ -170,9 +179,14 @@ def cond(predicate: Any, true_function: Function, false_function: Function, *ope
 def while_loop(condition: Function, body: Function, init: Any, most_steps: int | None = None) -> Any:
     """Apply `body` to the carry, which begins as `init`, as long as `condition` of the carry holds; gives the carry.
 
-    The carry is any container of arrays, and keeps its structure, shapes and element types. most_steps: end after so
-    many at the latest. Only then do gradients go through it, through the steps that were taken: a backward pass needs
-    memory for as many as there may be. Without it, asking for one raises GradientError.
+    condition: gives one bool. The carry is any container of arrays, and keeps its structure, shapes and element types.
+    Both functions are called once, to trace them. most_steps: end after so many at the latest, whether the condition
+    still holds or not. Only then do gradients go through it, through the steps that were taken: it goes round as often
+    as there may be steps, and a backward pass needs memory for as many.
+
+    Raises ShapeError where the condition gives anything but one bool, or the carry changes its structure or type;
+    ConfigurationError for a most_steps below 1; TraceError as `scan` does; and, where there is no most_steps,
+    GradientError when a gradient through it is asked for.
 
     >>> import chainrule as cr
     >>> cr.while_loop(lambda x: x < 100, lambda x: x * 3, 1.0)

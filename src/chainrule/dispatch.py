@@ -19,19 +19,24 @@ def compile(
 ) -> Any:
     """Compile a function to native code: its forward pass, gradients and updates as one program.
 
-    The function is traced once for each combination of shapes and element types of its arguments. Tensors that it reads
-    or writes outside itself (parameters, moments, running statistics, random state) are read anew at each call and
-    updated in place. Python numbers, strings and bools among the arguments are part of the program: another value
-    compiles again, with a `RecompileWarning`. threads: how many to use at most; all cores by default. The result has
-    the same bits for any number of threads. `epoch` of the result runs it over whole arrays in one native call.
+    function: gives arrays, in any containers, for arguments that are arrays and whatever else it takes; a method, too.
+    The result is called as the function is. The first call with arrays of given shapes and element types traces the
+    function, which calls it once, and compiles it; further ones run the program. Tensors that it reads or writes
+    outside itself (parameters, moments, running statistics, random state) are read anew at each call and updated in
+    place. Python numbers, strings and bools among the arguments are part of the program: another value compiles again,
+    with a `RecompileWarning`. The result also has `epoch`, which runs it over whole arrays in native code, `memory`,
+    the bytes that a call needs, `profile`, the seconds of each kernel, and `program`, whose `show()` gives its stages.
+
+    threads: how many to use at most, by default all cores; a program with little work runs on one. The result has the
+    same bits for any number of threads.
     check_finite: look for NaN and infinity in results and in what is written; the first is a NonFiniteError that tells
     the operation that made it, with your line, what it was given, which example it comes from, and a file that replays
     the step. Weights are then as they were before that step. Calls look at weights now and then only: `check()` of the
     result, behind the last call, looks at them all.
-    memory_limit: bytes, or "500 MB" or "1.5 GiB", that the program may need at most, parameters, moments and arguments
-    included (what `memory` of the result tells). As few parts of the forward pass as it takes are computed again for
-    the gradients instead of being kept: the same numbers but for the last bits of sums that another program may take
-    in another order. A ConfigurationError where that is not enough.
+    memory_limit: bytes, or "500 MB" (millions) or "1.5 GiB" (powers of 1024), that the program may need at most,
+    parameters, moments and arguments included (what `memory` tells). As few parts of the forward pass as it takes are
+    computed again for the gradients instead of being kept: the same numbers but for the last bits of sums that another
+    program may take in another order.
 
     What the code of the function, and of your functions that it calls, reads around itself by name counts as it is at
     each call, as it does eagerly: numbers, strings, functions, tensors, NumPy arrays, lists, dicts and plain objects in
@@ -62,10 +67,12 @@ def compile(
     train the same tensors at the same time don't wait for each other: each call reads what is there and writes it back,
     so that updates may be lost or mixed (hold a lock, or call one function, for whole steps); nothing worse happens.
 
-    Raises TraceError where the function asks for the elements of an array while it is traced, OutOfRangeError for an
-    index outside its axis (with what holds it, and your line), LinearAlgebraError for a singular matrix. A program
-    meets them while it runs: what it updates in place is then updated all the same, with index 0 or NaN in its place,
-    so go on from a checkpoint; with check_finite it is put back.
+    Raises TraceError, with your line, where the function asks for the elements of an array while it is traced (`if`,
+    `float()`, `print` of a number), or does what a program can't; ConfigurationError for what is no plain function, and
+    for a memory_limit that can't be kept; OutOfRangeError for an index outside its axis (with what holds it, and your
+    line); LinearAlgebraError for a singular matrix. A program meets the last two while it runs: what it updates in
+    place is then updated all the same, with index 0 or NaN in its place, so go on from a checkpoint; with check_finite
+    it is put back.
 
     >>> import chainrule as cr
     >>> @cr.compile

@@ -19,13 +19,13 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, whose inner values are not kept for the gradient: the backward pass computes them once more.
 
     Between the two passes only the arguments, and what the function reads from outside (its weights), stay in memory.
-    Values and gradients are the same to the bit; compiled, sums may be taken in another order. Arguments and results
-    may be containers of arrays; keyword arguments are handed on as they are. It nests with itself, with `grad`, `vmap`,
-    `scan` and `compile`.
+    Values and gradients are the same to the bit; compiled, sums may be taken in another order. Positional arguments
+    and results are arrays and numbers, in any containers; keyword arguments are handed on as they are. It nests with
+    itself, with `grad`, `vmap`, `scan` and `compile`. Each call traces the function anew.
 
-    Inside, nothing outside can be changed (running statistics, random state): draw random numbers before.
-    Raises TraceError where the function tries. Source: Chen et al. 2016, "Training deep nets with
-    sublinear memory cost".
+    Inside, nothing outside can be changed (running statistics, the random state that dropout moves): draw random
+    numbers before, and give them as arguments. Raises TraceError where the function tries, or gives what is no array.
+    Source: Chen et al. 2016, "Training deep nets with sublinear memory cost".
 
     >>> import chainrule as cr
     >>> cr.grad(cr.checkpoint(lambda x: cr.sin(x) ** 2))(0.5).item() == cr.grad(lambda x: cr.sin(x) ** 2)(0.5).item()

@@ -161,7 +161,17 @@ class CompiledFunction:
             return entry
 
     def memory(self, *args: Any, **kwargs: Any) -> MemoryForecast:
-        """Bytes that calls on such arguments need, by what they hold, to the byte; nothing is run. It prints well."""
+        """The bytes that a call on these arguments needs, by what they hold; nothing is run.
+
+        They are those of all its arrays, exactly. The program is compiled for it, and the next call finds it. Raises
+        what a call does.
+
+        >>> import chainrule as cr
+        >>> print(cr.compile(lambda x: x * 2).memory(cr.zeros((1000, 256))))
+        arguments     1000.0 KiB
+        results       1000.0 KiB
+        total            2.0 MiB
+        """
         return self.program(*args, **kwargs).memory()
 
     def profile(self, *args: Any, runs: int = 10, **kwargs: Any) -> list[KernelTime]:
@@ -175,14 +185,21 @@ class CompiledFunction:
             return profile(*self._entry(args, kwargs, Use.LOOK), runs)
 
     def epoch(self, *arrays: Any, batch_size: int, order: Any = None) -> Any:
-        """Run the function over all rows of arrays, batch after batch, in native code.
+        """Run the function over the rows of arrays, batch after batch, in native code.
 
-        arrays: (n, ...) each, the function's arguments. order: row numbers (n,) in which they are seen. The last batch
-        is smaller where n is no multiple of batch_size. Gives the results of all batches, stacked: (batches, ...).
+        arrays: (n, ...) each, the function's arguments; in a batch they are (batch_size, ...). order: the numbers of
+        the rows in which they are seen, any of 0 to n - 1; by default each once. The last batch is smaller where
+        batch_size does not divide their number. Gives the results of all batches, stacked: (batches, ...).
         Ctrl-C is seen between batches, about twenty times a second.
-        Raises TraceError, and leaves everything as it was, where each batch would change what the function reads but
-        in tensors (a count in an attribute, random numbers of Python): call it batch by batch then, or keep the count
-        in a tensor.
+
+        Raises DataError where arrays differ in n, order is empty or not (rows,) integers, or the results of a smaller
+        last batch have another shape; OutOfRangeError for a row that there is not; what a call does; and TraceError,
+        leaving everything as it was, where each batch would change what the function reads but in tensors (a count in
+        an attribute, random numbers of Python): call it batch by batch then, or keep the count in a tensor.
+
+        >>> import chainrule as cr
+        >>> cr.compile(lambda x: x.sum()).epoch([1, 2, 3, 4, 5], batch_size=2, order=[4, 3, 2, 1, 0])
+        tensor([9, 5, 1])
         """
         return self.epoch_of((), arrays, batch_size, order)
 
@@ -196,6 +213,7 @@ class CompiledFunction:
         """With check_finite: look at weights and other cells now. Raises NonFiniteError where a call spoiled one.
 
         Calls look at their results each time, at cells now and then: this belongs behind the last. `epoch` needs none.
+        Without check_finite there is nothing to look for, and it does nothing.
         """
         with self._lock:
             for entry in itertools.chain.from_iterable(self._entries.values()):
