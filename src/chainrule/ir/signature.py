@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Equation, Graph, Value
+from .show import is_splat
 from .types import NumpyArray
 
 
@@ -62,7 +63,7 @@ class _Describer:
         if known is None:
             if value.data is None:
                 raise UnknownParameter(f"a value of type {value.type} that nothing assigns")
-            known = self.numbers[id(value)] = f"{value.type}={_digest(value.data)}"
+            known = self.numbers[id(value)] = f"{value.type}={_digest(value, value.data)}"
         return known
 
     def _equation(self, equation: Equation) -> str:
@@ -88,8 +89,8 @@ class _Describer:
         raise UnknownParameter(f"a parameter of type {kind.__name__}")
 
 
-def _digest(array: NumpyArray) -> str:
-    """Of the elements of an array; one number that fills it is told as such, without looking at all of it."""
-    if array.size and not any(array.strides):
+def _digest(value: Value, array: NumpyArray) -> str:
+    """Of the elements of a constant; one number that fills it is told as such, without looking at all of it."""
+    if is_splat(value):
         return f"all {array[(0,) * array.ndim].tobytes().hex()}"
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
