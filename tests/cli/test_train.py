@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +56,23 @@ def test_a_table_of_classes(run: Run, flowers: Path) -> None:
     assert result["accuracy"] >= 0.9 and result["baseline_accuracy"] == 0.5 and result["examples"] == 12
     assert f"Test accuracy  {100 * result['accuracy']:.2f} %" in page
     assert "Confusion matrix" in page and "chainrule evaluate runs/flowers-1" in page
+
+
+def test_threads_at_most(run: Run, flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int | None] = []
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        given.append(options["threads"])
+        return chainrule.train.fit(*arguments, **options)
+
+    monkeypatch.setattr("chainrule.cli.training.fit", noted)
+    begin = ("train", flowers, "--target", "kind", "--epochs", "2", "--run")
+    done(run(*begin, "one", "--threads", "1"))
+    done(run(*begin, "all"))
+    assert given == [1, None] and same("one", "all")
+    done(run("train", "--resume", "one", "--threads", "2"))
+    assert given[2:] == [2]
+    assert "--threads" in run(*begin, "none", "--threads", "0").stderr
 
 
 def test_a_table_of_numbers(run: Run, make_houses: Make, tmp_path: Path) -> None:

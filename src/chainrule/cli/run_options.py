@@ -27,7 +27,7 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Path(path_type=Path),
         metavar="RUN",
         help="Go on with a run that was stopped, from its last checkpoint and to the same bits as if it never had "
-        "been. Takes no other options but --quiet, --watch and --check-finite.",
+        "been. Takes no other options but --quiet, --watch, --threads and --check-finite.",
     ),
     option(
         RUN,
@@ -66,6 +66,13 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         is_flag=True,
         help="Where the loss becomes NaN or infinite: tell the operation that made it and the example it comes from, "
         "and save a file for `chainrule replay`. Costs a few percent; it changes no bit of the result.",
+    ),
+    option(
+        RUN,
+        "--threads",
+        type=POSITIVE,
+        metavar="N",
+        help="Cores to use at most. Default: as many as the work is worth. Changes no bit of the result, but of lbfgs.",
     ),
     option(RUN, "--quiet", "-q", is_flag=True, help="Print the results only."),
 )

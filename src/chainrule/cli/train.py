@@ -50,6 +50,7 @@ def train(
     resume: Path | None,
     quiet: bool,
     watch: bool,
+    threads: int | None,
     check_finite: bool,
     **given: Any,
 ) -> None:
@@ -57,7 +58,7 @@ def train(
     from . import training
     from .recording import Records
 
-    how = training.How(quiet, watch, check_finite)
+    how = training.How(quiet, watch, threads, check_finite)
     if resume is not None:
         _check_alone(ctx)
         training.resume(resume, how)
@@ -126,7 +127,7 @@ def _which_target(path: str, options: TableOptions) -> str:
 
 def _check_alone(ctx: click.Context) -> None:
     """A resumed run keeps what it was started with: with other settings it would be another run."""
-    kept = ("resume", "quiet", "watch", "check_finite")
+    kept = ("resume", "quiet", "watch", "threads", "check_finite")
     asked = [name for name in ctx.params if name not in kept and _was_given(ctx, name)]
     if asked:
         word = "SOURCE" if asked[0] == "source" else option_words(ctx, asked[0])

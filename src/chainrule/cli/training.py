@@ -44,6 +44,7 @@ class How:
 
     quiet: bool = False
     watch: bool = False
+    threads: int | None = None
     check_finite: bool = False
 
 
@@ -150,6 +151,7 @@ def _fitted(training: Training, metric: str | Metric, progress: Display, resume:
         run_directory=training.path,
         resume=resume,
         checkpoint_steps=settings.checkpoint_every or None,
+        threads=training.how.threads,
         check_finite=training.how.check_finite,
         memory_limit=settings.memory_limit or None,
         precision=None if settings.precision == FLOAT32 else settings.precision,

@@ -35,7 +35,10 @@ def batch_norm(
     else:
         count = math.prod(x.shape[axis] for axis in axes)
         if training and count == 1:
-            raise ShapeError(f"batch norm needs more than one value a channel in training, but was given {x.shape}")
+            raise ShapeError(
+                f"batch norm needs more than one value a channel in training, but was given {x.shape}; "
+                "where that is what is left for the last batch, choose another batch size"
+            )
         mean = f.mean(x, axes, keepdims=True)
         centred = x - mean
         variance = f.mean(f.square(centred), axes, keepdims=True)
