@@ -12,28 +12,12 @@ import chainrule as cr
 from chainrule import optim
 from chainrule.errors import ConfigurationError, UnknownNameError
 
+from .steps import assert_goes_on_from_pytorch, assert_resumes, gradients_at, take_steps
+
 Array = np.ndarray[Any, Any]
 STEPS = 12
 MATRIX = np.random.default_rng(0).standard_normal((4, 3))
 VECTOR = np.random.default_rng(1).standard_normal(5)
-
-
-def loss_of(library: Any, matrix: Any, vector: Any) -> Any:
-    return (matrix * matrix * matrix * 0.1 + library.sin(matrix * 2)).sum() + library.exp(vector * 0.3).sum()
-
-
-def gradients_at(matrix: Array, vector: Array) -> tuple[Array, Array]:
-    return 0.3 * matrix**2 + 2 * np.cos(2 * matrix), 0.3 * np.exp(0.3 * vector)
-
-
-def take_steps(optimizer: Any, library: Any, parameters: list[Any], count: int, first: int = 0) -> None:
-    """Steps in which the second parameter has no gradient every third time."""
-    for number in range(first, first + count):
-        optimizer.zero_grad()
-        loss_of(library, *parameters).backward()
-        if number % 3 == 1:
-            parameters[1].grad = None
-        optimizer.step()
 
 
 def fresh() -> list[cr.Parameter]:
@@ -167,17 +151,7 @@ def test_steps_are_those_of_pytorch(name: str, options: dict[str, Any]) -> None:
 @pytest.mark.oracle
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
 def test_a_state_dict_of_pytorch_loads_and_goes_on(name: str, options: dict[str, Any]) -> None:
-    torch = pytest.importorskip("torch")
-    theirs = [torch.nn.Parameter(torch.tensor(each)) for each in (MATRIX, VECTOR)]
-    expected = getattr(torch.optim, name)(theirs, **options)
-    take_steps(expected, torch, theirs, 4)
-    ours = [cr.Parameter(each.detach().numpy()) for each in theirs]
-    optimizer = getattr(optim, name)(ours, **options)
-    optimizer.load_state_dict(expected.state_dict())
-    take_steps(optimizer, cr, list(ours), 4, first=4)
-    take_steps(expected, torch, theirs, 4, first=4)
-    for mine, other in zip(ours, theirs):
-        np.testing.assert_allclose(mine.numpy(), other.detach().numpy(), rtol=1e-10, atol=1e-10)
+    assert_goes_on_from_pytorch(name, options, (MATRIX, VECTOR), 1e-10)
 
 
 # -- what holds for all of them
@@ -185,16 +159,7 @@ def test_a_state_dict_of_pytorch_loads_and_goes_on(name: str, options: dict[str,
 
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
 def test_a_restored_optimiser_goes_on_with_the_same_bits(name: str, options: dict[str, Any]) -> None:
-    straight = [cr.Parameter(MATRIX.astype(np.float32)), cr.Parameter(VECTOR.astype(np.float32))]
-    optimizer = getattr(optim, name)(straight, **options)
-    take_steps(optimizer, cr, list(straight), 5)
-    resumed = [cr.Parameter(each.numpy()) for each in straight]
-    again = getattr(optim, name)(resumed, lr=7.0)
-    again.load_state_dict(optimizer.state_dict())
-    for made, other in ((optimizer, straight), (again, resumed)):
-        take_steps(made, cr, list(other), 5, first=5)
-    for first, second in zip(straight, resumed):
-        assert first.numpy().tobytes() == second.numpy().tobytes()
+    assert_resumes(name, options, (MATRIX, VECTOR))
 
 
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
