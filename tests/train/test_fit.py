@@ -264,6 +264,15 @@ def test_a_label_out_of_range_is_named_before_training() -> None:
         cr.train.fit(model, optim.SGD(model.parameters(), lr=0.1), data=(INPUTS, labels), progress=False)
 
 
+@pytest.mark.parametrize("compile", [True, False])
+def test_labels_of_another_shape_are_told_by_their_shape(compile: bool) -> None:
+    """Outputs (n, 1, 2) have one class; no label is out of range among the two that are meant."""
+    model = nn.Linear(3, 2)
+    data = INPUTS[:, None], LABELS
+    with pytest.raises(ShapeError, match=r"need targets of shape \(\d+, 2\), but they are \(\d+,\)"):
+        cr.train.fit(model, optim.SGD(model.parameters(), lr=0.1), data=data, compile=compile, progress=False)
+
+
 def test_divergence_is_named_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     model = nn.Linear(3, 1)
     with pytest.raises(DivergenceError, match=r"epoch \d+, step \d+, at learning rate 1e\+20"):

@@ -75,8 +75,8 @@ def _listed(rows: Iterable[Any]) -> str:
 def check_labels(outputs: tuple[int, ...], targets: NumpyArray, loss: Any, name: str) -> None:
     """A DataError for class labels outside the network's outputs."""
     classes = _classes(outputs, loss)
-    if classes is None or targets.dtype.kind == "f":
-        return
+    if classes is None or targets.dtype.kind == "f" or targets.ndim != len(outputs) - 1:
+        return  # with another number of axes the loss tells them
     if targets.dtype.kind == "b":
         raise DataError(f"the targets of {name} are bools; give class indices as integers")
     ignored = getattr(loss, "options", {}).get("ignore_index", -100)

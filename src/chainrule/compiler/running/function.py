@@ -190,7 +190,8 @@ class CompiledFunction:
         arrays: (n, ...) each, the function's arguments; in a batch they are (batch_size, ...). order: the numbers of
         the rows in which they are seen, any of 0 to n - 1; by default each once. The last batch is smaller where
         batch_size does not divide their number. Gives the results of all batches, stacked: (batches, ...).
-        Ctrl-C is seen between batches, about twenty times a second.
+        Ctrl-C is seen between batches, about twenty times a second; how many are done is not told then: a run that is
+        to be resumed is one of `fit`.
 
         Raises DataError where arrays differ in n, order is empty or not (rows,) integers, or the results of a smaller
         last batch have another shape; OutOfRangeError for a row that there is not; what a call does; and TraceError,

@@ -52,12 +52,12 @@ class _Labels(NamedTuple):
 
 def _labels(name: str, x: Tensor, y: Tensor, ignore_index: int) -> _Labels:
     classes = x.shape[-1]
-    may_ignore = check_range(name, "label", y, classes, f"the network has {classes} outputs", ignore_index)
     if y.shape != x.shape[:-1]:
         raise ShapeError(
             f"{name}: predictions for {classes} classes need targets of shape {x.shape[:-1]}, but they are {y.shape}"
             f"{_way_out(name, x, y)}"
         )
+    may_ignore = check_range(name, "label", y, classes, f"the network has {classes} outputs", ignore_index)
     if not may_ignore:
         return _Labels(y, None)
     wide = f.astype(y, "int64")
