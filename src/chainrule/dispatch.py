@@ -41,13 +41,14 @@ def compile(
     What the code of the function, and of your functions that it calls, reads around itself by name counts as it is at
     each call, as it does eagerly: numbers, strings, functions, tensors, NumPy arrays, lists, dicts and plain objects in
     globals, closures, defaults and attributes, and the parts and options of modules; an attribute that is asked for and
-    missing (`getattr(self, "scale", 1.0)`) counts once it is there. A change compiles again. What changes from call to
-    call belongs among the arguments as an array, or in a tensor that is assigned to. A NumPy array is compared at each
-    call, which takes time where it is large; a tensor is not. Not seen are: what has no name in the code (files, the
-    environment, the clock, `globals()[name]`, `vars(self)[name]`, `getattr(self, f"layer{n}")` of what is no module,
-    context variables), relative imports in the function, containers of more than 1000 items, code of installed
-    packages, other methods put into a class, and what the function itself puts in place of anything but a number, or
-    only adds to a list, dict or set. What the function changes and reads again (a count, an array, random numbers of
+    missing (`getattr(self, "scale", 1.0)`) counts once the object has it. A change compiles again. What changes from
+    call to call belongs among the arguments as an array, or in a tensor that is assigned to. A NumPy array is compared
+    at each call, which takes time where it is large; a tensor is not. Not seen are: what has no name in the code
+    (files, the environment, the clock, `globals()[name]`, `getattr(self, f"layer{n}")` of what is no module, context
+    variables), relative imports in the function, containers of more than 1000 items, or of kinds that Python's `array`
+    and `types` have, what `==` and `str` of a dataclass look at, code of installed packages, other methods, or
+    attributes that objects lack, put into a class, and what the function itself puts in place of anything but a number,
+    or only adds to a list, dict or set. What the function changes and reads again (a count, an array, random numbers of
     Python or NumPy, an iterator) changes once at each call, which compiles again for it; `epoch` and `fit`, where one
     program makes many steps, need it in a tensor: `self.steps = cr.tensor(0)`, then `self.steps += 1`. `cr.random`
     draws in the program.

@@ -36,6 +36,12 @@ GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 CELLS = {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"}
 
 
+WHOLE = {"vars", "__dict__", "asdict", "astuple"}
+"""Names in code that asks for all attributes of an object."""
+ALL = "*"
+"""Instead of the name of an attribute: every one."""
+
+
 @functools.lru_cache(maxsize=4096)
 def reads_of(code: CodeType) -> Reads:
     """What code reads, that of functions, lambdas and comprehensions inside it too."""
@@ -85,6 +91,8 @@ def _reads(code: CodeType) -> Iterator[Read]:
     """Names, with the attributes and constant items that the instructions behind each take of it."""
     instructions = _instructions(code)
     uses_getattr = not {"getattr", "hasattr"}.isdisjoint(code.co_names)
+    if not WHOLE.isdisjoint(code.co_names):
+        yield _loose(ALL)
     for name in _strings(code.co_consts) if uses_getattr else ():
         yield _loose(name)
     at = 0

@@ -13,7 +13,7 @@ class Found:
     def __init__(self) -> None:
         self._places: dict[Any, Place] = {}
         self._read: set[int] = set()  # ids of containers that are not only added to
-        self._absent: dict[tuple[int, str], Any] = {}  # objects without an attribute that is looked for
+        self._absent: dict[tuple[int, str], Any] = {}  # what has no attribute of its own that is looked for
         self._attributes: dict[int, set[str]] = {}  # ids of modules with a guard of their own: names that are read
 
     def put(self, name: str, kind: Kind, where: Any, key: Any, then: Any) -> None:
@@ -35,8 +35,18 @@ class Found:
         """An attribute of an object is looked for. own: whether the object has it; there: it or its class."""
         if id(owner) in self._attributes and (own or not there):
             self._attributes[id(owner)].add(name)
-        elif not there and hasattr(owner, "__dict__"):
+        elif not own and not there:
+            self.absent(owner, name)
+
+    def absent(self, owner: Any, name: str) -> None:
+        """An object has no attribute of this name itself, or a file no such global."""
+        if hasattr(owner, "__dict__") or isinstance(owner, dict):
             self._absent.setdefault((id(owner), name), owner)
+
+    def shadowed(self, owner: Any, name: str) -> None:
+        """An object has a method of its class, which an attribute of its own would hide."""
+        if not self.has_guard(owner):
+            self.absent(owner, name)
 
     def has_guard(self, owner: Any) -> bool:
         """Whether it is a module with a guard of its own."""
@@ -58,7 +68,7 @@ class Found:
 
     def _not_there(self) -> list[Place]:
         return [
-            Place(attribute_name(owner, name), Kind.ABSENT, owner, name, MISSING)
+            Place(_absent_name(owner, name), Kind.ABSENT, owner, name, MISSING)
             for (_, name), owner in self._absent.items()
         ]
 
@@ -72,6 +82,10 @@ class Found:
         """What is drawn from and can't be put back."""
         drawn = [each for each in self._places.values() if each.kind is Kind.DRAWN]
         return [each.name for each in drawn if not each.then.can_be_put_back]
+
+
+def _absent_name(owner: Any, name: str) -> str:
+    return f"the global {name}" if isinstance(owner, dict) else attribute_name(owner, name)
 
 
 def attribute_name(owner: Any, name: str) -> str:

@@ -19,7 +19,8 @@ class Kind(Enum):
     ITEM = auto()  # of a dict, such as the globals of a file
     ATTRIBUTE = auto()  # of an object itself
     INHERITED = auto()  # an attribute that an object has of its class
-    ABSENT = auto()  # an attribute that an object has not
+    ABSENT = auto()  # an attribute that an object has not itself, or a name that a file has not
+    CODE = auto()  # of a function: its instructions, or its defaults
     CELL = auto()  # of a closure
     CONTENTS = auto()  # all of a list, dict or set
     ARRAY = auto()  # the elements of a NumPy array
@@ -52,10 +53,10 @@ class Place:
             match self.kind:
                 case Kind.ITEM:
                     return self.where[self.key]
-                case Kind.ATTRIBUTE | Kind.INHERITED:
+                case Kind.ATTRIBUTE | Kind.INHERITED | Kind.CODE:
                     return getattr(self.where, self.key)
                 case Kind.ABSENT:
-                    return vars(self.where).get(self.key, MISSING)
+                    return own_of(self.where).get(self.key, MISSING)
                 case Kind.CELL:
                     return self.where.cell_contents
                 case Kind.CONTENTS:
@@ -91,7 +92,9 @@ class Place:
         match self.kind:
             case Kind.ITEM:
                 self.where[self.key] = self.then
-            case Kind.ATTRIBUTE | Kind.ABSENT:
+            case Kind.ABSENT if isinstance(self.where, dict):
+                self.where.pop(self.key, None)
+            case Kind.ATTRIBUTE | Kind.ABSENT | Kind.CODE:
                 _set_attribute(self.where, self.key, self.then)
             case Kind.INHERITED:
                 _set_inherited(self.where, self.key, self.then)
@@ -101,6 +104,11 @@ class Place:
                 _fill(self.where, self.then)
             case _:
                 self.then.put_back()
+
+
+def own_of(owner: Any) -> Mapping[str, Any]:
+    """What an object itself has, without what its class has; of the globals of a file they themselves."""
+    return owner if isinstance(owner, dict) else vars(owner)
 
 
 def item_name(key: Any) -> str:

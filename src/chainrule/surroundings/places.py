@@ -16,11 +16,10 @@ class Places:
     def __init__(self, every: Sequence[Place]) -> None:
         self.every = tuple(every)
         self._arrays: list[Elements] = [place.then for place in every if place.kind is Kind.ARRAY]
-        grouped: dict[tuple[Kind, int], list[Place]] = {}
+        grouped: dict[tuple[Kind, Any], list[Place]] = {}
         for place in every:
             if place.kind is not Kind.ARRAY:
-                one = 0 if place.kind is Kind.CELL else id(place.where)
-                grouped.setdefault((place.kind, one), []).append(place)
+                grouped.setdefault((place.kind, _one_of(place)), []).append(place)
         self._groups = [_group(places) for places in grouped.values()]
 
     @property
@@ -41,6 +40,17 @@ class Places:
         return [place.name for place in self.every if not place.holds]
 
 
+def _one_of(place: Place) -> Any:
+    """What is asked for in one go, of places of a kind: those of one object, or of all."""
+    match place.kind:
+        case Kind.CELL | Kind.ABSENT:
+            return None
+        case Kind.CODE:
+            return place.key
+        case _:
+            return id(place.where)
+
+
 Group = tuple[Callable[[Any], Sequence[Any]], Any, tuple[Any, ...]]
 """(how to read, what is read, what it gave)."""
 
@@ -50,7 +60,11 @@ def _group(places: Sequence[Place]) -> Group:
     keys = [place.key for place in places]
     match first.kind:
         case Kind.ABSENT:
-            return _are_absent, (first.where, frozenset(keys)), (True,)
+            owners = {id(place.where): place.where for place in places}
+            names = {key: frozenset(place.key for place in places if place.where is owners[key]) for key in owners}
+            return _are_absent, [(owner, names[key]) for key, owner in owners.items()], (True,)
+        case Kind.CODE:
+            return _codes if first.key == "__code__" else _defaults, [place.where for place in places], then
         case Kind.CELL:
             return _cells, [place.where for place in places], then
         case Kind.CONTENTS:
@@ -61,9 +75,25 @@ def _group(places: Sequence[Place]) -> Group:
             return operator.attrgetter(*keys, keys[0]), first.where, (*then, then[0])
 
 
-def _are_absent(where: tuple[Any, frozenset[str]]) -> tuple[bool]:
-    owner, names = where
-    return (vars(owner).keys().isdisjoint(names),)
+def _are_absent(pairs: Sequence[tuple[Any, frozenset[str]]]) -> tuple[bool]:
+    """Whether no owner has any of its names."""
+    for owner, names in pairs:
+        own = owner if type(owner) is dict else vars(owner)
+        if not own.keys().isdisjoint(names):
+            return (False,)
+    return (True,)
+
+
+def _codes(functions: Sequence[Any]) -> list[Any]:
+    return list(map(_code_of, functions))
+
+
+def _defaults(functions: Sequence[Any]) -> list[Any]:
+    return list(map(_defaults_of, functions))
+
+
+_code_of = operator.attrgetter("__code__")
+_defaults_of = operator.attrgetter("__defaults__")
 
 
 def _cells(cells: Sequence[Any]) -> list[Any]:

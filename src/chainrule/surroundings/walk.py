@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 import operator
 import sys
 import weakref
-from collections import ChainMap, deque
+from collections import ChainMap, UserDict, UserList
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import is_dataclass
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from .. import tree
+from ..names import name_of
 from ..tensor import Tensor
-from .code import Path, reads_of
+from .code import ALL, Path, reads_of
 from .drawn import Position, everywhere, is_drawn_from
 from .elements import Elements
 from .foreign import is_foreign_class, is_foreign_function, is_foreign_module, is_ours
 from .found import Found, attribute_name
 from .place import MISSING, Kind, contents, item_name
+from .things import code_of, content_of, is_container, is_function, is_rebuilt, own_attributes
 
 MOST_ITEMS = 1000
 """A container with more of them is known by being the same one."""
@@ -64,7 +66,7 @@ class Walk:
         if isinstance(function, FunctionType):
             names = function.__code__.co_varnames[: function.__code__.co_argcount]
             given = {**named, **dict(zip(names[len(own) :], positional))}
-            known = {name: each for name, each in given.items() if not _is_rebuilt(each)}
+            known = {name: each for name, each in given.items() if not is_rebuilt(each)}
             self._function(function, {**brought, **known, **dict(zip(names, own))})
             self._follow(getattr(function, "__wrapped__", MISSING))
         else:
@@ -88,7 +90,7 @@ class Walk:
                 done = self._done.setdefault(id(each), set())
                 for name in self._loose - done:
                     done.add(name)
-                    self._follow(self._attribute(each, name))
+                    self._follow(own_attributes(each) if name == ALL else self._attribute(each, name))
 
     def _generators(self) -> None:
         for name, each in everywhere():
@@ -105,14 +107,20 @@ class Walk:
         self._follow_all((*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()))
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
         if is_foreign_function(function):  # that of a library: it may hold what the user gave it
-            self._follow_all(_held(cell) for cell in cells.values())
+            self._follow_all(content_of(cell) for cell in cells.values())
             return
+        self.found.put(f"the code of {name_of(function)}", Kind.CODE, function, "__code__", function.__code__)
+        if function.__defaults__:
+            name = f"a default of {name_of(function)}"
+            self.found.put(name, Kind.CODE, function, "__defaults__", function.__defaults__)
         reads = reads_of(function.__code__)
         self._loose |= reads.loose
         for read in reads.names:
             match read.kind:
                 case "global":
                     found = self._item(function.__globals__, read.name, f"the global {read.name}")
+                    if found is MISSING and not hasattr(builtins, read.name):
+                        self.found.absent(function.__globals__, read.name)
                 case "cell":
                     found = self._cell(cells.get(read.name), read.name)
                 case "module":
@@ -128,7 +136,7 @@ class Walk:
         kind = owner if isinstance(owner, type) else type(owner)
         every = [vars(each)[name] for each in kind.__mro__ if name in vars(each)]
         self._note_caches(every)
-        codes = [(static, code) for static in every for code in _codes(static)]
+        codes = [(static, code) for static in every for code in code_of(static)]
         for static, code in codes:
             first = kind if isinstance(static, classmethod) else owner
             unknown = isinstance(static, staticmethod) or (first is kind and not isinstance(static, classmethod))
@@ -158,14 +166,18 @@ class Walk:
             if owner is np and name == "random" and np.random:  # looked at, it is loaded
                 self._generators()
             return MISSING if is_foreign_module(owner) else self._item(vars(owner), name, f"{owner.__name__}.{name}")
-        if isinstance(owner, _PLAIN) or _is_container(owner) or is_drawn_from(owner):
+        if isinstance(owner, _PLAIN) or is_container(owner) or is_drawn_from(owner):
             self._follow(owner, reads=name not in ADDING)
             return MISSING
         self._object(owner)
         static = inspect.getattr_static(owner, name, MISSING)
         own = name in getattr(owner, "__dict__", ())
         self.found.look(owner, name, own, static is not MISSING)
-        if static is MISSING or (self._methods(owner, name) and not own):
+        if static is MISSING:
+            return MISSING
+        if self._methods(owner, name) and not own:
+            if not is_ours(type(owner)):
+                self.found.shadowed(owner, name)
             return MISSING
         in_place = own or not hasattr(type(static), "__get__")
         if not in_place and not isinstance(static, MemberDescriptorType):
@@ -186,7 +198,7 @@ class Walk:
     def _cell(self, cell: Any, name: str) -> Any:
         if cell is None:
             return MISSING
-        found = _held(cell)
+        found = content_of(cell)
         self.found.put(f"the variable {name} around the function", Kind.CELL, cell, None, found)
         return found
 
@@ -196,7 +208,7 @@ class Walk:
 
     def _follow(self, found: Any, reads: bool = True) -> None:
         """Go on from something that is read as a whole. reads: False where it is a container that is only added to."""
-        if reads and _is_container(found):
+        if reads and is_container(found):
             self.found.read(found)
         if found is MISSING or isinstance(found, _PLAIN) or id(found) in self._seen:
             return
@@ -206,7 +218,7 @@ class Walk:
         elif is_drawn_from(found):
             name = f"how far a {type(found).__name__} is that it draws from"
             self.found.put(name, Kind.DRAWN, found, None, Position(found))
-        elif _is_container(found):
+        elif is_container(found):
             self._container(found)
         elif isinstance(found, FunctionType):
             self._function(found, {})
@@ -241,12 +253,14 @@ class Walk:
         self._done[id(found)] = set()
         self._seen[id(found)] = found
         self._note_caches([found])
+        if isinstance(found, UserDict | UserList):
+            self._follow(found.data)
         self._follow(inspect.getattr_static(found, "__wrapped__", MISSING))
         kind = found if isinstance(found, type) else type(found)
         if isinstance(found, type) and is_foreign_class(kind):
             return
         if is_ours(kind):
-            self._follow_all(each for each in _vars(found) if _is_function(each))
+            self._follow_all(each for each in own_attributes(found).values() if is_function(each))
             return
         self._objects.append(found)
         for each in kind.__mro__:
@@ -255,41 +269,3 @@ class Walk:
                     runs = isinstance(found, type) or name not in NOT_CALLED
                     if runs and name.startswith("__") and name.endswith("__"):
                         self._methods(found, name)
-
-
-def _is_rebuilt(argument: Any) -> bool:
-    """Whether the function gets another one than the caller gave, of which each part is known by itself."""
-    return _is_container(argument) or is_dataclass(argument)
-
-
-def _held(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # it is empty as yet
-        return MISSING
-
-
-def _vars(found: Any) -> list[Any]:
-    return list(getattr(found, "__dict__", {}).values())
-
-
-def _is_container(found: Any) -> bool:
-    return isinstance(found, np.ndarray | list | tuple | dict | set | frozenset | deque)
-
-
-def _is_function(found: Any) -> bool:
-    """Whether it is one that a user may have given to an object of this package."""
-    if isinstance(found, FunctionType | MethodType | functools.partial):
-        return True
-    return callable(found) and not isinstance(found, Tensor | type) and not is_ours(type(found))
-
-
-def _codes(static: Any) -> list[FunctionType]:
-    """The functions behind what a class has under a name: a method, a property, a compiled function."""
-    if isinstance(static, property):
-        static = static.fget
-    elif not isinstance(static, FunctionType | staticmethod | classmethod) and is_foreign_class(type(static)):
-        inner = getattr(static, "__dict__", {})
-        static = next((inner[name] for name in ("func", "function", "__wrapped__") if name in inner), None)
-    static = static.__func__ if isinstance(static, staticmethod | classmethod) else static
-    return [static] if isinstance(static, FunctionType) and static.__code__.co_filename != "<string>" else []
