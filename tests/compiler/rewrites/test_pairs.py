@@ -152,7 +152,7 @@ from llvmlite import binding as llvm
 from chainrule.capture import capture
 from chainrule.compiler.compile import lowered
 from chainrule.compiler.job import Job
-from chainrule.compiler.machine.runtime import _machine, _without_some_passes, compiling_for
+from chainrule.compiler.machine.runtime import _machine, _without_some_passes, compiling_for, initialise
 from chainrule.compiler.machine.targets import target_named
 from chainrule.ir.types import ArrayType, float32
 
@@ -160,6 +160,7 @@ def pulled(x, w, g):
     y, pull_back = cr.vjp(lambda x, w: x @ w.T, x, w)
     return (y, *pull_back(g))
 
+initialise()
 llvm.initialize_all_targets()
 llvm.initialize_all_asmprinters()
 kinds = [ArrayType(shape, float32) for shape in ((96, 128), (64, 128), (96, 64))]
