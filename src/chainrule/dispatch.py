@@ -46,12 +46,12 @@ def compile(
     at each call, which takes time where it is large; a tensor is not. Not seen are: what has no name in the code
     (files, the environment, the clock, `globals()[name]`, `getattr(self, f"layer{n}")` of what is no module, context
     variables), relative imports in the function, containers of more than 1000 items, or of kinds that Python's `array`
-    and `types` have, what `==` and `str` of a dataclass look at, code of installed packages, other methods, or
-    attributes that objects lack, put into a class, and what the function itself puts in place of anything but a number,
-    or only adds to a list, dict or set. What the function changes and reads again (a count, an array, random numbers of
-    Python or NumPy, an iterator) changes once at each call, which compiles again for it; `epoch` and `fit`, where one
-    program makes many steps, need it in a tensor: `self.steps = cr.tensor(0)`, then `self.steps += 1`. `cr.random`
-    draws in the program.
+    and `types` have, what `==` and `str` of a dataclass look at, an `lru_cache` that is cleared, code of installed
+    packages, other methods, or attributes that objects lack, put into a class, and what the function itself puts in
+    place of anything but a number, or only adds to a list, dict or set. What the function changes and reads again (a
+    count, an array, random numbers of Python or NumPy, an iterator) changes once at each call, which compiles again for
+    it; `epoch` and `fit`, where one program makes many steps, need it in a tensor: `self.steps = cr.tensor(0)`, then
+    `self.steps += 1`. `cr.random` draws in the program.
 
     Gradients of the result (`cr.grad`, `cr.value_and_grad`, `cr.jvp`, `cr.vmap` and their like) are those of `function`
     itself, of any order, and run eagerly: `cr.compile(cr.grad(f))` is one program. `backward` through what it returned

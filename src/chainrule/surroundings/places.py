@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .elements import Elements
-from .place import Kind, Place, contents, same
+from .place import Kind, Place, contents, own_of, same
 
 
 class Places:
@@ -78,8 +78,7 @@ def _group(places: Sequence[Place]) -> Group:
 def _are_absent(pairs: Sequence[tuple[Any, frozenset[str]]]) -> tuple[bool]:
     """Whether no owner has any of its names."""
     for owner, names in pairs:
-        own = owner if type(owner) is dict else vars(owner)
-        if not own.keys().isdisjoint(names):
+        if not own_of(owner).keys().isdisjoint(names):
             return (False,)
     return (True,)
 

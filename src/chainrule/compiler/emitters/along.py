@@ -99,11 +99,6 @@ def tasks_of_lines(inputs: Types, outputs: Types, params: Params) -> int:
     return line_blocks(shape, params["axis"] % len(shape)).tasks if inputs[0].size else 0
 
 
-def _position_tasks(inputs: Types, outputs: Types, params: Params) -> int:
-    shape = inputs[0].shape
-    return line_blocks(shape, params["axis"] % len(shape)).tasks
-
-
 def _position(largest: bool) -> Callable[[Kernel], None]:
     def body(kernel: Kernel) -> None:
         x, target = kernel.inputs[0], kernel.outputs[0]
@@ -208,7 +203,7 @@ def _running_sum(kernel: Kernel) -> None:
 
 
 ALONG = {
-    "argmax": Lowering(_position_tasks, _position(True)),
-    "argmin": Lowering(_position_tasks, _position(False)),
+    "argmax": Lowering(tasks_of_lines, _position(True)),
+    "argmin": Lowering(tasks_of_lines, _position(False)),
     "cumulative_sum": Lowering(tasks_of_lines, _running_sum),
 }

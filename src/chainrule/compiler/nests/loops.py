@@ -81,14 +81,18 @@ class Loops:
         dtypes = [value.dtype for value in equation.inputs]
         return emit_scalar(self.f, equation.primitive.name, inputs, equation.params, dtypes, equation.outputs[0].dtype)
 
+    @property
+    def open_lanes(self) -> int:
+        """Of a vector at the present place; 0 where it holds one number."""
+        return self.lanes if self.lanes_open else 0
+
     def _spread(self, value: Reg) -> Reg:
-        lanes = self.lanes if self.lanes_open else 0
+        lanes = self.open_lanes
         return self.f.splat(value, lanes) if lanes and not value.lanes else value
 
     def _read(self, value: Value) -> Reg:
-        lanes = self.lanes if self.lanes_open else 0
         if id(value) in self.literals:
-            return const(vector_of(element_type(value.dtype), lanes), self.literals[id(value)])
+            return const(vector_of(element_type(value.dtype), self.open_lanes), self.literals[id(value)])
         if id(value) in self.hoisted:
             return self._spread(self.hoisted[id(value)])
         return self._load(self.operands[id(value)])
@@ -103,7 +107,7 @@ class Loops:
         if self.whole is not None:
             return load_lanes(self.f, operand, places_of(self.unit, self.whole, operand))
         dtype, address = operand.place.dtype, self._address(operand)
-        lanes = self.lanes if self.lanes_open else 0
+        lanes = self.open_lanes
         stride = operand.strides[self.lane_axis.inner] if self.lane_axis and lanes else 0
         if lanes and stride == 1:
             return (
@@ -122,7 +126,7 @@ class Loops:
             store_lanes(self.f, operand, places_of(self.unit, self.whole, operand), self._spread(value))
             return
         f, dtype, address = self.f, operand.place.dtype, self._address(operand)
-        lanes = self.lanes if self.lanes_open else 0
+        lanes = self.open_lanes
         stride = operand.strides[self.lane_axis.inner] if self.lane_axis and lanes else 0
         if self.ragged and stride == 1:
             self.ragged.store(f, dtype, self._spread(value), address)

@@ -37,7 +37,7 @@ class ReducingPass:
     def _widths(self) -> list[int]:
         """Lanes of each set of accumulators."""
         if not self.across:
-            return [self.loops.lanes if self.loops.lanes_open else 0]
+            return [self.loops.open_lanes]
         return [*([self.loops.full_lanes] if self.whole else []), *([self.rest] if self.rest else [])]
 
     def _identity(self, equation: Equation, lanes: int) -> Reg:
